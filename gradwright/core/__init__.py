@@ -1,0 +1,10 @@
+"""Contracts: what state, parts and chains are. No algorithm and no device code."""
+
+from gradwright.core.chain import Chain, chain
+from gradwright.core.context import Context, Total
+from gradwright.core.part import Part
+from gradwright.core.slot import Number, Slot
+from gradwright.core.spec import ParamSpec
+from gradwright.core.transform import Nest, Transform
+
+__all__ = ["Chain", "Context", "Nest", "Number", "ParamSpec", "Part", "Slot", "Total", "Transform", "chain"]

@@ -1,0 +1,54 @@
+"""What a transform may know about a parameter without looking at its values."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+
+from gradwright.core.roles import roles_from_shape
+from gradwright.core.selector import parse
+
+
+def computing_dtype(dtype: torch.dtype) -> torch.dtype:
+    """The type arithmetic runs in: half types are widened to float32 at the door and rounded once at the store."""
+    return torch.float64 if dtype == torch.float64 else torch.float32
+
+
+@dataclass(frozen=True)
+class ParamSpec:
+    """Shape, type, roles and name of one parameter.
+
+    A complex parameter is seen as the real tensor of its parts, with a last dimension of 2, and ``is_complex`` set.
+    """
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype = torch.float32
+    roles: frozenset[str] = field(default_factory=frozenset)
+    name: str = ""
+    is_complex: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.roles:
+            object.__setattr__(self, "roles", roles_from_shape(self.shape))
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def numel(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def computing_dtype(self) -> torch.dtype:
+        return computing_dtype(self.dtype)
+
+    def matches(self, selector: str) -> bool:
+        """Whether a selector such as ``"matrix & !embedding"`` picks this parameter."""
+        return parse(selector).matches(self.roles, self.name)
+
+    def __str__(self) -> str:
+        shape = "x".join(map(str, self.shape)) or "0-d"
+        return f"{self.name or 'parameter'} ({shape})"

@@ -1,0 +1,76 @@
+"""The eager engine: plain torch, one tensor after another. It is the definition that other engines are held to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradwright.core import Context, Number, Slot
+from gradwright.core.transform import Slots, walk
+from gradwright.engine.job import Job, Progress
+
+
+def run(job: Job) -> Progress:
+    """Step one tensor: read, compute in float32 or more, write once at the end."""
+    spec = job.spec
+    slots = job.chain.slots(spec)
+    target = as_real(job.param)
+    param = target.to(spec.computing_dtype)
+    grad = as_real(job.grad).to(spec.computing_dtype)
+    if job.maximize:
+        grad = -grad
+    before = {key: _load(job.state[key], slot, param, job.step) for key, slot in slots.items()}
+    ctx = Context(param, grad, job.step, job.clock, job.loss, spec)
+    u, after, _ = yield from walk(job.chain, grad, before, ctx)
+    _check_shape(u, target.shape, "the update", job)
+    moved = param - u
+    _store(after, slots, job)
+    target.copy_(moved)
+    return {key: after[key] for key, slot in slots.items() if isinstance(slot, Slot) and slot.shared}
+
+
+def as_real(tensor: Tensor) -> Tensor:
+    """A complex tensor as its real parts, in place; any other as it is."""
+    return torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor
+
+
+def _load(value: Any, slot: Slot | Number, param: Tensor, step: float) -> Any:
+    if isinstance(slot, Number):
+        return value
+    if slot.start == "param" and step == 1:
+        return param
+    if value.dtype in (torch.float16, torch.bfloat16):
+        return value.to(param.dtype)
+    return value
+
+
+def _store(after: dict[str, Any], slots: Slots, job: Job) -> None:
+    """Write the new state, after all of it is known to fit."""
+    writes: list[tuple[Tensor, Tensor]] = []
+    held = {value.untyped_storage().data_ptr() for value in job.state.values() if isinstance(value, Tensor)}
+    for key, slot in slots.items():
+        value, old = after[key], job.state[key]
+        if isinstance(slot, Number) or slot.shared or value is old:
+            continue
+        if slot.fixed and job.step > 1:
+            continue
+        _check_shape(value, old.shape, f"the state {key!r}", job)
+        # an update may hand one slot's old value to another, so what is still to be read is copied first
+        aliases = value.untyped_storage().data_ptr() in held
+        writes.append((old, value.clone() if aliases else value))
+    for old, value in writes:
+        old.copy_(value)
+    for key, slot in slots.items():
+        if isinstance(slot, Number):
+            job.state[key] = float(after[key])
+    job.state["step"] = job.step
+
+
+def _check_shape(value: Any, shape: torch.Size, what: str, job: Job) -> None:
+    if tuple(value.shape) != tuple(shape):
+        raise RuntimeError(
+            f"{what} of {job.spec} came back with shape {tuple(value.shape)}, expected {tuple(shape)}; "
+            "an update() must keep shapes"
+        )

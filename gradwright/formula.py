@@ -1,0 +1,131 @@
+"""Formula: a named function from hyper-parameters to a chain, and the table of all that are known."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from gradwright.core import Chain, chain
+from gradwright.core.transform import Transform
+
+
+@dataclass(frozen=True, eq=False)
+class Formula:
+    """What a recipe is, apart from the class that runs it.
+
+    Args:
+        name: the published name.
+        build: the recipe function.
+        paper: where it comes from.
+        traits: words by which recipes are found and which the contract checks.
+        only: a selector of the parameters it can serve, where it cannot serve all.
+        signed: hyper-parameters that may be negative.
+    """
+
+    name: str
+    build: Callable[..., Transform]
+    paper: str = ""
+    traits: frozenset[str] = frozenset()
+    only: str | None = None
+    signed: frozenset[str] = frozenset()
+    defaults: dict[str, Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        parameters = inspect.signature(self.build).parameters
+        missing = [name for name, p in parameters.items() if p.default is p.empty]
+        if missing:
+            raise TypeError(
+                f"recipe {self.name}: {', '.join(missing)} need a default, so that everyone starts somewhere"
+            )
+        object.__setattr__(self, "defaults", {name: p.default for name, p in parameters.items()})
+
+    def chain(self, group: Mapping[str, Any]) -> Chain:
+        """The chain for the hyper-parameters of a param group.
+
+        A group that carries ``betas`` but no ``momentum`` lends its first beta, so that schedulers which cycle
+        momentum find one name in all groups of a routed optimizer.
+
+        Raises:
+            ValueError, TypeError: a hyper-parameter is out of range or of the wrong kind; says which.
+        """
+        built = self.build(**self.knobs(group))
+        return built if isinstance(built, Chain) else chain(built)
+
+    def knobs(self, group: Mapping[str, Any]) -> dict[str, Any]:
+        """The recipe's own hyper-parameters, taken from a param group and checked."""
+        found = {}
+        for name, default in self.defaults.items():
+            if name in group:
+                value = group[name]
+            elif name == "momentum" and "betas" in group:
+                value = group["betas"][0]
+            else:
+                value = default
+            found[name] = self._checked(name, value, default)
+        return found
+
+    def _checked(self, name: str, value: Any, default: Any) -> Any:
+        if isinstance(value, torch.Tensor):
+            value = self._host_number(name, value)
+        if isinstance(value, (tuple, list)):
+            if isinstance(default, tuple) and len(value) != len(default):
+                raise ValueError(
+                    f"{self.name}: {name}={value!r} has {len(value)} numbers where {len(default)} are needed"
+                )
+            return tuple(self._checked_number(f"{name}[{i}]", name, entry) for i, entry in enumerate(value))
+        if isinstance(default, tuple):
+            raise TypeError(f"{self.name}: {name}={value!r} must be {len(default)} numbers, such as {default}")
+        if isinstance(default, float):
+            return self._checked_number(name, name, value)
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return self._checked_number(name, name, value)
+        return value
+
+    def _checked_number(self, label: str, name: str, value: Any) -> Any:
+        if isinstance(value, torch.Tensor):
+            value = self._host_number(label, value)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            try:
+                value = value.item()  # numpy numbers
+            except AttributeError:
+                raise TypeError(f"{self.name}: {label}={value!r} is a {type(value).__name__}; give a number") from None
+        if not math.isfinite(value):
+            raise ValueError(f"{self.name}: {label}={value} is not finite; give a finite number")
+        if value < 0 and name not in self.signed:
+            raise ValueError(f"{self.name}: {label}={value:g} is negative; give a number of at least 0")
+        if name in ("betas", "momentum") and value >= 1:
+            raise ValueError(f"{self.name}: {label}={value:g} must be below 1, or the average never forgets")
+        return value
+
+    def _host_number(self, label: str, value: torch.Tensor) -> float:
+        if value.numel() != 1:
+            raise ValueError(f"{self.name}: {label} is a tensor of shape {tuple(value.shape)}; give one number")
+        if value.device.type != "cpu":
+            raise ValueError(
+                f"{self.name}: {label} is a tensor on {value.device}; reading it would stall the device at every step. "
+                "Give a float or a CPU tensor: a schedule changes it freely and nothing recompiles"
+            )
+        return float(value)
+
+
+formulas: dict[str, Formula] = {}
+"""Every formula by name; ``@recipe`` and the combinators enter theirs."""
+
+
+def formula_named(name: str) -> Formula:
+    """The formula called ``name``.
+
+    Raises:
+        ValueError: there is none; names the nearest ones.
+    """
+    if name in formulas:
+        return formulas[name]
+    near = difflib.get_close_matches(name, formulas, n=3, cutoff=0.4)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(sorted(formulas))}"
+    raise ValueError(f"there is no recipe called {name!r}; {hint}")

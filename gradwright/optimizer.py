@@ -1,0 +1,411 @@
+"""Optimizer: the only stateful class. It holds param groups and state, and knows no formula."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradwright import checkpoint
+from gradwright.core import Chain, Number, ParamSpec, Slot
+from gradwright.engine import Job, eager, settle
+from gradwright.formula import Formula, formula_named
+from gradwright.scaling import scaled_backward
+
+ENGINES = ("auto", "eager")
+OWN_KEYS = frozenset({"params", "param_names", "role", "roles", "recipe", "clock", "maximize"})
+FOREIGN_KEYS = frozenset(
+    {"name", "initial_lr", "max_lr", "min_lr", "base_momentum", "max_momentum", "swa_lr", "lr_scale", "betas"}
+)
+
+
+class Optimizer(torch.optim.Optimizer):
+    """A ``torch.optim.Optimizer`` whose every group runs a recipe.
+
+    Use a recipe's own class (``gradwright.AdamW(model.parameters())``) or :func:`gradwright.route` for several recipes
+    in one optimizer. Given directly, each group names its recipe: ``{"params": [...], "recipe": "Lion", "lr": 1e-4}``.
+
+    A group is the dictionary of its hyper-parameters: assign ``group["lr"]``, or let any
+    ``torch.optim.lr_scheduler`` do it; nothing recompiles. ``group["role"]`` (one string for all, such as
+    ``"embedding"``) tells what the tensors are where a recipe asks.
+
+    Args:
+        params: tensors, (name, tensor) pairs, or param groups.
+        defaults: hyper-parameters of groups that do not set them.
+        engine: how steps are executed: ``"auto"`` or ``"eager"``.
+
+    Raises:
+        ValueError: nothing to optimize, a tensor twice, a hyper-parameter out of range, a tensor that the recipe
+            cannot serve; each says which and what to do.
+    """
+
+    engine: str = "auto"
+    plan: Any = None
+
+    def __init__(self, params: Any, defaults: dict[str, Any] | None = None, *, engine: str = "auto") -> None:
+        if engine not in ENGINES:
+            raise ValueError(f"engine={engine!r} is unknown; give one of {', '.join(ENGINES)}")
+        self.engine = engine
+        groups = _as_groups(params, type(self).__name__)
+        super().__init__(groups, _routed_defaults(groups) if defaults is None else defaults)
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a group; checks all of it before anything changes."""
+        group = _listed(dict(param_group))
+        formula = self._formula(group)
+        self._complete(group, formula)
+        self._refuse_unusable(group, formula.chain(group))
+        param_group.update(group)
+        super().add_param_group(param_group)
+        self._chain(param_group)
+
+    def step(  # type: ignore[override]
+        self,
+        closure: Callable[[], Any] | None = None,
+        *,
+        loss: Tensor | float | None = None,
+        scaler: torch.amp.GradScaler | None = None,
+        on_unscaled: Callable[[], Any] | None = None,
+    ) -> Any:
+        """Take one step.
+
+        Args:
+            closure: clears gradients, computes the loss, calls ``backward`` and returns the loss. With ``scaler`` it
+                only computes and returns the loss.
+            loss: the loss of this step, for recipes that use it, where no closure is given.
+            scaler: a ``GradScaler``: scales the closure's loss, calls backward, unscales, skips the step where a
+                gradient is not finite, and updates its scale.
+            on_unscaled: called between unscaling and stepping; the place to clip gradients.
+
+        Returns:
+            What the closure returned.
+
+        Raises:
+            ValueError: the recipe needs the loss and none was given, or a gradient is sparse. Nothing has changed.
+            RuntimeError: the evaluation weights are in place.
+        """
+        if closure is not None and loss is not None:
+            raise TypeError("step(closure, loss=...) names the loss twice; give the closure or the loss")
+        if scaler is None and on_unscaled is not None:
+            raise TypeError("step(on_unscaled=...) needs scaler=; without one, clip after backward in your closure")
+        if scaler is not None:
+            return scaled_backward(self, closure, scaler, on_unscaled)
+        value = None
+        if closure is not None:
+            with torch.enable_grad():
+                value = closure()
+        self._advance(value if loss is None else loss)
+        return value
+
+    @torch.no_grad()
+    def _advance(self, loss: Any) -> None:
+        jobs = list(self._jobs(loss))
+        shared = settle(eager.run(job) for job in jobs)
+        for job in jobs:
+            for key, value in shared.items():
+                if key in job.state and job.state[key] is not value:
+                    job.state[key].copy_(value)
+        for group in self.param_groups:
+            group["clock"] += 1
+
+    def _jobs(self, loss: Any) -> Iterator[Job]:
+        """One job for each parameter with a gradient, everything about it checked."""
+        loss = _detached(loss)
+        for group in self.param_groups:
+            chain = self._chain(group)
+            if "loss" in chain.all_needs and loss is None:
+                raise ValueError(
+                    f"{group['recipe']} needs the loss: call step(loss=loss), or step(closure) with a closure that "
+                    "returns it (with a GradScaler: scaler.step(optimizer, loss=loss))"
+                )
+            for param in group["params"]:
+                if param.grad is None or param.numel() == 0:
+                    continue
+                spec, state = self.spec_of(param), self.state[param]
+                if param.grad.layout != torch.strided:
+                    raise ValueError(
+                        f"{group['recipe']}: the gradient of {spec} is sparse; build its Embedding with sparse=False, "
+                        "or give it to torch.optim.SparseAdam"
+                    )
+                if "training_weights" in state:
+                    raise RuntimeError("the evaluation weights are in place; call optimizer.train() before stepping")
+                self._settle_in(param, group, chain)
+                at = None if loss is None else loss.to(param.device, non_blocking=True)
+                yield Job(
+                    param,
+                    param.grad,
+                    state,
+                    chain,
+                    spec,
+                    state["step"] + 1.0,
+                    group["clock"] + 1.0,
+                    at,
+                    group["maximize"],
+                )
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Within this block the parameters hold the weights to evaluate with; afterwards their own, bit for bit.
+
+        Recipes that keep one set of weights are not touched.
+        """
+        if any("training_weights" in state for state in self.state.values()):
+            yield
+            return
+        self.eval()
+        try:
+            yield
+        finally:
+            self.train()
+
+    @torch.no_grad()
+    def eval(self) -> None:
+        """Put the evaluation weights in place, until :meth:`train`. A copy of the training weights is kept in the
+        state, so that a checkpoint saved meanwhile resumes exactly."""
+        for group in self.param_groups:
+            chain = self._chain(group)
+            for param in group["params"] if chain.evaluates else ():
+                state = self.state[param]
+                if "training_weights" in state or state["step"] == 0:
+                    continue
+                weights = chain.evaluate(eager.as_real(param), state, state["step"])
+                if weights is not None:
+                    state["training_weights"] = param.detach().clone()
+                    eager.as_real(param).copy_(weights)
+
+    @torch.no_grad()
+    def train(self) -> None:
+        """Put the training weights back, bit for bit."""
+        for group in self.param_groups:
+            for param in group["params"]:
+                if (weights := self.state[param].pop("training_weights", None)) is not None:
+                    param.copy_(weights)
+
+    @torch._disable_dynamo
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Load what ``state_dict`` returned; the continued run is bitwise the same.
+
+        Everything is checked first: if it does not fit, the optimizer stays as it was.
+
+        Raises:
+            ValueError: it does not fit; names the parameter, the slot, the expected and the found shape.
+        """
+        state_dict = state_dict.copy()
+        for hook in self._optimizer_load_state_dict_pre_hooks.values():
+            state_dict = hook(self, state_dict) or state_dict
+        state, groups = checkpoint.restored(self, state_dict)
+        for group, new_group in zip(self.param_groups, groups):
+            group.clear()
+            group.update(new_group)
+        self.state.clear()
+        self.state.update(state)
+        for post_hook in self._optimizer_load_state_dict_post_hooks.values():
+            post_hook(self)
+
+    def spec_of(self, param: Tensor) -> ParamSpec:
+        """Shape, type, roles and name of one of this optimizer's parameters."""
+        specs = self.__dict__.setdefault("_specs", {})
+        spec = specs.get(param)
+        if spec is None or spec.dtype != _real_dtype(param):
+            count = 0
+            for group in self.param_groups:
+                specs.update(zip(group["params"], _specs(group, count)))
+                count += len(group["params"])
+        return specs[param]
+
+    def slots_for(self, group: dict[str, Any]) -> Callable[[Tensor], dict[str, Slot | Number]]:
+        """What this optimizer keeps for each parameter of a group with these hyper-parameters."""
+        chain = self._formula(group).chain(group)
+        return lambda param: chain.slots(self.spec_of(param))
+
+    def new_slot(self, param: Tensor, slot: Slot) -> Tensor:
+        """A fresh state tensor for a parameter, at its starting value."""
+        spec = self.spec_of(param)
+        dtype = slot.dtype_for(spec)
+        if dtype == torch.float64 and slot.shared and param.device.type == "mps":
+            dtype = torch.float32
+        start = 0.0 if slot.start == "param" else slot.start
+        if slot.full_size:
+            return torch.full_like(
+                eager.as_real(param.detach()), start, dtype=dtype, memory_format=torch.preserve_format
+            )
+        return torch.full(slot.shape_for(spec), start, dtype=dtype, device=param.device)
+
+    def _formula(self, group: dict[str, Any]) -> Formula:
+        name = group.get("recipe", getattr(self, "defaults", {}).get("recipe"))
+        if name is None:
+            raise ValueError('a param group of Optimizer names its recipe: {"params": [...], "recipe": "AdamW"}')
+        return formula_named(name)
+
+    def _chain(self, group: dict[str, Any]) -> Chain:
+        """The group's chain for its present hyper-parameters, with state for whatever it declares."""
+        formula = self._formula(group)
+        knobs = formula.knobs(group)
+        chains = self.__dict__.setdefault("_chains", {})
+        key, chain = chains.get(id(group), (None, None))
+        if key != (formula, knobs):
+            old, chain = chain, formula.chain(group)
+            chains[id(group)] = (formula, knobs), chain
+            if old is None or old.structure() != chain.structure():
+                for param in group["params"]:
+                    self._settle_in(param, group, chain)
+        return chain
+
+    def _settle_in(self, param: Tensor, group: dict[str, Any], chain: Chain) -> None:
+        """Make sure that the parameter's state is there, on its device and in its type."""
+        state = self.state[param]
+        state.setdefault("step", 0.0)
+        for key, slot in chain.slots(self.spec_of(param)).items():
+            value = state.get(key)
+            if isinstance(slot, Number):
+                if value is None:
+                    state[key] = slot.start
+                continue
+            if value is not None and value.device == param.device and value.dtype == self._slot_dtype(param, slot):
+                continue
+            if value is None and slot.shared:
+                value = next((other[key] for other in self.state.values() if key in other), None)
+                if value is not None:
+                    state[key] = value
+                    continue
+            if slot.shared and value is not None:
+                continue
+            fresh = self.new_slot(param, slot)
+            if value is not None and value.device.type != "meta":
+                fresh.copy_(value)
+            state[key] = fresh
+
+    def _slot_dtype(self, param: Tensor, slot: Slot) -> torch.dtype:
+        return slot.dtype_for(self.spec_of(param))
+
+    def _complete(self, group: dict[str, Any], formula: Formula) -> None:
+        """Fill in what the group leaves open and refuse what would be ignored."""
+        for key in group.keys() - formula.defaults.keys() - OWN_KEYS - FOREIGN_KEYS - self.defaults.keys():
+            near = difflib.get_close_matches(key, formula.defaults, n=1)
+            if near:
+                raise ValueError(f"{formula.name}: a param group sets {key!r}; did you mean {near[0]!r}?")
+            warnings.warn(f"{formula.name} does not use {key!r}, which a param group sets", stacklevel=5)
+        group["recipe"] = formula.name
+        group.setdefault("maximize", self.defaults.get("maximize", False))
+        group["clock"] = self.param_groups[0]["clock"] if self.param_groups else group.get("clock", 0)
+        lends_beta = "momentum" in formula.defaults and "betas" in self.defaults
+        for name, default in formula.defaults.items():
+            if name == "momentum" and lends_beta:
+                group.setdefault("betas", (group.pop("momentum", self.defaults.get("momentum", default)),))
+            else:
+                group.setdefault(name, self.defaults.get(name, default))
+        roles = group.pop("role", None)
+        if roles is not None:
+            group["roles"] = [roles] * len(group["params"])
+        if "roles" in group and len(group["roles"]) != len(group["params"]):
+            raise ValueError(f"{len(group['roles'])} roles for {len(group['params'])} parameters; give one string each")
+
+    def _refuse_unusable(self, group: dict[str, Any], chain: Chain) -> None:
+        """Refuse tensors that cannot be optimized, or not twice, or not by this chain."""
+        taken = {param for other in self.param_groups for param in other["params"]}
+        count = len(taken)
+        for param, spec in zip(group["params"], _specs(group, count)):
+            if param in taken:
+                raise ValueError(f"{spec} is given twice; each parameter belongs to one group, once")
+            taken.add(param)
+            if not (param.is_floating_point() or param.is_complex()):
+                raise ValueError(f"{spec} holds {param.dtype}; only floating and complex tensors can be optimized")
+            if spec.is_complex and param.dtype == torch.complex32:
+                raise ValueError(f"{spec} is complex32, which torch cannot step; use complex64")
+            try:
+                chain.check(spec)
+            except ValueError as refusal:
+                raise ValueError(f"{group['recipe']}: {refusal}") from None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "engine": self.engine, "plan": self.plan}
+
+    def __repr__(self) -> str:
+        lines = [f"{type(self).__name__} ("]
+        for index, group in enumerate(self.param_groups):
+            count = sum(param.numel() for param in group["params"])
+            lines.append(f"  group {index}: {group['recipe']}, {len(group['params'])} tensors, {count:,} numbers")
+            hidden = OWN_KEYS - {"maximize"}
+            lines.extend(f"    {key}: {group[key]}" for key in group if key not in hidden)
+        return "\n".join([*lines, ")"])
+
+
+def _as_groups(params: Any, name: str) -> list[dict[str, Any]]:
+    if isinstance(params, Tensor):
+        raise TypeError(f"{name} needs a list of tensors, got one tensor; give [tensor]")
+    if isinstance(params, torch.nn.Module):
+        raise TypeError(f"{name} needs parameters, got a module; give model.parameters() or model.named_parameters()")
+    if isinstance(params, dict):
+        raise TypeError(f"{name} needs a list of groups, got one dict; give [group]")
+    given = list(params)
+    if not given:
+        raise ValueError(
+            f"{name} got an empty parameter list. If a generator such as model.parameters() was used before, it is "
+            "exhausted: call it again; if all parameters are frozen, there is nothing to optimize"
+        )
+    return given if isinstance(given[0], dict) else [{"params": given}]
+
+
+def _listed(group: dict[str, Any]) -> dict[str, Any]:
+    """The group with its params as a list of tensors, and their names apart."""
+    if "params" not in group:
+        raise ValueError(f"a param group needs 'params'; this one has {', '.join(sorted(group)) or 'nothing'}")
+    params = group["params"]
+    if isinstance(params, set):
+        raise TypeError("params is a set, whose order changes between runs; give a list")
+    params = [params] if isinstance(params, Tensor) else list(params)
+    if named := [entry for entry in params if isinstance(entry, tuple)]:
+        if len(named) != len(params):
+            raise ValueError(f"{len(named)} of {len(params)} parameters have names; name all of them or none")
+        group["param_names"] = [name for name, _ in params]
+        params = [tensor for _, tensor in params]
+    for param in params:
+        if not isinstance(param, Tensor):
+            raise TypeError(f"params holds a {type(param).__name__}; only tensors can be optimized")
+    group["params"] = params
+    return group
+
+
+def _routed_defaults(groups: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """The defaults that schedulers look at: they decide once for all groups whether betas or momentum cycle."""
+    names = [group.get("recipe") for group in groups]
+    knobs = [formula_named(name).defaults for name in names if name is not None]
+    for key in ("betas", "momentum"):
+        if found := next((k[key] for k in knobs if k.get(key) is not None), None):
+            return {"maximize": False, key: found}
+    return {"maximize": False}
+
+
+def _real_dtype(param: Tensor) -> torch.dtype:
+    return param.dtype.to_real() if param.dtype.is_complex else param.dtype
+
+
+def _specs(group: dict[str, Any], count: int) -> list[ParamSpec]:
+    """The specs of a group's parameters; those without names are called by their index in the state_dict."""
+    params = group["params"]
+    names = group.get("param_names") or [f"parameter {count + i}" for i in range(len(params))]
+    roles = group.get("roles") or [""] * len(params)
+    return [
+        ParamSpec(
+            tuple(param.shape) + ((2,) if param.is_complex() else ()),
+            _real_dtype(param),
+            frozenset(words.split()),
+            name,
+            param.is_complex(),
+        )
+        for param, name, words in zip(params, names, roles)
+    ]
+
+
+def _detached(loss: Any) -> Tensor | None:
+    if loss is None:
+        return None
+    loss = torch.as_tensor(loss).detach()
+    if loss.numel() != 1:
+        raise ValueError(f"the loss has shape {tuple(loss.shape)}; give one number, such as loss.mean()")
+    return loss.reshape(()).to(torch.promote_types(loss.dtype, torch.float32))

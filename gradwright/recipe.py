@@ -1,0 +1,170 @@
+"""Recipe: a function from hyper-parameters to a chain becomes an optimizer class."""
+
+from __future__ import annotations
+
+import copyreg
+import inspect
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic
+
+from typing_extensions import ParamSpec as Parameters
+
+from gradwright.core import Chain
+from gradwright.formula import Formula, formulas
+from gradwright.optimizer import Optimizer
+
+P = Parameters("P")
+
+TORCH_SPEED_FLAGS = ("foreach", "fused")
+"""Arguments of ``torch.optim`` that choose how fast the same step is: accepted, since the engine chooses here."""
+
+registry: dict[str, type[Recipe[...]]] = {}
+"""Every recipe class by name."""
+
+
+class RecipeType(type):
+    """The type of recipe classes; it lets those made by combinators be pickled."""
+
+    made_by: tuple[Callable[..., Any], type] | None
+
+
+def _reduce(cls: RecipeType) -> Any:
+    return cls.__qualname__ if cls.made_by is None else (cls.made_by[0], cls.made_by[1:])
+
+
+copyreg.pickle(RecipeType, _reduce)  # type: ignore[arg-type]
+
+
+class Recipe(Optimizer, Generic[P], metaclass=RecipeType):
+    """An optimizer class made by :func:`recipe`: its arguments are the recipe's hyper-parameters.
+
+    Args:
+        params: tensors, (name, tensor) pairs, or param groups with their own hyper-parameters.
+        maximize: climb instead of descend.
+        engine: how steps are executed; see :class:`Optimizer`.
+    """
+
+    formula: ClassVar[Formula]
+    recipe_name: ClassVar[str] = ""
+    only: ClassVar[str | None] = None
+
+    def __init__(self, params: Any, *args: P.args, **kwargs: P.kwargs) -> None:
+        engine = kwargs.pop("engine", "auto")
+        maximize = kwargs.pop("maximize", False)
+        for flag in TORCH_SPEED_FLAGS:
+            if kwargs.pop(flag, None):
+                warnings.warn(
+                    f"{self.recipe_name}: {flag}=True has no effect; the engine chooses the fastest way",
+                    stacklevel=2,
+                )
+        try:
+            given = inspect.signature(self.formula.build).bind(*args, **kwargs)
+        except TypeError as error:
+            known = ", ".join(self.formula.defaults)
+            raise TypeError(f"{self.recipe_name}: {error}; its hyper-parameters are {known}") from None
+        knobs = {**self.formula.defaults, **given.arguments}
+        self.formula.knobs(knobs)
+        defaults = {**knobs, "maximize": maximize, "recipe": self.recipe_name}
+        super().__init__(params, defaults, engine=engine)
+
+    @classmethod
+    def chain(cls, **knobs: Any) -> Chain:
+        """The chain that this recipe is, for these hyper-parameters."""
+        return cls.formula.chain(cls.bind(**knobs).knobs)
+
+    @classmethod
+    def bind(cls, **knobs: Any) -> Bound:
+        """This recipe with hyper-parameters, for :func:`gradwright.route`: ``Muon.bind(lr=0.02)``."""
+        return Bound(cls, knobs)
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A recipe with some of its hyper-parameters, not yet with parameters.
+
+    Raises:
+        TypeError, ValueError: the recipe has no such hyper-parameter, or not in that range.
+    """
+
+    recipe: type[Recipe[...]]
+    knobs: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        formula = self.recipe.formula
+        if strange := sorted(self.knobs.keys() - formula.defaults.keys()):
+            known = ", ".join(formula.defaults)
+            raise TypeError(f"{formula.name} has no hyper-parameter {strange[0]!r}; it has {known}")
+        formula.chain(self.knobs)
+
+    def __call__(self, params: Any, **knobs: Any) -> Recipe[...]:
+        return self.recipe(params, **{**self.knobs, **knobs})
+
+
+def recipe(
+    *, paper: str = "", traits: str = "", only: str | None = None, signed: str = ""
+) -> Callable[[Callable[P, Any]], type[Recipe[P]]]:
+    """Turn a function from hyper-parameters to a chain into an optimizer class of the same name.
+
+    >>> from gradwright.transforms import Scale, Sign
+    >>> @recipe(paper="none", traits="elementwise scale_free")
+    ... def SignDescent(lr=1e-3):
+    ...     \"\"\"The sign of the gradient.\"\"\"
+    ...     return chain(Sign(), Scale(lr))
+    >>> SignDescent.__name__, SignDescent.bind(lr=0.1).knobs
+    ('SignDescent', {'lr': 0.1})
+
+    Args:
+        paper: where the method comes from.
+        traits: words by which it is found and which the contract checks, such as ``elementwise`` and ``scale_free``.
+        only: a selector of the parameters it can serve; :func:`gradwright.build` gives the others to AdamW.
+        signed: hyper-parameters that may be negative.
+
+    Raises:
+        TypeError: a hyper-parameter has no default.
+        ValueError: the name is taken by another recipe.
+    """
+
+    def decorate(function: Callable[P, Any]) -> type[Recipe[P]]:
+        formula = Formula(
+            function.__name__, function, paper, frozenset(traits.split()), only, frozenset(signed.split())
+        )
+        return make_recipe(formula, module=function.__module__, qualname=function.__qualname__)
+
+    return decorate
+
+
+def make_recipe(
+    formula: Formula, module: str, qualname: str, made_by: tuple[Callable[..., Any], type] | None = None
+) -> type[Recipe[...]]:
+    """The optimizer class of a formula, entered in the registry."""
+    known = registry.get(formula.name)
+    if known is not None and (known.__module__, known.__qualname__) != (module, qualname):
+        raise ValueError(
+            f"there is already a recipe called {formula.name} (in {known.__module__}); choose another name"
+        )
+    formula.chain({})
+    body = {
+        "__module__": module,
+        "__qualname__": qualname,
+        "__doc__": formula.build.__doc__,
+        "__signature__": _signature(formula.build),
+        "formula": formula,
+        "recipe_name": formula.name,
+        "only": formula.only,
+        "made_by": made_by,
+    }
+    cls = RecipeType(formula.name, (Recipe,), body)
+    formulas[formula.name], registry[formula.name] = formula, cls
+    return cls
+
+
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    kinds = inspect.Parameter
+    own = list(inspect.signature(function).parameters.values())
+    shared = [
+        kinds("maximize", kinds.KEYWORD_ONLY, default=False, annotation="bool"),
+        kinds("engine", kinds.KEYWORD_ONLY, default="auto", annotation="str"),
+    ]
+    return inspect.Signature([kinds("params", kinds.POSITIONAL_OR_KEYWORD), *own, *shared])

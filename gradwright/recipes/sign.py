@@ -1,0 +1,72 @@
+"""Sign methods: every entry moves by the same amount."""
+
+from __future__ import annotations
+
+from gradwright.core import chain
+from gradwright.recipe import recipe
+from gradwright.transforms import (
+    AccumulatingEma,
+    Decay,
+    EveryKth,
+    Scale,
+    ShrinkOnNan,
+    Sign,
+    TwoSpeed,
+    WeightScale,
+)
+
+
+@recipe(paper="arXiv:2302.06675", traits="elementwise scale_free sign")
+def Lion(lr: float = 1e-4, betas: tuple[float, float] = (0.9, 0.99), weight_decay: float = 0.0):
+    """The sign of a two-speed momentum.
+
+    u = sign(β₁ m + (1 − β₁) g);   p ← p − lr (u + λ p);   m ← β₂ m + (1 − β₂) g
+
+    Args:
+        lr: learning rate (the authors' default; 3 to 10 times smaller than AdamW's).
+        betas: β₁, β₂ in [0, 1).
+        weight_decay: λ ≥ 0, decoupled (3 to 10 times larger than AdamW's).
+    """
+    return chain(TwoSpeed(*betas), Sign(), Decay(weight_decay), Scale(lr))
+
+
+@recipe(paper="https://kexue.fm/archives/9512", traits="scale_free sign relative low_memory")
+def Tiger(
+    lr: float = 1e-3,
+    momentum: float = 0.965,
+    weight_decay: float = 1e-2,
+    accumulate: int = 1,
+    shrink: float = 0.99,
+    floor: float = 1e-3,
+):
+    """The sign of one average, sized by the weights, which gathers micro-batches without a gradient buffer.
+
+    m ← β m + (1 − β) g;   p ← p − lr · rms(p) · (sign(m) + λ p)
+
+    Vectors (biases, gains) take ½ in place of rms(p) and do not decay; an embedding is measured row by row. With
+    ``accumulate=k``, step after every micro-batch: m gathers k gradients and the weights move at every k-th step. A
+    tensor whose gradient holds a NaN keeps m and shrinks towards 0 (gains: 1) instead of stepping.
+
+    Deviations: the author's code has no ``floor``, so that a matrix of zeros never moves (``floor=0`` gives that); its
+    built-in schedule is left to torch's schedulers; it tells roles by parameter names, this by what
+    :func:`gradwright.route` finds, or by shape.
+
+    Args:
+        lr: learning rate, relative to the weights (the author advises 1e-3 to 2e-3).
+        momentum: β in [0, 1) (0.965 for language, 0.945 for vision).
+        weight_decay: λ ≥ 0.
+        accumulate: k ≥ 1 micro-batches in a step.
+        shrink: what a NaN leaves of a tensor, in [0, 1].
+        floor: the least rms(p).
+    """
+    if accumulate < 1:
+        raise ValueError(f"Tiger: accumulate={accumulate} must be at least 1")
+    return chain(
+        AccumulatingEma(momentum, accumulate),
+        Sign(),
+        Decay(weight_decay, only="!vector & !scalar & !bias & !gain"),
+        WeightScale(floor),
+        Scale(lr),
+        EveryKth(accumulate),
+        ShrinkOnNan(shrink),
+    )

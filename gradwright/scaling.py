@@ -1,0 +1,55 @@
+"""A closure and a GradScaler in one step, which torch's own scaler refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+if TYPE_CHECKING:
+    from gradwright.optimizer import Optimizer
+
+
+class _Unhooked:
+    """What the scaler sees: the groups to unscale and a step that does not run the optimizer's hooks a second time."""
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        self.optimizer = optimizer
+        self.param_groups = optimizer.param_groups
+
+    def step(self, *, loss: torch.Tensor) -> None:
+        self.optimizer._advance(loss)
+
+
+def scaled_backward(
+    optimizer: Optimizer,
+    closure: Callable[[], Any] | None,
+    scaler: torch.amp.GradScaler,
+    on_unscaled: Callable[[], Any] | None,
+) -> Any:
+    """Compute the loss, scale it, go backward, unscale, step where all gradients are finite, update the scale.
+
+    Raises:
+        TypeError: there is no closure, or it returned no loss.
+    """
+    if closure is None:
+        raise TypeError("step(scaler=...) needs a closure that returns the loss; otherwise call scaler.step(optimizer)")
+    with torch.enable_grad():
+        loss = closure()
+        if not isinstance(loss, torch.Tensor) or not loss.requires_grad:
+            raise TypeError(
+                f"with scaler=, the closure returns the loss and calls no backward; it returned {_described(loss)}"
+            )
+        scaler.scale(loss).backward()
+    shim = _Unhooked(optimizer)
+    scaler.unscale_(shim)  # type: ignore[arg-type]
+    if on_unscaled is not None:
+        on_unscaled()
+    scaler.step(shim, loss=loss.detach())  # type: ignore[arg-type]
+    scaler.update()
+    return loss
+
+
+def _described(value: Any) -> str:
+    return "a loss without a graph" if isinstance(value, torch.Tensor) else f"a {type(value).__name__}"
