@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
-import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from gradwright import checkpoint
+from gradwright import checkpoint, groups
 from gradwright.core import Chain, Number, ParamSpec, Slot
 from gradwright.engine import Job, eager, settle
 from gradwright.formula import Formula, formula_named
 from gradwright.scaling import scaled_backward
 
 ENGINES = ("auto", "eager")
-OWN_KEYS = frozenset({"params", "param_names", "role", "roles", "recipe", "clock", "maximize"})
-FOREIGN_KEYS = frozenset(
-    {"name", "initial_lr", "max_lr", "min_lr", "base_momentum", "max_momentum", "swa_lr", "lr_scale", "betas"}
-)
 
 
 class Optimizer(torch.optim.Optimizer):
@@ -51,15 +45,16 @@ class Optimizer(torch.optim.Optimizer):
         if engine not in ENGINES:
             raise ValueError(f"engine={engine!r} is unknown; give one of {', '.join(ENGINES)}")
         self.engine = engine
-        groups = _as_groups(params, type(self).__name__)
-        super().__init__(groups, _routed_defaults(groups) if defaults is None else defaults)
+        given = groups.as_groups(params, type(self).__name__)
+        super().__init__(given, groups.routed_defaults(given) if defaults is None else defaults)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group; checks all of it before anything changes."""
-        group = _listed(dict(param_group))
+        group = groups.listed(dict(param_group))
         formula = self._formula(group)
-        self._complete(group, formula)
-        self._refuse_unusable(group, formula.chain(group))
+        clock = self.param_groups[0]["clock"] if self.param_groups else group.get("clock", 0)
+        groups.complete(group, formula, self.defaults, clock)
+        groups.refuse_unusable(group, formula.chain(group), (p for other in self.param_groups for p in other["params"]))
         param_group.update(group)
         super().add_param_group(param_group)
         self._chain(param_group)
@@ -198,8 +193,8 @@ class Optimizer(torch.optim.Optimizer):
         state_dict = state_dict.copy()
         for hook in self._optimizer_load_state_dict_pre_hooks.values():
             state_dict = hook(self, state_dict) or state_dict
-        state, groups = checkpoint.restored(self, state_dict)
-        for group, new_group in zip(self.param_groups, groups):
+        state, new_groups = checkpoint.restored(self, state_dict)
+        for group, new_group in zip(self.param_groups, new_groups):
             group.clear()
             group.update(new_group)
         self.state.clear()
@@ -211,10 +206,10 @@ class Optimizer(torch.optim.Optimizer):
         """Shape, type, roles and name of one of this optimizer's parameters."""
         specs = self.__dict__.setdefault("_specs", {})
         spec = specs.get(param)
-        if spec is None or spec.dtype != _real_dtype(param):
+        if spec is None or spec.dtype != groups.real_dtype(param):
             count = 0
             for group in self.param_groups:
-                specs.update(zip(group["params"], _specs(group, count)))
+                specs.update(zip(group["params"], groups.specs(group, count)))
                 count += len(group["params"])
         return specs[param]
 
@@ -283,45 +278,6 @@ class Optimizer(torch.optim.Optimizer):
     def _slot_dtype(self, param: Tensor, slot: Slot) -> torch.dtype:
         return slot.dtype_for(self.spec_of(param))
 
-    def _complete(self, group: dict[str, Any], formula: Formula) -> None:
-        """Fill in what the group leaves open and refuse what would be ignored."""
-        for key in group.keys() - formula.defaults.keys() - OWN_KEYS - FOREIGN_KEYS - self.defaults.keys():
-            near = difflib.get_close_matches(key, formula.defaults, n=1)
-            if near:
-                raise ValueError(f"{formula.name}: a param group sets {key!r}; did you mean {near[0]!r}?")
-            warnings.warn(f"{formula.name} does not use {key!r}, which a param group sets", stacklevel=5)
-        group["recipe"] = formula.name
-        group.setdefault("maximize", self.defaults.get("maximize", False))
-        group["clock"] = self.param_groups[0]["clock"] if self.param_groups else group.get("clock", 0)
-        lends_beta = "momentum" in formula.defaults and "betas" in self.defaults
-        for name, default in formula.defaults.items():
-            if name == "momentum" and lends_beta:
-                group.setdefault("betas", (group.pop("momentum", self.defaults.get("momentum", default)),))
-            else:
-                group.setdefault(name, self.defaults.get(name, default))
-        roles = group.pop("role", None)
-        if roles is not None:
-            group["roles"] = [roles] * len(group["params"])
-        if "roles" in group and len(group["roles"]) != len(group["params"]):
-            raise ValueError(f"{len(group['roles'])} roles for {len(group['params'])} parameters; give one string each")
-
-    def _refuse_unusable(self, group: dict[str, Any], chain: Chain) -> None:
-        """Refuse tensors that cannot be optimized, or not twice, or not by this chain."""
-        taken = {param for other in self.param_groups for param in other["params"]}
-        count = len(taken)
-        for param, spec in zip(group["params"], _specs(group, count)):
-            if param in taken:
-                raise ValueError(f"{spec} is given twice; each parameter belongs to one group, once")
-            taken.add(param)
-            if not (param.is_floating_point() or param.is_complex()):
-                raise ValueError(f"{spec} holds {param.dtype}; only floating and complex tensors can be optimized")
-            if spec.is_complex and param.dtype == torch.complex32:
-                raise ValueError(f"{spec} is complex32, which torch cannot step; use complex64")
-            try:
-                chain.check(spec)
-            except ValueError as refusal:
-                raise ValueError(f"{group['recipe']}: {refusal}") from None
-
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "engine": self.engine, "plan": self.plan}
 
@@ -330,76 +286,9 @@ class Optimizer(torch.optim.Optimizer):
         for index, group in enumerate(self.param_groups):
             count = sum(param.numel() for param in group["params"])
             lines.append(f"  group {index}: {group['recipe']}, {len(group['params'])} tensors, {count:,} numbers")
-            hidden = OWN_KEYS - {"maximize"}
+            hidden = groups.OWN_KEYS - {"maximize"}
             lines.extend(f"    {key}: {group[key]}" for key in group if key not in hidden)
         return "\n".join([*lines, ")"])
-
-
-def _as_groups(params: Any, name: str) -> list[dict[str, Any]]:
-    if isinstance(params, Tensor):
-        raise TypeError(f"{name} needs a list of tensors, got one tensor; give [tensor]")
-    if isinstance(params, torch.nn.Module):
-        raise TypeError(f"{name} needs parameters, got a module; give model.parameters() or model.named_parameters()")
-    if isinstance(params, dict):
-        raise TypeError(f"{name} needs a list of groups, got one dict; give [group]")
-    given = list(params)
-    if not given:
-        raise ValueError(
-            f"{name} got an empty parameter list. If a generator such as model.parameters() was used before, it is "
-            "exhausted: call it again; if all parameters are frozen, there is nothing to optimize"
-        )
-    return given if isinstance(given[0], dict) else [{"params": given}]
-
-
-def _listed(group: dict[str, Any]) -> dict[str, Any]:
-    """The group with its params as a list of tensors, and their names apart."""
-    if "params" not in group:
-        raise ValueError(f"a param group needs 'params'; this one has {', '.join(sorted(group)) or 'nothing'}")
-    params = group["params"]
-    if isinstance(params, set):
-        raise TypeError("params is a set, whose order changes between runs; give a list")
-    params = [params] if isinstance(params, Tensor) else list(params)
-    if named := [entry for entry in params if isinstance(entry, tuple)]:
-        if len(named) != len(params):
-            raise ValueError(f"{len(named)} of {len(params)} parameters have names; name all of them or none")
-        group["param_names"] = [name for name, _ in params]
-        params = [tensor for _, tensor in params]
-    for param in params:
-        if not isinstance(param, Tensor):
-            raise TypeError(f"params holds a {type(param).__name__}; only tensors can be optimized")
-    group["params"] = params
-    return group
-
-
-def _routed_defaults(groups: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """The defaults that schedulers look at: they decide once for all groups whether betas or momentum cycle."""
-    names = [group.get("recipe") for group in groups]
-    knobs = [formula_named(name).defaults for name in names if name is not None]
-    for key in ("betas", "momentum"):
-        if found := next((k[key] for k in knobs if k.get(key) is not None), None):
-            return {"maximize": False, key: found}
-    return {"maximize": False}
-
-
-def _real_dtype(param: Tensor) -> torch.dtype:
-    return param.dtype.to_real() if param.dtype.is_complex else param.dtype
-
-
-def _specs(group: dict[str, Any], count: int) -> list[ParamSpec]:
-    """The specs of a group's parameters; those without names are called by their index in the state_dict."""
-    params = group["params"]
-    names = group.get("param_names") or [f"parameter {count + i}" for i in range(len(params))]
-    roles = group.get("roles") or [""] * len(params)
-    return [
-        ParamSpec(
-            tuple(param.shape) + ((2,) if param.is_complex() else ()),
-            _real_dtype(param),
-            frozenset(words.split()),
-            name,
-            param.is_complex(),
-        )
-        for param, name, words in zip(params, names, roles)
-    ]
 
 
 def _detached(loss: Any) -> Tensor | None:

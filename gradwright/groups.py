@@ -1,0 +1,138 @@
+"""Param groups: the dictionaries of hyper-parameters, completed and checked before an optimizer takes them."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradwright.core import Chain, ParamSpec
+from gradwright.formula import Formula, formula_named
+
+Group = dict[str, Any]
+
+OWN_KEYS = frozenset({"params", "param_names", "role", "roles", "recipe", "clock", "maximize"})
+FOREIGN_KEYS = frozenset(
+    {"name", "initial_lr", "max_lr", "min_lr", "base_momentum", "max_momentum", "swa_lr", "lr_scale", "betas"}
+)
+"""Keys that labels and torch's schedulers put into groups."""
+
+
+def as_groups(params: Any, name: str) -> list[Group]:
+    """What a user gave as ``params``, as a list of groups.
+
+    Raises:
+        TypeError, ValueError: it is no list, or empty; says what to give.
+    """
+    if isinstance(params, Tensor):
+        raise TypeError(f"{name} needs a list of tensors, got one tensor; give [tensor]")
+    if isinstance(params, torch.nn.Module):
+        raise TypeError(f"{name} needs parameters, got a module; give model.parameters() or model.named_parameters()")
+    if isinstance(params, dict):
+        raise TypeError(f"{name} needs a list of groups, got one dict; give [group]")
+    given = list(params)
+    if not given:
+        raise ValueError(
+            f"{name} got an empty parameter list. If a generator such as model.parameters() was used before, it is "
+            "exhausted: call it again; if all parameters are frozen, there is nothing to optimize"
+        )
+    return given if isinstance(given[0], dict) else [{"params": given}]
+
+
+def listed(group: Group) -> Group:
+    """The group with its params as a list of tensors, and their names apart."""
+    if "params" not in group:
+        raise ValueError(f"a param group needs 'params'; this one has {', '.join(sorted(group)) or 'nothing'}")
+    params = group["params"]
+    if isinstance(params, set):
+        raise TypeError("params is a set, whose order changes between runs; give a list")
+    params = [params] if isinstance(params, Tensor) else list(params)
+    if named := [entry for entry in params if isinstance(entry, tuple)]:
+        if len(named) != len(params):
+            raise ValueError(f"{len(named)} of {len(params)} parameters have names; name all of them or none")
+        group["param_names"] = [name for name, _ in params]
+        params = [tensor for _, tensor in params]
+    for param in params:
+        if not isinstance(param, Tensor):
+            raise TypeError(f"params holds a {type(param).__name__}; only tensors can be optimized")
+    group["params"] = params
+    return group
+
+
+def routed_defaults(groups: Iterable[Group]) -> dict[str, Any]:
+    """The defaults that schedulers look at: they decide once for all groups whether betas or momentum cycle."""
+    names = [group.get("recipe") for group in groups]
+    knobs = [formula_named(name).defaults for name in names if name is not None]
+    for key in ("betas", "momentum"):
+        if found := next((k[key] for k in knobs if k.get(key) is not None), None):
+            return {"maximize": False, key: found}
+    return {"maximize": False}
+
+
+def real_dtype(param: Tensor) -> torch.dtype:
+    return param.dtype.to_real() if param.dtype.is_complex else param.dtype
+
+
+def specs(group: Group, count: int) -> list[ParamSpec]:
+    """The specs of a group's parameters; those without names are called by their index in the state_dict."""
+    params = group["params"]
+    names = group.get("param_names") or [f"parameter {count + i}" for i in range(len(params))]
+    roles = group.get("roles") or [""] * len(params)
+    return [
+        ParamSpec(
+            tuple(param.shape) + ((2,) if param.is_complex() else ()),
+            real_dtype(param),
+            frozenset(words.split()),
+            name,
+            param.is_complex(),
+        )
+        for param, name, words in zip(params, names, roles)
+    ]
+
+
+def complete(group: Group, formula: Formula, defaults: Mapping[str, Any], clock: int) -> None:
+    """Fill in what a group leaves open and refuse, or warn of, what would be ignored.
+
+    Where the optimizer's defaults hold ``betas``, a recipe's ``momentum`` is kept as ``betas`` of one number, because
+    schedulers decide once for all groups which of the two they cycle.
+    """
+    for key in group.keys() - formula.defaults.keys() - OWN_KEYS - FOREIGN_KEYS - defaults.keys():
+        near = difflib.get_close_matches(key, formula.defaults, n=1)
+        if near:
+            raise ValueError(f"{formula.name}: a param group sets {key!r}; did you mean {near[0]!r}?")
+        warnings.warn(f"{formula.name} does not use {key!r}, which a param group sets", stacklevel=5)
+    group["recipe"] = formula.name
+    group["clock"] = clock
+    group.setdefault("maximize", defaults.get("maximize", False))
+    lends_beta = "momentum" in formula.defaults and "betas" in defaults
+    for name, default in formula.defaults.items():
+        if name == "momentum" and lends_beta:
+            group.setdefault("betas", (group.pop("momentum", defaults.get("momentum", default)),))
+        else:
+            group.setdefault(name, defaults.get(name, default))
+    role = group.pop("role", None)
+    if role is not None:
+        group["roles"] = [role] * len(group["params"])
+    if "roles" in group and len(group["roles"]) != len(group["params"]):
+        raise ValueError(f"{len(group['roles'])} roles for {len(group['params'])} parameters; give one string each")
+
+
+def refuse_unusable(group: Group, chain: Chain, taken: Iterable[Tensor]) -> None:
+    """Refuse tensors that cannot be optimized, or that another group has, or that this chain cannot serve."""
+    taken = set(taken)
+    for param, spec in zip(group["params"], specs(group, len(taken))):
+        if param in taken:
+            raise ValueError(f"{spec} is given twice; each parameter belongs to one group, once")
+        taken.add(param)
+        if not (param.is_floating_point() or param.is_complex()):
+            raise ValueError(f"{spec} holds {param.dtype}; only floating and complex tensors can be optimized")
+        if param.dtype == torch.complex32:
+            raise ValueError(f"{spec} is complex32, which torch cannot step; use complex64")
+        try:
+            chain.check(spec)
+        except ValueError as refusal:
+            raise ValueError(f"{group['recipe']}: {refusal}") from None
