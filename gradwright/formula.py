@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,9 @@ import torch
 
 from gradwright.core import Chain, chain
 from gradwright.core.transform import Transform
+
+_FLOAT = r"float\b|(typing\.)?Optional\[float\]|None \| float\b"
+"""Annotations of a single float, where the default is not one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +30,11 @@ class Formula:
         traits: words by which recipes are found and which the contract checks.
         only: a selector of the parameters it can serve, where it cannot serve all.
         signed: hyper-parameters that may be negative.
+
+    Attributes:
+        defaults: the hyper-parameters with their defaults.
+        floats: those that are a single float, or ``None`` where that is the default.
+        whole: those that are annotated ``int``.
     """
 
     name: str
@@ -35,6 +44,8 @@ class Formula:
     only: str | None = None
     signed: frozenset[str] = frozenset()
     defaults: dict[str, Any] = field(init=False)
+    floats: frozenset[str] = field(init=False)
+    whole: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
         parameters = inspect.signature(self.build).parameters
@@ -43,7 +54,14 @@ class Formula:
             raise TypeError(
                 f"recipe {self.name}: {', '.join(missing)} need a default, so that everyone starts somewhere"
             )
+        kinds = {
+            name: p.annotation.__name__ if p.annotation in (int, float) else str(p.annotation)
+            for name, p in parameters.items()
+        }
+        floats = {n for n, p in parameters.items() if isinstance(p.default, float) or re.match(_FLOAT, kinds[n])}
         object.__setattr__(self, "defaults", {name: p.default for name, p in parameters.items()})
+        object.__setattr__(self, "floats", frozenset(floats))
+        object.__setattr__(self, "whole", frozenset(name for name, kind in kinds.items() if kind == "int"))
 
     def chain(self, group: Mapping[str, Any]) -> Chain:
         """The chain for the hyper-parameters of a param group.
@@ -54,7 +72,13 @@ class Formula:
         Raises:
             ValueError, TypeError: a hyper-parameter is out of range or of the wrong kind; says which.
         """
-        built = self.build(**self.knobs(group))
+        knobs = self.knobs(group)
+        try:
+            built = self.build(**knobs)
+        except ValueError as refusal:  # a part knows its own name, not the recipe's
+            if str(refusal).startswith(f"{self.name}: "):
+                raise
+            raise ValueError(f"{self.name}: {refusal}") from refusal
         return built if isinstance(built, Chain) else chain(built)
 
     def knobs(self, group: Mapping[str, Any]) -> dict[str, Any]:
@@ -71,6 +95,10 @@ class Formula:
         return found
 
     def _checked(self, name: str, value: Any, default: Any) -> Any:
+        if value is None and default is None:
+            return None
+        if name in self.floats:
+            return self._checked_number(name, name, value)
         if isinstance(value, torch.Tensor):
             value = self._host_number(name, value)
         if isinstance(value, (tuple, list)):
@@ -81,8 +109,10 @@ class Formula:
             return tuple(self._checked_number(f"{name}[{i}]", name, entry) for i, entry in enumerate(value))
         if isinstance(default, tuple):
             raise TypeError(f"{self.name}: {name}={value!r} must be {len(default)} numbers, such as {default}")
-        if isinstance(default, float):
-            return self._checked_number(name, name, value)
+        if isinstance(default, bool) and not isinstance(value, bool):
+            raise TypeError(f"{self.name}: {name}={value!r} is a {type(value).__name__}; give True or False")
+        if name in self.whole and (isinstance(value, bool) or not hasattr(value, "__index__")):
+            raise TypeError(f"{self.name}: {name}={value!r} is a {type(value).__name__}; give a whole number")
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return self._checked_number(name, name, value)
         return value

@@ -123,16 +123,17 @@ def complete(group: Group, formula: Formula, defaults: Mapping[str, Any], clock:
 
 def refuse_unusable(group: Group, chain: Chain, taken: Iterable[Tensor]) -> None:
     """Refuse tensors that cannot be optimized, or that another group has, or that this chain cannot serve."""
-    taken = set(taken)
+    taken, recipe = set(taken), group["recipe"]
     for param, spec in zip(group["params"], specs(group, len(taken))):
         if param in taken:
-            raise ValueError(f"{spec} is given twice; each parameter belongs to one group, once")
+            raise ValueError(f"{recipe}: {spec} is given twice; each parameter belongs to one group, once")
         taken.add(param)
         if not (param.is_floating_point() or param.is_complex()):
-            raise ValueError(f"{spec} holds {param.dtype}; only floating and complex tensors can be optimized")
+            kind = param.dtype
+            raise ValueError(f"{recipe}: {spec} holds {kind}; only floating and complex tensors can be optimized")
         if param.dtype == torch.complex32:
-            raise ValueError(f"{spec} is complex32, which torch cannot step; use complex64")
+            raise ValueError(f"{recipe}: {spec} is complex32, which torch cannot step; use complex64")
         try:
             chain.check(spec)
         except ValueError as refusal:
-            raise ValueError(f"{group['recipe']}: {refusal}") from None
+            raise ValueError(f"{recipe}: {refusal}") from None

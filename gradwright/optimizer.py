@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from operator import is_
 from typing import Any
 
 import torch
@@ -11,11 +12,9 @@ from torch import Tensor
 
 from gradwright import checkpoint, groups
 from gradwright.core import Chain, Number, ParamSpec, Slot
-from gradwright.engine import Job, eager, settle
+from gradwright.engine import Fused, Job, Share, eager, select, settle
 from gradwright.formula import Formula, formula_named
 from gradwright.scaling import scaled_backward
-
-ENGINES = ("auto", "eager")
 
 
 class Optimizer(torch.optim.Optimizer):
@@ -31,7 +30,7 @@ class Optimizer(torch.optim.Optimizer):
     Args:
         params: tensors, (name, tensor) pairs, or param groups.
         defaults: hyper-parameters of groups that do not set them.
-        engine: how steps are executed: ``"auto"`` or ``"eager"``.
+        engine: how steps are executed: ``"auto"`` (the fastest there is), ``"eager"`` or ``"cpp"``.
 
     Raises:
         ValueError: nothing to optimize, a tensor twice, a hyper-parameter out of range, a tensor that the recipe
@@ -42,9 +41,7 @@ class Optimizer(torch.optim.Optimizer):
     plan: Any = None
 
     def __init__(self, params: Any, defaults: dict[str, Any] | None = None, *, engine: str = "auto") -> None:
-        if engine not in ENGINES:
-            raise ValueError(f"engine={engine!r} is unknown; give one of {', '.join(ENGINES)}")
-        self.engine = engine
+        self.engine = select.checked(engine)
         given = groups.as_groups(params, type(self).__name__)
         super().__init__(given, groups.routed_defaults(given) if defaults is None else defaults)
 
@@ -99,49 +96,79 @@ class Optimizer(torch.optim.Optimizer):
 
     @torch.no_grad()
     def _advance(self, loss: Any) -> None:
-        jobs = list(self._jobs(loss))
-        shared = settle(eager.run(job) for job in jobs)
-        for job in jobs:
-            for key, value in shared.items():
-                if key in job.state and job.state[key] is not value:
-                    job.state[key].copy_(value)
+        shares = list(self._shares(loss))
+        jobs: list[Job] = []
+        shared: dict[str, Any] = {}
+        if select.chosen(self.engine) == "cpp":
+            fused = self.__dict__.setdefault("_fused", Fused())
+            for index, share in shares:
+                left, values = fused.run(index, share)
+                jobs += left
+                shared.update(values)
+        else:
+            jobs = [job for _, share in shares for job in share.jobs()]
+        shared.update(settle(eager.run(job) for job in jobs))
+        for key, value in shared.items():
+            for state in self.state.values():
+                if key in state:
+                    state[key].copy_(value) if isinstance(value, Tensor) else state[key].fill_(value)
+                    break
         for group in self.param_groups:
             group["clock"] += 1
 
-    def _jobs(self, loss: Any) -> Iterator[Job]:
-        """One job for each parameter with a gradient, everything about it checked."""
+    def _shares(self, loss: Any) -> Iterator[tuple[int, Share]]:
+        """Each group's parameters with a gradient, everything about them checked."""
         loss = _detached(loss)
-        for group in self.param_groups:
+        for index, group in enumerate(self.param_groups):
             chain = self._chain(group)
             if "loss" in chain.all_needs and loss is None:
                 raise ValueError(
                     f"{group['recipe']} needs the loss: call step(loss=loss), or step(closure) with a closure that "
                     "returns it (with a GradScaler: scaler.step(optimizer, loss=loss))"
                 )
-            for param in group["params"]:
-                if param.grad is None or param.numel() == 0:
-                    continue
-                spec, state = self.spec_of(param), self.state[param]
-                if param.grad.layout != torch.strided:
-                    raise ValueError(
-                        f"{group['recipe']}: the gradient of {spec} is sparse; build its Embedding with sparse=False, "
-                        "or give it to torch.optim.SparseAdam"
-                    )
-                if "training_weights" in state:
-                    raise RuntimeError("the evaluation weights are in place; call optimizer.train() before stepping")
-                self._settle_in(param, group, chain)
-                at = None if loss is None else loss.to(param.device, non_blocking=True)
-                yield Job(
-                    param,
-                    param.grad,
-                    state,
-                    chain,
-                    spec,
-                    state["step"] + 1.0,
-                    group["clock"] + 1.0,
-                    at,
-                    group["maximize"],
+            params = group["params"]
+            grads = list(map(Tensor.grad.__get__, params))  # type: ignore[attr-defined]
+            if not all(map(_is_dense, grads)):
+                params, grads = self._with_gradients(group, grads)
+            if not params:
+                continue
+            states = self._ready_states(index, group, chain, params)
+            clock = group["clock"] + 1.0
+            yield index, Share(params, grads, states, chain, self.spec_of, clock, loss, group["maximize"])
+
+    def _with_gradients(self, group: dict[str, Any], grads: list[Tensor | None]) -> tuple[list[Tensor], list[Tensor]]:
+        pairs = [(param, grad) for param, grad in zip(group["params"], grads) if grad is not None]
+        for param, grad in pairs:
+            if grad.layout != torch.strided:
+                raise ValueError(
+                    f"{group['recipe']}: the gradient of {self.spec_of(param)} is sparse; build its Embedding with "
+                    "sparse=False, or give it to torch.optim.SparseAdam"
                 )
+        return [param for param, _ in pairs], [grad for _, grad in pairs]
+
+    def _ready_states(
+        self, index: int, group: dict[str, Any], chain: Chain, params: list[Tensor]
+    ) -> list[dict[str, Any]]:
+        """The states of these parameters, on their device and in their type.
+
+        Parameters seldom move, so what was looked at once is trusted for as long as pointers stay the same.
+        """
+        rosters = self.__dict__.setdefault("_rosters", {})
+        pointers = list(map(Tensor.data_ptr, params))
+        known = rosters.get(index)
+        if known is None or known[0] != pointers or not all(map(is_, known[1], params)) or not self._holds(known):
+            for param in params:
+                self._settle_in(param, group, chain)
+            known = rosters[index] = pointers, list(params), [self.state[param] for param in params]
+        states = known[2]
+        if chain.evaluates and any("training_weights" in state for state in states):
+            raise RuntimeError("the evaluation weights are in place; call optimizer.train() before stepping")
+        return states
+
+    def _holds(self, known: Any) -> bool:
+        """Whether the states looked at before are still this optimizer's."""
+        _, params, states = known
+        return self.state.get(params[0]) is states[0] and self.state.get(params[-1]) is states[-1]
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
@@ -166,7 +193,7 @@ class Optimizer(torch.optim.Optimizer):
             chain = self._chain(group)
             for param in group["params"] if chain.evaluates else ():
                 state = self.state[param]
-                if "training_weights" in state or state["step"] == 0:
+                if "training_weights" in state or not state.get("step"):
                     continue
                 weights = chain.evaluate(eager.as_real(param), state, state["step"])
                 if weights is not None:
@@ -291,10 +318,20 @@ class Optimizer(torch.optim.Optimizer):
         return "\n".join([*lines, ")"])
 
 
+def _beside(loss: Tensor, param: Tensor) -> Tensor:
+    dtype = torch.float32 if param.device.type == "mps" else loss.dtype  # that device has no float64
+    return loss.to(param.device, dtype, non_blocking=True)
+
+
+def _is_dense(grad: Tensor | None) -> bool:
+    return grad is not None and grad.layout is torch.strided
+
+
 def _detached(loss: Any) -> Tensor | None:
     if loss is None:
         return None
-    loss = torch.as_tensor(loss).detach()
+    loss = torch.as_tensor(loss, dtype=torch.float64 if isinstance(loss, float) else None).detach()
     if loss.numel() != 1:
         raise ValueError(f"the loss has shape {tuple(loss.shape)}; give one number, such as loss.mean()")
-    return loss.reshape(()).to(torch.promote_types(loss.dtype, torch.float32))
+    # in double where the device has it, like the shared values that are computed from it
+    return loss.reshape(()).to(torch.float32 if loss.device.type == "mps" else torch.float64)

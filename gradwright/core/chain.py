@@ -66,8 +66,12 @@ class Chain(Nest):
     def map_knobs(self, function: Callable[[str, float], Any], prefix: str = "") -> Chain:
         return Chain(tuple(part.map_knobs(function, f"{prefix}{name}.") for name, part in self._named.items()))
 
-    def structure(self) -> Hashable:
+    @cached_property
+    def _structure(self) -> Hashable:
         return tuple(link.structure() for link in self.links)
+
+    def structure(self) -> Hashable:
+        return self._structure
 
 
 def chain(*links: Transform) -> Chain:

@@ -14,6 +14,7 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
         "convolution": "The kernel of a convolution, 3-d or more.",
         "stack": "Three or more dimensions outside convolutions: batched matrices, such as a mixture's experts.",
         "embedding": "A table: its rows are looked up or added, not multiplied with the input.",
+        "table": "An embedding that a module holds as a bare parameter: a position table, learned queries.",
         "head": "The weight of the output layer, or the weight that an output layer shares with an embedding.",
         "bias": "Added to the output of a layer, norm layers included.",
         "gain": "The scale of a norm layer, usually 1 at the start.",

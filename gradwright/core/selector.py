@@ -31,6 +31,7 @@ class Selector:
     """
 
     binding: ClassVar[int] = 3
+    """How tightly it holds together: 0 for `|`, 1 for `&`, 2 for `!`, 3 for a single term."""
 
     def matches(self, roles: frozenset[str], name: str = "", module: str = "") -> bool:
         """Whether a parameter meets the condition.
@@ -87,29 +88,17 @@ class Role(Selector):
 
 
 @dataclass(frozen=True)
-class Name(Selector):
-    """`name:GLOB`: the parameter's dotted name matches."""
+class Glob(Selector):
+    """`name:GLOB` or `in:GLOB`: the dotted name, or the type name of the owner, matches."""
 
+    prefix: str
     glob: str
 
     def matches(self, roles: frozenset[str], name: str = "", module: str = "") -> bool:
-        return fnmatchcase(name, self.glob)
+        return fnmatchcase(name if self.prefix == "name" else module, self.glob)
 
     def __str__(self) -> str:
-        return f"name:{self.glob}"
-
-
-@dataclass(frozen=True)
-class In(Selector):
-    """`in:GLOB`: the type name of the module that owns the parameter matches."""
-
-    glob: str
-
-    def matches(self, roles: frozenset[str], name: str = "", module: str = "") -> bool:
-        return fnmatchcase(module, self.glob)
-
-    def __str__(self) -> str:
-        return f"in:{self.glob}"
+        return f"{self.prefix}:{self.glob}"
 
 
 @dataclass(frozen=True)
@@ -131,9 +120,19 @@ class Not(Selector):
 
 
 @dataclass(frozen=True)
-class _Joined(Selector):
+class Joined(Selector):
+    """`a & b` or `a | b`, for any number of terms."""
+
+    mark: str
     terms: tuple[Selector, ...]
-    mark: ClassVar[str]
+
+    @property
+    def binding(self) -> int:  # type: ignore[override]
+        return 1 if self.mark == "&" else 0
+
+    def matches(self, roles: frozenset[str], name: str = "", module: str = "") -> bool:
+        needed = all if self.mark == "&" else any
+        return needed(term.matches(roles, name, module) for term in self.terms)
 
     @property
     def words(self) -> frozenset[str]:
@@ -141,28 +140,6 @@ class _Joined(Selector):
 
     def __str__(self) -> str:
         return f" {self.mark} ".join(term._inside(self) for term in self.terms)
-
-
-@dataclass(frozen=True)
-class And(_Joined):
-    """`a & b`, for any number of terms."""
-
-    mark: ClassVar[str] = "&"
-    binding: ClassVar[int] = 1
-
-    def matches(self, roles: frozenset[str], name: str = "", module: str = "") -> bool:
-        return all(term.matches(roles, name, module) for term in self.terms)
-
-
-@dataclass(frozen=True)
-class Or(_Joined):
-    """`a | b`, for any number of terms."""
-
-    mark: ClassVar[str] = "|"
-    binding: ClassVar[int] = 0
-
-    def matches(self, roles: frozenset[str], name: str = "", module: str = "") -> bool:
-        return any(term.matches(roles, name, module) for term in self.terms)
 
 
 class _Reader:
@@ -192,19 +169,19 @@ class _Reader:
         return selector
 
     def either(self) -> Selector:
-        return self.joined(Or, self.both)
+        return self.joined("|", self.both)
 
     def both(self) -> Selector:
-        return self.joined(And, self.negated)
+        return self.joined("&", self.negated)
 
-    def joined(self, kind: type[_Joined], read: Callable[[], Selector]) -> Selector:
-        terms = [read()]
-        while self.peek() == kind.mark:
-            self.at += 1
-            terms.append(read())
-        # `a & (b & c)` is `a & b & c`: one form for one meaning, so that equal selectors compare equal.
-        flat = tuple(inner for term in terms for inner in (term.terms if isinstance(term, kind) else (term,)))
-        return flat[0] if len(flat) == 1 else kind(flat)
+    def joined(self, mark: str, read: Callable[[], Selector]) -> Selector:
+        terms: list[Selector] = []
+        while not terms or self.peek() == mark:
+            self.at += bool(terms)
+            term = read()
+            # `a & (b & c)` is `a & b & c`: one form for one meaning, so that equal selectors compare equal.
+            terms += term.terms if isinstance(term, Joined) and term.mark == mark else (term,)
+        return terms[0] if len(terms) == 1 else Joined(mark, tuple(terms))
 
     def negated(self) -> Selector:
         if self.peek() != "!":
@@ -233,7 +210,7 @@ class _Reader:
                 self.fail(f"unknown prefix {prefix!r}: expected 'name:' or 'in:'")
             if not glob:
                 self.fail(f"expected a pattern right after {token!r}, such as '{token}*'", shift=len(token))
-            return Name(glob) if prefix == "name" else In(glob)
+            return Glob(prefix, glob)
         if token == "*":
             return Everything()
         if not token.isidentifier():

@@ -1,6 +1,7 @@
 """How a chain is executed. Engines know transforms only through ``gradwright.core``."""
 
 from gradwright.engine.driver import settle
-from gradwright.engine.job import Job
+from gradwright.engine.fused import Fused
+from gradwright.engine.job import Job, Share
 
-__all__ = ["Job", "settle"]
+__all__ = ["Fused", "Job", "Share", "settle"]

@@ -1,8 +1,8 @@
-"""Job: one tensor's share of an optimizer step, as the optimizer hands it to an engine."""
+"""What an optimizer hands to its engine: a share for each group, or a job for each tensor."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -25,3 +25,36 @@ class Job(NamedTuple):
     clock: float
     loss: Tensor | None
     maximize: bool
+
+
+class Share(NamedTuple):
+    """One group's part of a step: the parameters that have a gradient, and all that is the same for them."""
+
+    params: Sequence[Tensor]
+    grads: Sequence[Tensor]
+    states: Sequence[dict[str, Any]]
+    chain: Chain
+    spec_of: Callable[[Tensor], ParamSpec]
+    clock: float
+    loss: Tensor | None
+    maximize: bool
+
+    def job(self, at: int) -> Job:
+        """The job of one of its parameters."""
+        param, state = self.params[at], self.states[at]
+        loss = None if self.loss is None else self.loss.to(param.device, non_blocking=True)
+        return Job(
+            param,
+            self.grads[at],
+            state,
+            self.chain,
+            self.spec_of(param),
+            state["step"] + 1.0,
+            self.clock,
+            loss,
+            self.maximize,
+        )
+
+    def jobs(self) -> Iterator[Job]:
+        """The jobs of all its parameters, empty ones left out."""
+        return (self.job(at) for at, param in enumerate(self.params) if param.numel())

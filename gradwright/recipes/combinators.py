@@ -80,7 +80,7 @@ def cautious(base: Chain) -> Chain:
     return chain(base.upto(DIRECTION), Cautious(), base.beyond(DIRECTION))
 
 
-@combinator("Lookahead", paper="arXiv:1907.08610", gains="clock")
+@combinator("Lookahead", paper="arXiv:1907.08610", gains="clock", loses="low_memory")
 def lookahead(base: Chain, k: int = 5, alpha: float = 0.5) -> Chain:
     """Every k steps, go back to a point on the way from slow weights to the fast ones.
 

@@ -44,7 +44,7 @@ class RelativeStep(Transform):
     stage: ClassVar[int] = STEP
 
     def factor(self, ctx: Context) -> Any:
-        rho = minimum(self.size, 1 / math.sqrt(ctx.step)) if self.decaying else self.size
+        rho = minimum(self.size, ctx.step**-0.5) if self.decaying else self.size
         return rho * maximum(rms(ctx.param), self.floor) if self.scaled else rho
 
     def update(self, u: Any, state: State, ctx: Context) -> Any:

@@ -1,0 +1,118 @@
+"""Describe: what recipes there are, and what one of them is made of, as plain text."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Iterable
+
+import torch
+
+from gradwright.core import Number, ParamSpec, Part, Slot
+from gradwright.formula import Formula, formula_named, formulas
+
+TRAITS: dict[str, str] = {
+    "elementwise": "each entry is updated from its own gradient and state alone",
+    "scale_free": "the step does not change when all gradients are multiplied by a number",
+    "reduces": "the update needs norms or means of the tensor",
+    "relative": "the step is measured against the weights",
+    "sign": "every entry moves by the same amount",
+    "matrix": "works on whole matrices; other parameters belong to another recipe",
+    "needs_loss": "step(loss=...) or step(closure)",
+    "averages": "keeps weights of its own to evaluate with: optimizer.evaluating()",
+    "shared": "keeps numbers that all parameters share",
+    "clock": "has a cycle in which all parameters take part together",
+    "coupled_decay": "weight decay is an L2 penalty and enters the moments",
+    "low_memory": "keeps at most one number for each parameter",
+}
+"""Every trait a recipe may declare, in a sentence."""
+
+MATRIX = ParamSpec((1024, 1024))
+
+
+def select(traits: Iterable[str] = ()) -> list[Formula]:
+    """The formulas that have all of ``traits``; a trait after ``!`` must be absent.
+
+    Raises:
+        ValueError: there is no such trait; names all.
+    """
+    wanted = list(traits)
+    for trait in wanted:
+        if trait.removeprefix("!") not in TRAITS:
+            raise ValueError(f"there is no trait {trait.removeprefix('!')!r}; there are {', '.join(TRAITS)}")
+
+    def fits(formula: Formula) -> bool:
+        return all((t.removeprefix("!") in formula.traits) != t.startswith("!") for t in wanted)
+
+    return sorted(filter(fits, formulas.values()), key=lambda formula: formula.name.lower())
+
+
+def state_bytes(formula: Formula, spec: ParamSpec = MATRIX) -> float:
+    """State bytes per number of a parameter, at the recipe's defaults; a 1024 x 1024 float32 matrix if not given."""
+    held = 0
+    for slot in formula.chain({}).slots(spec).values():
+        if isinstance(slot, Slot):
+            size = torch.Size(slot.shape_for(spec)).numel()
+            held += size * slot.dtype_for(spec).itemsize
+    return held / spec.numel
+
+
+def rows(traits: Iterable[str] = ()) -> list[tuple[str, str, str, str]]:
+    """One row a recipe: name, first sentence, state bytes per parameter, traits."""
+    return [
+        (
+            formula.name,
+            (inspect.getdoc(formula.build) or "").split("\n\n")[0].replace("\n", " "),
+            f"{state_bytes(formula):.2f}".rstrip("0").rstrip("."),
+            " ".join(sorted(formula.traits)),
+        )
+        for formula in select(traits)
+    ]
+
+
+def explanation(name: str) -> str:
+    """What the recipe called ``name`` is: equations, hyper-parameters, parts, state and source.
+
+    Raises:
+        ValueError: there is none; names the nearest.
+    """
+    formula = formula_named(name)
+    chain = formula.chain({})
+    lines = [formula.name, "=" * len(formula.name), "", inspect.getdoc(formula.build) or "", "", "Defaults"]
+    lines += [f"  {key} = {value!r}" for key, value in formula.defaults.items()]
+    lines += ["", "Parts, in the order in which they act"]
+    lines += [f"  {_written(link)}" for link in chain.links]
+    lines += ["", "State of each parameter (for a float32 matrix of 1024 x 1024)"]
+    lines += _state_lines(formula)
+    lines += ["", "Traits"]
+    lines += [f"  {trait}: {TRAITS.get(trait, '')}" for trait in sorted(formula.traits)]
+    if formula.only is not None:
+        lines.append(f"  serves only: {formula.only}")
+    lines += ["", f"Source: {formula.paper}"]
+    return "\n".join(lines)
+
+
+def _written(part: Part) -> str:
+    fields = dataclasses.fields(part)
+    inner = (getattr(part, field.name) for field in fields)
+    text = ", ".join(
+        f"{field.name}={_written(value) if isinstance(value, Part) else repr(value)}"
+        for field, value in zip(fields, inner)
+    )
+    return f"{type(part).__name__}({text})"
+
+
+def _state_lines(formula: Formula) -> list[str]:
+    slots = formula.chain({}).slots(MATRIX)
+    lines = []
+    for key, slot in slots.items():
+        if isinstance(slot, Number):
+            lines.append(f"  {key}: one float on the host, starts at {slot.start:g}")
+            continue
+        shape = "x".join(map(str, slot.shape_for(MATRIX))) or "one number"
+        dtype = str(slot.dtype_for(MATRIX)).removeprefix("torch.")
+        whose = ", shared by all parameters" if slot.shared else ""
+        start = "the parameter" if slot.start == "param" else f"{slot.start:g}"
+        lines.append(f"  {key}: {shape}, {dtype}, starts at {start}{whose}")
+    lines.append(f"  {state_bytes(formula):.3g} bytes per parameter" if slots else "  none")
+    return lines

@@ -1,0 +1,108 @@
+"""Program: a chain on one kind of tensor, traced, planned and compiled; kept for the process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Hashable
+from typing import Any
+
+import torch
+
+from gradwright.core import Chain, Number, ParamSpec, Slot
+from gradwright.engine.bucket import Kernel
+from gradwright.engine.cpp import Layout
+from gradwright.engine.host import compile_host
+from gradwright.engine.plan import Plan, plan
+from gradwright.engine.symbol import Untraceable
+from gradwright.engine.trace import trace
+
+
+class Program:
+    """A kernel with the host program that feeds it, valid while its guards hold.
+
+    Attributes:
+        inputs: the host inputs, in the order in which ``scalars`` takes them.
+        scalars: from host inputs to the kernel's row, then the new Numbers, then the new shared values.
+    """
+
+    def __init__(self, made: Plan, kernel: Kernel, inputs: tuple[str, ...], guards: dict[int, Any]) -> None:
+        self.plan, self.kernel, self.inputs = made, kernel, inputs
+        outputs = [*made.host, *made.numbers.values(), *made.shared.values()]
+        self.scalars = compile_host(made.graph, outputs, inputs)
+        self._decide = compile_host(made.graph, list(guards), inputs) if guards else None
+        self._decided = tuple(guards.values())
+
+    def holds(self, values: tuple[float, ...]) -> bool:
+        """Whether Python would decide as it did when this program was traced."""
+        return self._decide is None or self._decide(values) == self._decided
+
+
+class Family:
+    """All programs of a chain on one kind of tensor: one for each outcome of its guards."""
+
+    def __init__(self, chain: Chain, spec: ParamSpec, maximize: bool) -> None:
+        self.chain, self.spec, self.maximize = chain, spec, maximize
+        slots = chain.slots(spec)
+        self.numbers = tuple(key for key, slot in slots.items() if isinstance(slot, Number))
+        self.shared = tuple(key for key, slot in slots.items() if isinstance(slot, Slot) and slot.shared)
+        loss = ("loss",) if "loss" in chain.all_needs else ()
+        self.inputs = (*chain.knobs(), "step", "clock", *self.numbers, *self.shared, *loss)
+        self._programs: list[Program] = []
+        self._lock = threading.Lock()
+
+    def program(self, values: tuple[float, ...]) -> Program:
+        """The program for these host inputs, traced and compiled where it is new.
+
+        Raises:
+            Untraceable: the chain has a step that the printer has no word for.
+            NoCompiler: there is nothing to compile with.
+        """
+        for program in self._programs:
+            if program.holds(values):
+                return program
+        with self._lock:
+            for program in self._programs:
+                if program.holds(values):
+                    return program
+            self._programs.append(self._made(dict(zip(self.inputs, values))))
+            return self._programs[-1]
+
+    def _made(self, numbers: dict[str, float]) -> Program:
+        traced = trace(self.chain, self.spec, numbers)
+        made = plan(traced)
+        key = (tuple(traced.graph.nodes), tuple(made.stores.items()), made.singles, self.inputs, self.maximize)
+        signature = (repr(key), tuple(sorted(traced.guards.items())), self._layout(made))
+        if signature not in _programs:
+            _programs[signature] = Program(made, Kernel(made, self._layout(made)), self.inputs, traced.guards)
+        return _programs[signature]
+
+    def _layout(self, made: Plan) -> Layout:
+        slots = self.chain.slots(self.spec)
+
+        def stored(name: str) -> torch.dtype:
+            slot = slots.get(name)
+            return slot.dtype_for(self.spec) if isinstance(slot, Slot) else self.spec.dtype
+
+        return Layout(
+            self.spec.computing_dtype, tuple(map(stored, made.tables)), tuple(map(stored, made.singles)), self.maximize
+        )
+
+
+_programs: dict[Hashable, Program] = {}
+_families: dict[Hashable, Family | Untraceable] = {}
+
+
+def family(chain: Chain, spec: ParamSpec, maximize: bool) -> Family:
+    """The family of ``chain`` on tensors of this shape, type and role."""
+    key = (chain.structure(), spec.shape, spec.dtype, spec.roles, maximize)
+    found = _families.get(key)
+    if found is None:
+        found = _families[key] = Family(chain, spec, maximize)
+    if isinstance(found, Untraceable):
+        raise found
+    return found
+
+
+def give_up(chain: Chain, spec: ParamSpec, maximize: bool, why: Untraceable) -> None:
+    """Remember that these tensors run on plain torch, so that nobody tries again at every step."""
+    _families[(chain.structure(), spec.shape, spec.dtype, spec.roles, maximize)] = why

@@ -1,0 +1,226 @@
+"""Symbol: what an update receives in place of tensors and numbers while it is traced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from gradwright.engine.graph import ELEMENT, HOST, SHARED, TENSOR, Graph
+
+
+class Untraceable(Exception):
+    """An operation that the graph has no word for; its message says which."""
+
+
+class Tracer:
+    """A graph under construction, the host's numbers while it is built, and the decisions taken on them."""
+
+    def __init__(self, numbers: dict[str, float]) -> None:
+        self.graph = Graph()
+        self.numbers = numbers
+        self.guards: dict[int, bool | float] = {}
+        self._values: dict[int, Any] = {}
+
+    def symbol(self, name: str, kind: int) -> Symbol:
+        return Symbol(self, self.graph.input(name, kind))
+
+    def wrap(self, value: Any) -> int:
+        if isinstance(value, Symbol):
+            return value.node
+        if isinstance(value, (bool, int, float)):
+            return self.graph.constant(value)
+        raise Untraceable(f"a {type(value).__name__} beside symbols")
+
+    def apply(self, op: str, *args: Any) -> Symbol:
+        return Symbol(self, self.graph.apply(op, *map(self.wrap, args)))
+
+    def decide(self, node: int) -> Any:
+        """The value of a host number now; the plan holds for as long as it stays so."""
+        if self.graph.nodes[node].kind != HOST:
+            raise Untraceable("a Python decision on a tensor's value")
+        value = self.value(node)
+        self.guards[node] = value
+        return value
+
+    def value(self, node: int) -> Any:
+        if node not in self._values:
+            from gradwright.engine.host import HOST_OPS
+
+            op, args, data, _ = self.graph.nodes[node]
+            if op == "const":
+                self._values[node] = data
+            elif op == "input":
+                self._values[node] = self.numbers[data]
+            else:
+                self._values[node] = HOST_OPS[op](*map(self.value, args))
+        return self._values[node]
+
+
+class Symbol:
+    """Stands for a tensor or a number in an update; arithmetic on it grows the graph."""
+
+    is_symbol = True
+
+    def __init__(self, tracer: Tracer, node: int) -> None:
+        self.tracer = tracer
+        self.node = node
+
+    @property
+    def kind(self) -> int:
+        return self.tracer.graph.nodes[self.node].kind
+
+    def __bool__(self) -> bool:
+        return bool(self.tracer.decide(self.node))
+
+    def __float__(self) -> float:
+        return float(self.tracer.decide(self.node))
+
+    def __add__(self, other: Any) -> Symbol:
+        return self.tracer.apply("add", self, other)
+
+    def __radd__(self, other: Any) -> Symbol:
+        return self.tracer.apply("add", other, self)
+
+    def __sub__(self, other: Any) -> Symbol:
+        return self.tracer.apply("sub", self, other)
+
+    def __rsub__(self, other: Any) -> Symbol:
+        return self.tracer.apply("sub", other, self)
+
+    def __mul__(self, other: Any) -> Symbol:
+        return self.tracer.apply("mul", self, other)
+
+    def __rmul__(self, other: Any) -> Symbol:
+        return self.tracer.apply("mul", other, self)
+
+    def __truediv__(self, other: Any) -> Symbol:
+        return self.tracer.apply("div", self, other)
+
+    def __rtruediv__(self, other: Any) -> Symbol:
+        return self.tracer.apply("div", other, self)
+
+    def __neg__(self) -> Symbol:
+        return self.tracer.apply("neg", self)
+
+    def __gt__(self, other: Any) -> Symbol:
+        return self.tracer.apply("gt", self, other)
+
+    def __ge__(self, other: Any) -> Symbol:
+        return self.tracer.apply("ge", self, other)
+
+    def __lt__(self, other: Any) -> Symbol:
+        return self.tracer.apply("lt", self, other)
+
+    def __le__(self, other: Any) -> Symbol:
+        return self.tracer.apply("le", self, other)
+
+    def __eq__(self, other: object) -> Symbol:  # type: ignore[override]
+        return self.tracer.apply("eq", self, other)
+
+    def __ne__(self, other: object) -> Symbol:  # type: ignore[override]
+        return self.tracer.apply("ne", self, other)
+
+    def __and__(self, other: Any) -> Symbol:
+        return self.tracer.apply("and", self, other)
+
+    def __or__(self, other: Any) -> Symbol:
+        return self.tracer.apply("or", self, other)
+
+    def __pow__(self, exponent: Any) -> Symbol:
+        if self.kind <= SHARED and (not isinstance(exponent, Symbol) or exponent.kind <= SHARED):
+            return self.tracer.apply("pow", self, exponent)
+        if exponent == 2:
+            return self * self
+        if exponent == 0.5:
+            return self.tracer.apply("sqrt", self)
+        raise Untraceable(f"a power of {exponent!r}")
+
+    def __rpow__(self, base: Any) -> Symbol:
+        if self.kind <= SHARED:
+            return self.tracer.apply("pow", base, self)
+        raise Untraceable("a tensor as exponent")
+
+    def __mod__(self, other: Any) -> Symbol:
+        if self.kind <= SHARED:
+            return self.tracer.apply("mod", self, other)
+        raise Untraceable("the remainder of a tensor")
+
+    def __invert__(self) -> Symbol:
+        return self.tracer.apply("not", self)
+
+    __hash__ = object.__hash__
+
+    def _reduced(self, op: str, dim: Any) -> Symbol:
+        if dim is not None:
+            raise Untraceable("a reduction over some dimensions")
+        if self.kind != ELEMENT:
+            raise Untraceable("a reduction of what is not full-size")
+        return self.tracer.apply(op, self)
+
+    def sum(self, dim: Any = None, keepdim: bool = False) -> Symbol:
+        return self._reduced("sum", dim)
+
+    def mean(self, dim: Any = None, keepdim: bool = False) -> Symbol:
+        return self._reduced("sum", dim) / self.tracer.symbol("numel", TENSOR)
+
+    def amax(self, dim: Any = None, keepdim: bool = False) -> Symbol:
+        return self._reduced("amax", dim)
+
+    def any(self) -> Symbol:
+        one, zero = self.tracer.graph.constant(1.0), self.tracer.graph.constant(0.0)
+        graph = self.tracer.graph
+        return Symbol(self.tracer, graph.apply("amax", graph.apply("where", self.node, one, zero))) > 0
+
+    def isnan(self) -> Symbol:
+        return self.tracer.apply("isnan", self)
+
+    def abs(self) -> Symbol:
+        return self.tracer.apply("abs", self)
+
+    __abs__ = abs
+
+    def sqrt(self) -> Symbol:
+        return self.tracer.apply("sqrt", self)
+
+    def square(self) -> Symbol:
+        return self * self
+
+    def clamp(self, min: Any = None, max: Any = None) -> Symbol:
+        low = self if min is None else self.tracer.apply("maximum", self, min)
+        return low if max is None else self.tracer.apply("minimum", low, max)
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Symbol:
+        tracer = next(arg.tracer for arg in (*args, *(kwargs or {}).values()) if isinstance(arg, Symbol))
+        handler = TORCH_FUNCTIONS.get(func)
+        if handler is None:
+            raise Untraceable(f"torch.{getattr(func, '__name__', func)}")
+        return handler(tracer, *args, **(kwargs or {}))
+
+    def __getattr__(self, name: str) -> Any:
+        raise Untraceable(f"the tensor attribute {name!r}")
+
+
+def _plain(op: str) -> Callable[..., Symbol]:
+    return lambda tracer, *args: tracer.apply(op, *args)
+
+
+TORCH_FUNCTIONS: dict[Any, Callable[..., Symbol]] = {
+    torch.sqrt: _plain("sqrt"),
+    torch.exp: _plain("exp"),
+    torch.log: _plain("log"),
+    torch.abs: _plain("abs"),
+    torch.sign: _plain("sign"),
+    torch.neg: _plain("neg"),
+    torch.maximum: _plain("maximum"),
+    torch.minimum: _plain("minimum"),
+    torch.where: _plain("where"),
+    torch.isnan: _plain("isnan"),
+    torch.isfinite: _plain("isfinite"),
+    torch.square: lambda tracer, x: x * x,
+    torch.clamp: lambda tracer, x, min=None, max=None: x.clamp(min, max),
+    torch.ones_like: lambda tracer, x: Symbol(tracer, tracer.graph.constant(1.0)),
+    torch.zeros_like: lambda tracer, x: Symbol(tracer, tracer.graph.constant(0.0)),
+}
