@@ -19,6 +19,7 @@ from gradwright.recipes import (
     cautious,
     lookahead,
 )
+from gradwright.routing import Plan, build, find_roles, plan, route
 
 __version__ = "0.1.0"
 
@@ -35,10 +36,15 @@ __all__ = [
     "NAdam",
     "NAdamW",
     "Optimizer",
+    "Plan",
     "Recipe",
     "ScheduleFreeAdamW",
     "Tiger",
+    "build",
     "cautious",
+    "find_roles",
     "lookahead",
+    "plan",
     "recipe",
+    "route",
 ]

@@ -29,7 +29,7 @@ def log(x: Any) -> Any:
 def maximum(x: Any, y: Any) -> Any:
     """The larger of two values; a NaN on either side is kept."""
     if isinstance(x, _HOST) and isinstance(y, _HOST):
-        return max(x, y)
+        return x if x >= y or x != x else y
     if isinstance(x, _HOST):
         return torch.clamp(y, min=x)
     if isinstance(y, _HOST):
@@ -40,7 +40,7 @@ def maximum(x: Any, y: Any) -> Any:
 def minimum(x: Any, y: Any) -> Any:
     """The smaller of two values; a NaN on either side is kept."""
     if isinstance(x, _HOST) and isinstance(y, _HOST):
-        return min(x, y)
+        return x if x <= y or x != x else y
     if isinstance(x, _HOST):
         return torch.clamp(y, max=x)
     if isinstance(y, _HOST):

@@ -12,7 +12,7 @@ from gradwright.transforms import Decay, Ema, Orthogonalize, Scale, ShapeScale
 @recipe(
     paper="https://kellerjordan.github.io/posts/muon",
     traits="scale_free matrix",
-    only="(matrix | convolution | stack) & !embedding & !head & !table",
+    only="(matrix | convolution | stack) & !embedding & !head & !depthwise & !recurrent & !fused",
 )
 def Muon(
     lr: float = 2e-2,

@@ -1,0 +1,6 @@
+"""Every parameter of a model to one recipe, exactly once, by a plan that can be printed."""
+
+from gradwright.routing.plan import Plan, build, plan, route
+from gradwright.routing.roles import Roles, find_roles
+
+__all__ = ["Plan", "Roles", "build", "find_roles", "plan", "route"]

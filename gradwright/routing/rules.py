@@ -1,0 +1,121 @@
+"""The rules of a routing, read and checked: a selector, and the recipe that takes what it selects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from gradwright.core.roles import nearest
+from gradwright.core.selector import Selector, parse
+from gradwright.recipe import Bound, Recipe, registry
+
+USUAL_NO_DECAY = "bias | norm | vector | scalar"
+"""What `no_decay=True` excludes from weight decay: biases, all of norm layers, every other vector and single number."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A selector and the recipe for what it selects."""
+
+    text: str
+    recipe: str
+    knobs: dict[str, Any]
+    """The hyper-parameters given; the others have the recipe's defaults."""
+    decays: bool
+    """Whether the recipe has a hyper-parameter `weight_decay`."""
+    always_decays: bool
+    """Whether the recipe decays weights by a number that is no hyper-parameter of it."""
+
+    @property
+    def selector(self) -> Selector:
+        return parse(self.text)
+
+    def __str__(self) -> str:
+        return f"{self.recipe}({shown(self.knobs)})"
+
+
+def shown(knobs: Mapping[str, Any]) -> str:
+    """Hyper-parameters in one line.
+
+    >>> shown({"lr": 3e-4, "betas": (0.9, 0.95)})
+    'lr=0.0003, betas=(0.9, 0.95)'
+    """
+    return ", ".join(
+        f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}" for key, value in knobs.items()
+    )
+
+
+def read_rules(rules: Mapping[str, Bound | type[Recipe[...]]]) -> list[Rule]:
+    """The rules, checked.
+
+    Raises:
+        TypeError: not a mapping from selectors to recipes.
+        ValueError: there is no rule, or a selector is malformed.
+
+    >>> from gradwright.recipes import AdamW
+    >>> print(*read_rules({"*": AdamW.bind(lr=3e-4)}))
+    AdamW(lr=0.0003)
+    """
+    if not isinstance(rules, Mapping):
+        raise TypeError(f'rules={rules!r}: give a dict from selectors to recipes, such as {{"*": AdamW.bind(lr=3e-4)}}')
+    if not rules:
+        raise ValueError('rules={} gives no parameter a recipe; {"*": AdamW} takes all')
+    return [_rule(text, value) for text, value in rules.items()]
+
+
+def read_no_decay(no_decay: bool | str | None, rules: list[Rule]) -> Selector | None:
+    """The selector of what does not decay.
+
+    Raises:
+        TypeError: `no_decay` is neither a bool nor a selector's text.
+        ValueError: a recipe decays but has no `weight_decay` to set to 0; or no recipe decays at all, so that
+            it would be ignored.
+    """
+    if no_decay is None or no_decay is False:
+        return None
+    if not isinstance(no_decay, (bool, str)):
+        raise TypeError(f"no_decay={no_decay!r}: give True for {USUAL_NO_DECAY!r}, or a selector")
+    selector = parse(USUAL_NO_DECAY if no_decay is True else no_decay)
+    for rule in rules:
+        if rule.always_decays:
+            raise ValueError(
+                f"no_decay={no_decay!r}: {rule.recipe} decays weights but has no hyper-parameter weight_decay; "
+                f"route what shall not decay to another recipe, by a rule before {rule.text!r}"
+            )
+    if not any(rule.decays for rule in rules):
+        recipes = " and ".join(dict.fromkeys(rule.recipe for rule in rules))
+        raise ValueError(f"no_decay={no_decay!r} has no effect: {recipes} has no weight_decay; leave it out")
+    return selector
+
+
+def _rule(text: Any, value: Any) -> Rule:
+    if not isinstance(text, str):
+        raise TypeError(f"rules: the selector {text!r} is no text; write it as 'matrix' or '*'")
+    parse(text)
+    bound = _bound(text, value)
+    formula = bound.recipe.formula
+    decays = "weight_decay" in formula.defaults
+    parts = formula.chain(bound.knobs).knobs()
+    always = not decays and any(rate and knob.endswith(".weight_decay") for knob, rate in parts.items())
+    return Rule(text, bound.recipe.recipe_name, dict(bound.knobs), decays, always)
+
+
+def _bound(text: str, value: Any) -> Bound:
+    if isinstance(value, Bound):
+        return value
+    if isinstance(value, type) and issubclass(value, Recipe) and value.recipe_name:
+        return value.bind()
+    at = f"rules[{text!r}]"
+    if isinstance(value, str):
+        known = f"write {value}.bind(...)" if value in registry else nearest(value, registry, "give a recipe")
+        raise TypeError(f"{at} is the text {value!r}; {known}")
+    if isinstance(value, torch.optim.Optimizer):
+        name = type(value).__name__
+        raise TypeError(f"{at} is an optimizer that already holds its parameters; give {name}.bind(lr=...) instead")
+    if isinstance(value, type) and issubclass(value, torch.optim.Optimizer):
+        same = f"gradwright.{value.__name__}" if value.__name__ in registry else "a recipe of gradwright"
+        raise TypeError(f"{at} is {value.__module__}.{value.__name__}, which cannot share an optimizer; give {same}")
+    raise TypeError(f"{at} is {value!r}; give a recipe such as AdamW, or AdamW.bind(lr=3e-4)")
