@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 from collections.abc import Sequence
 from operator import is_, itemgetter
 from typing import Any
@@ -12,7 +13,8 @@ import torch
 from torch import Tensor
 
 from gradwright.engine import build
-from gradwright.engine.cpp import CHUNK, Layout, print_cpp
+from gradwright.engine.cpp import BUFFERS, CHUNK, COUNTS, Layout, print_cpp
+from gradwright.engine.graph import COLUMN, ELEMENT, ROW, TENSOR
 from gradwright.engine.plan import Plan
 
 
@@ -24,52 +26,74 @@ class Kernel:
         self.source = print_cpp(plan, layout)
         self._run = build.load(self.source).run
         self._run.restype = None
-        self._run.argtypes = [ctypes.c_longlong, ctypes.c_longlong, *[ctypes.c_void_p] * 7, ctypes.c_int]
-        self.partials = sum(len(sweep) for sweep in plan.sweeps)
+        self._run.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
         self.real = np.float64 if layout.computing == torch.float64 else np.float32
 
     def __call__(self, bucket: Bucket, threads: int) -> None:
-        self._run(
-            len(bucket.params),
-            len(bucket.chunks),
-            bucket.chunks.ctypes.data,
-            bucket.first.ctypes.data,
-            bucket.table.ctypes.data,
-            bucket.rows.ctypes.data,
-            bucket.single_table.ctypes.data,
-            bucket.singles.ctypes.data,
-            bucket.partials.ctypes.data,
-            threads,
-        )
+        bucket.counts[COUNTS.index("threads")] = threads
+        self._run(bucket.counts.ctypes.data, bucket.buffers.ctypes.data)
 
 
 class Bucket:
     """The tensors of one kernel: what stays the same from step to step is made once."""
 
-    def __init__(self, kernel: Kernel, params: Sequence[Tensor], states: Sequence[dict[str, Any]]) -> None:
-        plan = kernel.plan
+    def __init__(
+        self, kernel: Kernel, params: Sequence[Tensor], states: Sequence[dict[str, Any]], threads: int
+    ) -> None:
+        plan, real = kernel.plan, kernel.real
         self.kernel, self.params, self.states = kernel, list(params), list(states)
         count = len(self.params)
-        self.chunks, self.first = _chunks([param.numel() for param in self.params])
-        self.table = np.empty((len(plan.tables), count), dtype=np.int64)
-        self.rows = np.empty((count, len(plan.host)), dtype=kernel.real)
-        self.single_table = np.empty((len(plan.singles), count), dtype=np.int64)
-        self.singles = np.empty((len(plan.singles), count), dtype=kernel.real)
-        self.partials = np.empty((kernel.partials, len(self.chunks)), dtype=np.float64)
+        dims = _folded(self.params, plan.split)
+        kinds = [plan.graph.nodes[at].kind for at in plan.reductions]
+        chunk, first = _chunks(dims, plan.split is not None, COLUMN in kinds)
+        widths = dims[chunk[:, 0], 1]
+        cells = np.concatenate(([0], np.cumsum(widths)))
+        longest, total = int(dims[:, :2].max()), int(dims[:, :2].sum())
+        vectors = sum(TENSOR < node.kind < ELEMENT for node in plan.graph.nodes)
+        self._held = {
+            "chunk": chunk,
+            "first": first,
+            "table": np.empty((len(plan.tables), count), dtype=np.int64),
+            "scalars": np.empty((count, len(plan.host)), dtype=real),
+            "single_table": np.empty((len(plan.singles), count), dtype=np.int64),
+            "single": np.empty((len(plan.singles), count), dtype=real),
+            "partial": np.empty((kinds.count(TENSOR), len(chunk)), dtype=np.float64),
+            "dims": dims,
+            "vector_table": np.empty((len(plan.vectors), count), dtype=np.int64),
+            "row_partial": np.empty((kinds.count(ROW), int(dims[:, 0].sum())), dtype=real),
+            "column_partial": np.empty((kinds.count(COLUMN), int(cells[-1])), dtype=real),
+            "chunk_cell": np.ascontiguousarray(cells[:-1]),
+            "scratch": np.empty((threads, vectors, longest if vectors else 0), dtype=real),
+            "staging": np.empty((len(plan.vectors), total), dtype=real),
+        }
+        sizes = {
+            "tensors": count,
+            "chunks": len(chunk),
+            "threads": threads,
+            "row_total": int(dims[:, 0].sum()),
+            "column_total": int(dims[:, 1].sum()),
+            "longest": longest,
+            "cells": int(cells[-1]),
+        }
+        self.counts = np.array([sizes[name] for name in COUNTS], dtype=np.int64)
+        self.buffers = np.array([self._held[name].ctypes.data for name in BUFFERS], dtype=np.int64)
+        self.scalars, self.table = self._held["scalars"], self._held["table"]
+        self.numel, self.threads = int((dims[:, 0] * dims[:, 1]).sum()), threads
         self._slots: dict[str, list[Tensor]] = {}
 
-    def point(self, grads: Sequence[Tensor]) -> None:
-        """Aim the pointer table at this step's tensors."""
+    def point(self, others: dict[str, Sequence[Tensor]]) -> None:
+        """Aim the pointer tables at this step's tensors: gradients and what opaque links made, by table name."""
         plan = self.kernel.plan
         for column, name in enumerate(plan.tables):
             if name == "param":
                 self.table[column] = list(map(Tensor.data_ptr, self.params))
-            elif name == "grad":
-                self.table[column] = list(map(Tensor.data_ptr, grads))
+            elif name in others:
+                self.table[column] = list(map(Tensor.data_ptr, others[name]))
             else:
                 self._point_slot(name, self.table[column])
-        for column, name in enumerate(plan.singles):
-            self._point_slot(name, self.single_table[column])
+        for names, table in ((plan.singles, "single_table"), (plan.vectors, "vector_table")):
+            for column, name in enumerate(names):
+                self._point_slot(name, self._held[table][column])
 
     def _point_slot(self, name: str, column: np.ndarray) -> None:
         held = list(map(itemgetter(name), self.states))
@@ -82,11 +106,16 @@ class Bucket:
     def _refuse_strangers(self, name: str, held: Sequence[Tensor]) -> None:
         """State that somebody replaced from outside must be laid out as the kernel reads it."""
         plan, layout = self.kernel.plan, self.kernel.layout
-        single = name in plan.singles
-        dtype = layout.singles[plan.singles.index(name)] if single else layout.stored[plan.tables.index(name)]
+        full = name in plan.tables
+        names = plan.tables if full else tuple(plan.vectors) if name in plan.vectors else plan.singles
+        stored = layout.stored if full else layout.vectors if name in plan.vectors else layout.singles
+        dtype = stored[names.index(name)]
         for value, param in zip(held, self.params):
-            laid_out = value.numel() == 1 if single else value.shape == param.shape and value.stride() == param.stride()
-            if value.dtype != dtype or not laid_out:
+            # a slot that keeps every dimension is as good as one like the parameter
+            laid_out = value.numel() == param.numel() and (
+                value.stride() == param.stride() or (value.is_contiguous() and param.is_contiguous())
+            )
+            if value.dtype != dtype or not (laid_out if full else value.is_contiguous()):
                 raise RuntimeError(
                     f"the state {name!r} of a parameter of shape {tuple(param.shape)} was replaced by a {value.dtype} "
                     f"tensor of shape {tuple(value.shape)} and strides {value.stride()}; expected {dtype} with "
@@ -94,12 +123,34 @@ class Bucket:
                 )
 
 
-def _chunks(sizes: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Chunks as (tensor, begin, length), and the first chunk of each tensor with the end of the last behind."""
-    lengths = np.asarray(sizes, dtype=np.int64)
-    counts = -(-lengths // CHUNK)
+def _folded(params: Sequence[Tensor], split: int | None) -> np.ndarray:
+    """For each tensor its rows and columns, and where they begin among the rows and columns of all."""
+    if split is None:
+        sizes = [(1, param.numel()) for param in params]
+    else:
+        sizes = [(math.prod(param.shape[:split]), math.prod(param.shape[split:])) for param in params]
+    dims = np.zeros((len(params), 4), dtype=np.int64)
+    dims[:, :2] = sizes
+    dims[1:, 2:] = np.cumsum(dims[:-1, :2], axis=0)
+    return dims
+
+
+def _chunks(dims: np.ndarray, by_rows: bool, columns_are_summed: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Chunks as (tensor, begin, length), and the first chunk of each tensor with the end of the last behind.
+
+    Where rows matter a chunk is a number of whole rows. Where columns are summed each chunk leaves a vector, so there
+    are at most sixteen of them in a tensor.
+    """
+    rows, columns = dims[:, 0], dims[:, 1]
+    lengths = rows * columns
+    unit = np.full_like(lengths, CHUNK)
+    if by_rows:
+        unit = -(-CHUNK // columns) * columns
+    if columns_are_summed:
+        unit = np.maximum(unit, -(-rows // 16) * columns)
+    counts = -(-lengths // unit)
     first = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
     tensor = np.repeat(np.arange(len(lengths), dtype=np.int64), counts)
-    begin = (np.arange(first[-1], dtype=np.int64) - first[tensor]) * CHUNK
-    length = np.minimum(CHUNK, lengths[tensor] - begin)
+    begin = (np.arange(first[-1], dtype=np.int64) - first[tensor]) * unit[tensor]
+    length = np.minimum(unit[tensor], lengths[tensor] - begin)
     return np.ascontiguousarray(np.stack([tensor, begin, length], axis=1)), first

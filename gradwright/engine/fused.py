@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradwright.engine.bucket import Bucket
+from gradwright.engine.bucket import Bucket, Kernel
 from gradwright.engine.job import Job, Share
+from gradwright.engine.links import batches, run_link
 from gradwright.engine.program import Family, Program, family, give_up
 from gradwright.engine.symbol import Untraceable
 
@@ -43,7 +44,9 @@ class Fused:
         Returns:
             The jobs left to the eager engine, and the new values of shared slots.
         """
-        pointers = list(map(Tensor.data_ptr, share.params))
+        # memory that was freed may be given to other data of the same parameter, of another type
+        types = map(Tensor.dtype.__get__, share.params)  # type: ignore[attr-defined]
+        pointers = [*map(Tensor.data_ptr, share.params), *types]
         roster = self._rosters.get(index)
         if roster is None or not roster.fits(share, pointers):
             roster = self._rosters[index] = Roster(share, pointers)
@@ -53,7 +56,7 @@ class Fused:
 class Roster:
     """A group's parameters sorted by the kernels that serve them; valid while nobody moves."""
 
-    def __init__(self, share: Share, pointers: Sequence[int]) -> None:
+    def __init__(self, share: Share, pointers: Sequence[Any]) -> None:
         self.params, self.pointers = list(share.params), pointers
         self.chain_key, self.maximize = share.chain.structure(), share.maximize
         self.eager: list[int] = []
@@ -70,20 +73,25 @@ class Roster:
             chosen.setdefault((spec.shape, spec.dtype, spec.roles), []).append(at)
         by_family: dict[int, tuple[Family, list[int]]] = {}
         for members in chosen.values():
-            spec = share.spec_of(self.params[members[0]])
+            spec, state = share.spec_of(self.params[members[0]]), share.states[members[0]]
             try:
                 found = family(share.chain, spec, share.maximize)
-                found.program(_inputs(found, share, members[0]))
+                alike = found.program(_inputs(found, share, _age(found, state), state))
             except Untraceable as why:
                 give_up(share.chain, spec, share.maximize, why)
                 self.eager += members
                 continue
-            alike = found.program(_inputs(found, share, members[0]))
+            if alike.split is not None:
+                # rows and columns are those of memory, so only a contiguous tensor has them
+                self.eager += [at for at in members if not self.params[at].is_contiguous()]
+                members = [at for at in members if self.params[at].is_contiguous()]
+            if not members:
+                continue
             by_family.setdefault(id(alike), (found, []))[1].extend(members)
         self.crews = [Crew(found, sorted(members), share) for found, members in by_family.values()]
         self.eager.sort()
 
-    def fits(self, share: Share, pointers: Sequence[int]) -> bool:
+    def fits(self, share: Share, pointers: Sequence[Any]) -> bool:
         return (
             pointers == self.pointers
             and len(self.params) == len(share.params)
@@ -108,30 +116,29 @@ class Crew:
         self.params = [share.params[at] for at in members]
         self.states = [share.states[at] for at in members]
         self.contiguous = all(map(Tensor.is_contiguous, self.params))
-        self.numel = sum(map(Tensor.numel, self.params))
-        self._buckets: dict[tuple[int, tuple[int, ...] | None], Bucket] = {}
+        self.buckets: dict[tuple[Any, ...], Bucket] = {}
+        self._batches: dict[tuple[int, ...], list[list[int]]] = {}
 
     def run(self, share: Share) -> dict[str, float]:
         if self.whole:
             states, grads = share.states, share.grads
         else:
-            pick = itemgetter(*self.members) if len(self.members) > 1 else lambda whole: (whole[self.members[0]],)
-            states, grads = pick(share.states), pick(share.grads)
+            states = [share.states[at] for at in self.members]
+            grads = [share.grads[at] for at in self.members]
         if not all(map(is_, states, self.states)):
             self.states = list(states)
-            self._buckets.clear()
+            self.buckets.clear()
         grads = self._fitting(grads)
-        ages: list[tuple[float, ...]] = list(
-            zip(*(map(itemgetter(key), states) for key in ("step", *self.family.numbers)))
-        )
+        kept = ("step", *self.family.numbers)
+        ages: list[tuple[float, ...]] = list(zip(*(map(itemgetter(key), states) for key in kept)))
         if ages.count(ages[0]) == len(ages):
-            return self._launch(None, ages[0], grads, share)
+            return self._advance(None, ages[0], grads, share)
         shared: dict[str, float] = {}
         apart: dict[tuple[float, ...], list[int]] = {}
         for at, age in enumerate(ages):
             apart.setdefault(age, []).append(at)
         for age, members in apart.items():
-            shared = self._launch(tuple(members), age, [grads[at] for at in members], share)
+            shared = self._advance(tuple(members), age, [grads[at] for at in members], share)
         return shared
 
     def _fitting(self, grads: Sequence[Tensor]) -> Sequence[Tensor]:
@@ -146,49 +153,88 @@ class Crew:
             for grad, param in zip(grads, self.params)
         ]
 
-    def _launch(
+    def _advance(
         self, members: tuple[int, ...] | None, age: tuple[float, ...], grads: Sequence[Tensor], share: Share
     ) -> dict[str, float]:
-        """Run the kernel for parameters of one age; ``members`` are all of them where it is None."""
-        step, *numbers = age
+        """Step parameters of one age; ``members`` are all of them where it is None."""
         states = self.states if members is None else [self.states[at] for at in members]
-        held = [float(states[0][key]) for key in self.family.shared]
-        loss = [float(share.loss)] if share.loss is not None and "loss" in self.family.inputs else []
-        values = (*share.chain.knobs().values(), step + 1.0, share.clock, *numbers, *held, *loss)
+        values = _inputs(self.family, share, age, states[0])
         program = self.family.program(values)
-        bucket = self._bucket(program, members, states)
-        plan = program.plan
         scalars = program.scalars(values)
-        count = len(plan.host)
-        bucket.rows[:] = scalars[:count]
-        bucket.point(grads)
-        threads = 1 if _forked or self.numel < SMALL else torch.get_num_threads()
-        program.kernel(bucket, threads)
-        _bump_versions(bucket.params)
-        after = dict(zip(plan.numbers, scalars[count:]))
+        if len(program.kernels) == 1:
+            self._launch(program.kernels[0], members, scalars, {"grad": grads})
+        else:
+            self._launch_around_links(program, members, scalars, grads, share, age[0] + 1.0)
+        rest = scalars[sum(len(kernel.plan.host) for kernel in program.kernels) :]
+        step = age[0] + 1.0
         for state in states:
-            state["step"] = step + 1.0
-        for key, value in after.items():
+            state["step"] = step
+        for key, value in zip(program.numbers, rest):
             for state in states:
                 state[key] = value
-        return dict(zip(plan.shared, scalars[count + len(plan.numbers) :]))
+        return dict(zip(program.shared, rest[len(program.numbers) :]))
 
-    def _bucket(self, program: Program, members: tuple[int, ...] | None, states: Sequence[dict[str, Any]]) -> Bucket:
-        key = (id(program), members)
-        if key not in self._buckets:
-            if len(self._buckets) > 64:
-                self._buckets.clear()
+    def _launch(
+        self,
+        kernel: Kernel,
+        members: tuple[int, ...] | None,
+        scalars: Sequence[float],
+        others: dict[str, Sequence[Tensor]],
+    ) -> None:
+        key = (id(kernel), members)
+        bucket = self.buckets.get(key)
+        if bucket is None:
+            if len(self.buckets) > 256:
+                self.buckets.clear()
             params = self.params if members is None else [self.params[at] for at in members]
-            self._buckets[key] = Bucket(program.kernel, params, states)
-        return self._buckets[key]
+            states = self.states if members is None else [self.states[at] for at in members]
+            bucket = self.buckets[key] = Bucket(kernel, params, states, torch.get_num_threads())
+        bucket.scalars[:] = scalars[: len(kernel.plan.host)]
+        bucket.point(others)
+        kernel(bucket, 1 if _forked or bucket.numel < SMALL else min(torch.get_num_threads(), bucket.threads))
+        if "param" in kernel.plan.stores:
+            torch.autograd.graph.increment_version(bucket.params)
+
+    def _launch_around_links(
+        self,
+        program: Program,
+        members: tuple[int, ...] | None,
+        scalars: Sequence[float],
+        grads: Sequence[Tensor],
+        share: Share,
+        step: float,
+    ) -> None:
+        """Kernel, opaque link, kernel ..., for one batch of tensors after another, so that few are in flight."""
+        everyone = tuple(range(len(self.params))) if members is None else members
+        if everyone not in self._batches:
+            self._batches[everyone] = batches(self.params, everyone)
+        position = {at: k for k, at in enumerate(everyone)}
+        for batch in self._batches[everyone]:
+            others: dict[str, Sequence[Tensor]] = {"grad": [grads[position[at]] for at in batch]}
+            offset = 0
+            for kernel in program.kernels:
+                row = scalars[offset : offset + len(kernel.plan.host)]
+                offset += len(row)
+                if kernel.plan.feeds is None:
+                    self._launch(kernel, tuple(batch), row, others)
+                    continue
+                params = [self.params[at] for at in batch]
+                others["@"] = [torch.empty_like(p, dtype=self.family.spec.computing_dtype) for p in params]
+                self._launch(kernel, tuple(batch), row, others)
+                link = share.chain.children()[kernel.plan.feeds]
+                others[f"@{kernel.plan.feeds}"] = run_link(link, others.pop("@"), share, self.params[batch[0]], step)
 
 
-def _inputs(of: Family, share: Share, at: int) -> tuple[float, ...]:
-    state = share.states[at]
-    numbers = (state[key] for key in of.numbers)
+def _inputs(of: Family, share: Share, age: tuple[float, ...], state: dict[str, Any]) -> tuple[float, ...]:
+    """The host inputs of a family's programs for parameters of one age."""
+    step, *numbers = age
     held = (float(state[key]) for key in of.shared)
     loss = [float(share.loss)] if share.loss is not None and "loss" in of.inputs else []
-    return (*share.chain.knobs().values(), state["step"] + 1.0, share.clock, *numbers, *held, *loss)
+    return (*share.chain.knobs().values(), step + 1.0, share.clock, *numbers, *held, *loss)
+
+
+def _age(of: Family, state: dict[str, Any]) -> tuple[float, ...]:
+    return tuple(state[key] for key in ("step", *of.numbers))
 
 
 def _dense(param: Tensor) -> bool:
@@ -218,8 +264,3 @@ def _overlapping(params: Iterable[Tensor]) -> set[int]:
         if end > reach:
             reach, owner = end, at
     return found
-
-
-def _bump_versions(params: Sequence[Tensor]) -> None:
-    """Tell autograd that the weights were written, as an in-place operation would."""
-    torch.autograd.graph.increment_version(params)

@@ -2,16 +2,20 @@
 
 Every node has a kind, by where it lives: ``host`` (a double that depends on knobs, step counts and Numbers), ``shared``
 (a double that depends on totals, the loss or shared slots: never a Python ``if``), ``tensor`` (one number of each
-tensor, such as a norm), ``element`` (one number of each entry).
+tensor, such as a norm), ``row`` and ``column`` (one number of each row or column, where the tensor is seen as a matrix
+of its leading against its trailing dimensions), ``element`` (one number of each entry).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-HOST, SHARED, TENSOR, ELEMENT = range(4)
+HOST, SHARED, TENSOR, ROW, COLUMN, ELEMENT = range(6)
 
 REDUCTIONS = frozenset({"sum", "amax"})
+OPAQUE = "opaque"
+"""The operation of a link that runs as plain torch; its data is the link's name in the chain."""
 COMPARISONS = frozenset({"gt", "ge", "lt", "le", "eq", "ne", "and", "or", "not", "isnan", "isfinite"})
 COMMUTATIVE = frozenset({"add", "mul", "eq", "ne", "and", "or"})
 
@@ -29,6 +33,12 @@ class Node(NamedTuple):
         return self.op in COMPARISONS
 
 
+def joined(kinds: Iterable[int]) -> int:
+    """The kind of what is computed entry by entry from values of these kinds."""
+    found = set(kinds)
+    return ELEMENT if {ROW, COLUMN} <= found else max(found)
+
+
 class Graph:
     """Nodes in the order in which they were made; equal values are one node."""
 
@@ -44,13 +54,28 @@ class Graph:
 
     def apply(self, op: str, *args: int) -> int:
         """The node of ``op`` on ``args``, after what can be simplified without changing a bit of the answer."""
+        if op in ("mul", "div") and self._is_one(args[1]):
+            return args[0]
+        if op == "mul" and self._is_one(args[0]):
+            return args[1]
         if op in COMMUTATIVE and args[0] > args[1]:
             args = args[1], args[0]
-        kind = TENSOR if op in REDUCTIONS else max(self.nodes[arg].kind for arg in args)
+        kind = joined(self.nodes[arg].kind for arg in args)
         if op == "div" and kind >= TENSOR and self.nodes[args[1]].kind <= SHARED:
             # a division by a scalar becomes a product with its reciprocal, taken once in double on the host
             return self.apply("mul", args[0], self.apply("div", self.constant(1.0), args[1]))
         return self._intern(Node(op, args, None, kind))
+
+    def _is_one(self, at: int) -> bool:
+        return self.nodes[at].op == "const" and self.nodes[at].data == 1.0
+
+    def reduce(self, op: str, arg: int, kind: int) -> int:
+        """The sum or largest entry of ``arg``, for each row or column, or for the whole tensor, as ``kind`` says."""
+        return self._intern(Node(op, (arg,), None, kind))
+
+    def opaque(self, link: str, *args: int) -> int:
+        """What the link called ``link`` makes of full-size values."""
+        return self._intern(Node(OPAQUE, args, link, ELEMENT))
 
     def _intern(self, node: Node) -> int:
         key = (node.op, node.args, repr(node.data), node.kind)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from gradwright.core import Chain, ParamSpec, Total
@@ -42,7 +43,7 @@ class Share(NamedTuple):
     def job(self, at: int) -> Job:
         """The job of one of its parameters."""
         param, state = self.params[at], self.states[at]
-        loss = None if self.loss is None else self.loss.to(param.device, non_blocking=True)
+        loss = None if self.loss is None else _beside(self.loss, param)
         return Job(
             param,
             self.grads[at],
@@ -58,3 +59,8 @@ class Share(NamedTuple):
     def jobs(self) -> Iterator[Job]:
         """The jobs of all its parameters, empty ones left out."""
         return (self.job(at) for at, param in enumerate(self.params) if param.numel())
+
+
+def _beside(loss: Tensor, param: Tensor) -> Tensor:
+    dtype = torch.float32 if param.device.type == "mps" else loss.dtype  # that device has no float64
+    return loss.to(param.device, dtype, non_blocking=True)

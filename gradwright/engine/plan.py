@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from gradwright.core import Number, Slot
-from gradwright.engine.graph import ELEMENT, REDUCTIONS, SHARED, TENSOR, Graph
+from gradwright.engine.graph import ELEMENT, HOST, OPAQUE, REDUCTIONS, SHARED, TENSOR, Graph, Node
 from gradwright.engine.trace import Trace
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a kernel does for one tensor.
+    """What one kernel does for one tensor.
 
     Attributes:
         graph: all values.
         host: the host and shared nodes that the kernel takes as scalars, one row a tensor.
-        tables: the tensors it touches, by name: ``param``, ``grad`` and slots.
-        singles: slots that hold one number of each tensor.
+        tables: the full-size tensors it touches, by name: ``param``, ``grad``, slots, and ``@link`` for what an opaque
+            link made.
+        vectors: slots with one number of each row or column, by name, with their kinds.
+        singles: slots with one number of each tensor.
         sweeps: for each sweep but the last, the reductions it completes.
-        stores: the new value of ``param`` and of slots, written by the last sweep; ``param`` holds what to subtract.
+        stores: the values that the last sweep writes, by name; for ``param`` the value to subtract from it.
         numbers: the new value of each Number, a host node.
         shared: the new value of each shared slot, a shared node.
+        split: how many leading dimensions are the rows, where rows or columns occur.
+        feeds: the opaque link for which it prepares the table ``@``, if it is not the kernel that ends the step.
     """
 
     graph: Graph
     host: tuple[int, ...]
     tables: tuple[str, ...]
+    vectors: dict[str, int]
     singles: tuple[str, ...]
     sweeps: tuple[tuple[int, ...], ...]
     stores: dict[str, int]
     numbers: dict[str, int]
     shared: dict[str, int]
+    split: int | None
+    feeds: str | None
 
     @property
     def last(self) -> int:
@@ -40,31 +47,26 @@ class Plan:
 
     @property
     def reductions(self) -> list[int]:
-        """All reductions, in the order of their sweeps."""
+        """The reductions that need a sweep, in the order of their sweeps."""
         return [at for sweep in self.sweeps for at in sweep]
 
     def nodes(self, sweep: int) -> list[int]:
         """What a sweep computes: back to inputs, host scalars and reductions that an earlier sweep finished."""
-        nodes, done = self.graph.nodes, set(self.reductions)
-        wanted = list(self.stores.values()) if sweep == self.last else [nodes[at].args[0] for at in self.sweeps[sweep]]
-        live: set[int] = set()
-        while wanted:
-            at = wanted.pop()
-            if at not in live and nodes[at].kind >= TENSOR:
-                live.add(at)
-                wanted.extend(() if at in done else nodes[at].args)
-        return sorted(live)
+        nodes = self.graph.nodes
+        wanted = self.stores.values() if sweep == self.last else (nodes[at].args[0] for at in self.sweeps[sweep])
+        return [at for at in _live(self.graph, wanted, set(self.reductions)) if nodes[at].kind >= TENSOR]
 
     def reads(self, sweep: int) -> list[str]:
         """The tables that a sweep reads."""
-        nodes = (self.graph.nodes[at] for at in self.nodes(sweep))
-        found = [node.data for node in nodes if node.op == "input" and node.kind == ELEMENT]
-        return found if sweep < self.last or "param" in found else [*found, "param"]
+        tables = (table_of(self.graph.nodes[at]) for at in self.nodes(sweep))
+        found = [table for table in tables if table is not None]
+        subtracts = sweep == self.last and "param" in self.stores and "param" not in found
+        return [*found, "param"] if subtracts else found
 
     @property
     def writes(self) -> list[str]:
         """The tables that the last sweep writes."""
-        return [name for name in self.stores if name not in self.singles]
+        return [name for name in self.stores if name in self.tables]
 
     @property
     def traffic(self) -> dict[str, int]:
@@ -73,42 +75,75 @@ class Plan:
         return {name: touched.count(name) for name in self.tables}
 
 
-def plan(trace: Trace) -> Plan:
-    """Order a trace's values into sweeps.
+def table_of(node: Node) -> str | None:
+    """The table in which a full-size input is found."""
+    if node.op == OPAQUE:
+        return f"@{node.data}"
+    return node.data if node.op == "input" and node.kind == ELEMENT else None
 
-    A sweep reads its inputs anew and recomputes what it needs, so that only the last one writes: there is no hazard
-    between them, and a step is all or nothing.
+
+def plans(trace: Trace) -> list[Plan]:
+    """The kernels of a step, in order: one before each opaque link, and the one that writes.
+
+    Within a kernel, a sweep reads its inputs anew and recomputes what it needs, so that only the last one writes: there
+    is no hazard between sweeps, and a step is all or nothing.
     """
     graph = trace.graph
-    stores, numbers, shared, singles = {"param": trace.update}, {}, {}, []
+    stores = {"param": trace.update}
+    numbers: dict[str, int] = {}
+    shared: dict[str, int] = {}
     for key, at in trace.state.items():
-        slot = trace.slots[key]
-        if isinstance(slot, Number):
-            numbers[key] = at
-        elif slot.shared:
-            shared[key] = at
-        else:
-            stores[key] = at
-    live = graph.needed(list(stores.values()))
+        kind = trace.kinds[key]
+        (numbers if kind == HOST else shared if kind == SHARED else stores)[key] = at
+    opaque = [at for at in graph.needed(list(stores.values())) if graph.nodes[at].op == OPAQUE]
+    first = [_plan(trace, {"@": graph.nodes[at].args[0]}, feeds=graph.nodes[at].data) for at in opaque]
+    return [*first, _plan(trace, stores, numbers, shared)]
+
+
+def _plan(
+    trace: Trace,
+    stores: dict[str, int],
+    numbers: dict[str, int] | None = None,
+    shared: dict[str, int] | None = None,
+    feeds: str | None = None,
+) -> Plan:
+    graph, nodes = trace.graph, trace.graph.nodes
+    live = _live(graph, stores.values())
     level: dict[int, int] = {}
     for at in live:
-        node = graph.nodes[at]
-        level[at] = max((level[arg] for arg in node.args), default=0) + (node.op in REDUCTIONS)
+        before = max((level[arg] for arg in nodes[at].args if arg in level), default=0)
+        level[at] = before + _needs_sweep(graph, at)
     last = max((level[at] for at in stores.values()), default=0)
     sweeps = tuple(
-        tuple(at for at in live if graph.nodes[at].op in REDUCTIONS and level[at] == sweep + 1) for sweep in range(last)
+        tuple(at for at in live if _needs_sweep(graph, at) and level[at] == sweep + 1) for sweep in range(last)
     )
-    host: set[int] = {at for at in stores.values() if graph.nodes[at].kind <= SHARED}
-    for at in live:
-        node = graph.nodes[at]
-        if node.kind >= TENSOR:
-            host.update(arg for arg in node.args if graph.nodes[arg].kind <= SHARED)
-    host = {at for at in host if graph.nodes[at].op != "const"}
-    inputs = {graph.nodes[at].data: graph.nodes[at].kind for at in live if graph.nodes[at].op == "input"}
-    for key, slot in trace.slots.items():
-        if isinstance(slot, Slot) and not slot.shared and slot.keep == () and (key in stores or key in inputs):
-            singles.append(key)
-    elements = [name for name, kind in inputs.items() if kind == ELEMENT]
-    written = [name for name in stores if name not in singles]
-    tables = tuple(dict.fromkeys(["param", *elements, *written]))
-    return Plan(graph, tuple(sorted(host)), tables, tuple(singles), sweeps, stores, numbers, shared)
+    used = {arg for at in live if nodes[at].kind >= TENSOR and nodes[at].op != OPAQUE for arg in nodes[at].args}
+    host = sorted(at for at in used | set(stores.values()) if nodes[at].kind <= SHARED and nodes[at].op != "const")
+    inputs = {nodes[at].data for at in live if nodes[at].op == "input"}
+    touched = [key for key in trace.slots if key in inputs or key in stores]
+    vectors = {key: trace.kinds[key] for key in touched if TENSOR < trace.kinds[key] < ELEMENT}
+    singles = tuple(key for key in touched if trace.kinds[key] == TENSOR)
+    read = [table for at in live if (table := table_of(nodes[at])) is not None]
+    written = [name for name in stores if name not in vectors and name not in singles]
+    tables = tuple(dict.fromkeys([*(["param"] if "param" in stores else []), *read, *written]))
+    split = trace.split if any(TENSOR < nodes[at].kind < ELEMENT for at in live) else None
+    return Plan(graph, tuple(host), tables, vectors, singles, sweeps, stores, numbers or {}, shared or {}, split, feeds)
+
+
+def _needs_sweep(graph: Graph, at: int) -> bool:
+    """Whether a node can only be known after a pass over the data: sums over rows or columns alone need none."""
+    node = graph.nodes[at]
+    return node.op in REDUCTIONS and graph.nodes[node.args[0]].kind == ELEMENT
+
+
+def _live(graph: Graph, targets: Iterable[int], done: set[int] | frozenset[int] = frozenset()) -> list[int]:
+    """What ``targets`` depend on, in order, not looking behind opaque links and what is ``done``."""
+    found: set[int] = set()
+    wanted = list(targets)
+    while wanted:
+        at = wanted.pop()
+        if at not in found:
+            found.add(at)
+            if graph.nodes[at].op != OPAQUE and at not in done:
+                wanted.extend(graph.nodes[at].args)
+    return sorted(found)

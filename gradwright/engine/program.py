@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import torch
@@ -12,24 +12,30 @@ from gradwright.core import Chain, Number, ParamSpec, Slot
 from gradwright.engine.bucket import Kernel
 from gradwright.engine.cpp import Layout
 from gradwright.engine.host import compile_host
-from gradwright.engine.plan import Plan, plan
+from gradwright.engine.plan import Plan, plans
 from gradwright.engine.symbol import Untraceable
 from gradwright.engine.trace import trace
 
 
 class Program:
-    """A kernel with the host program that feeds it, valid while its guards hold.
+    """The kernels of a step with the host program that feeds them, valid while its guards hold.
 
     Attributes:
+        kernels: one before each opaque link, and the one that ends the step.
         inputs: the host inputs, in the order in which ``scalars`` takes them.
-        scalars: from host inputs to the kernel's row, then the new Numbers, then the new shared values.
+        scalars: from host inputs to each kernel's row, then the new Numbers, then the new shared values.
+        split: how many leading dimensions are rows, where a kernel sees a matrix.
     """
 
-    def __init__(self, made: Plan, kernel: Kernel, inputs: tuple[str, ...], guards: dict[int, Any]) -> None:
-        self.plan, self.kernel, self.inputs = made, kernel, inputs
-        outputs = [*made.host, *made.numbers.values(), *made.shared.values()]
-        self.scalars = compile_host(made.graph, outputs, inputs)
-        self._decide = compile_host(made.graph, list(guards), inputs) if guards else None
+    def __init__(self, kernels: Sequence[Kernel], inputs: tuple[str, ...], guards: dict[int, Any]) -> None:
+        self.kernels, self.inputs = tuple(kernels), inputs
+        last = self.kernels[-1].plan
+        self.numbers, self.shared = tuple(last.numbers), tuple(last.shared)
+        self.split = next((kernel.plan.split for kernel in kernels if kernel.plan.split is not None), None)
+        outputs = [at for kernel in kernels for at in kernel.plan.host]
+        outputs += [*last.numbers.values(), *last.shared.values()]
+        self.scalars = compile_host(last.graph, outputs, inputs)
+        self._decide = compile_host(last.graph, list(guards), inputs) if guards else None
         self._decided = tuple(guards.values())
 
     def holds(self, values: tuple[float, ...]) -> bool:
@@ -69,23 +75,27 @@ class Family:
 
     def _made(self, numbers: dict[str, float]) -> Program:
         traced = trace(self.chain, self.spec, numbers)
-        made = plan(traced)
-        key = (tuple(traced.graph.nodes), tuple(made.stores.items()), made.singles, self.inputs, self.maximize)
-        signature = (repr(key), tuple(sorted(traced.guards.items())), self._layout(made))
+        made = plans(traced)
+        layouts = [self._layout(one) for one in made]
+        parts = [(tuple(one.stores.items()), tuple(one.vectors.items()), one.singles, one.split) for one in made]
+        graph = tuple(traced.graph.nodes)
+        signature = repr((graph, parts, layouts, self.inputs, sorted(traced.guards.items())))
         if signature not in _programs:
-            _programs[signature] = Program(made, Kernel(made, self._layout(made)), self.inputs, traced.guards)
+            kernels = [Kernel(one, layout) for one, layout in zip(made, layouts)]
+            _programs[signature] = Program(kernels, self.inputs, traced.guards)
         return _programs[signature]
 
     def _layout(self, made: Plan) -> Layout:
         slots = self.chain.slots(self.spec)
 
         def stored(name: str) -> torch.dtype:
+            if name.startswith("@"):
+                return self.spec.computing_dtype
             slot = slots.get(name)
             return slot.dtype_for(self.spec) if isinstance(slot, Slot) else self.spec.dtype
 
-        return Layout(
-            self.spec.computing_dtype, tuple(map(stored, made.tables)), tuple(map(stored, made.singles)), self.maximize
-        )
+        tables, vectors, singles = (tuple(map(stored, names)) for names in (made.tables, made.vectors, made.singles))
+        return Layout(self.spec.computing_dtype, tables, vectors, singles, self.maximize)
 
 
 _programs: dict[Hashable, Program] = {}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 
-from gradwright.engine.graph import ELEMENT, HOST, SHARED, TENSOR, Graph
+from gradwright.engine.graph import COLUMN, ELEMENT, HOST, ROW, SHARED, TENSOR, Graph
 
 
 class Untraceable(Exception):
@@ -17,9 +17,11 @@ class Untraceable(Exception):
 class Tracer:
     """A graph under construction, the host's numbers while it is built, and the decisions taken on them."""
 
-    def __init__(self, numbers: dict[str, float]) -> None:
+    def __init__(self, numbers: dict[str, float], shape: tuple[int, ...]) -> None:
         self.graph = Graph()
         self.numbers = numbers
+        self.shape = shape
+        self.split: int | None = None
         self.guards: dict[int, bool | float] = {}
         self._values: dict[int, Any] = {}
 
@@ -35,6 +37,29 @@ class Tracer:
 
     def apply(self, op: str, *args: Any) -> Symbol:
         return Symbol(self, self.graph.apply(op, *map(self.wrap, args)))
+
+    def kind_of(self, keep: Iterable[int]) -> int:
+        """The kind of a value that keeps these dimensions.
+
+        A tensor is seen as a matrix in one way only: the dimensions before ``split`` are its rows.
+        """
+        keeps = set(keep)
+        wide = [dim for dim, size in enumerate(self.shape) if size > 1]
+        kept = [dim for dim in wide if dim in keeps]
+        if kept == wide:
+            return ELEMENT
+        if not kept:
+            return TENSOR
+        if kept == wide[: len(kept)]:
+            kind, split = ROW, wide[len(kept)]
+        elif kept == wide[-len(kept) :]:
+            kind, split = COLUMN, kept[0]
+        else:
+            raise Untraceable(f"a value that keeps dimensions {kept} of {self.shape}")
+        if self.split not in (None, split):
+            raise Untraceable("rows and columns of two different foldings")
+        self.split = split
+        return kind
 
     def decide(self, node: int) -> Any:
         """The value of a host number now; the plan holds for as long as it stays so."""
@@ -152,26 +177,46 @@ class Symbol:
 
     __hash__ = object.__hash__
 
-    def _reduced(self, op: str, dim: Any) -> Symbol:
-        if dim is not None:
-            raise Untraceable("a reduction over some dimensions")
-        if self.kind != ELEMENT:
-            raise Untraceable("a reduction of what is not full-size")
-        return self.tracer.apply(op, self)
+    def dim(self) -> int:
+        if self.kind in (ROW, COLUMN, ELEMENT):
+            return len(self.tracer.shape)
+        raise Untraceable("the number of dimensions of a number")
+
+    def _reduced(self, op: str, dim: Any, keepdim: bool) -> Symbol:
+        if self.kind not in (ROW, COLUMN, ELEMENT):
+            raise Untraceable("a reduction of a single number")
+        if dim is None:
+            kind = TENSOR
+        else:
+            if not keepdim:
+                raise Untraceable("a reduction that drops dimensions")
+            ndim = len(self.tracer.shape)
+            gone = {d % ndim for d in ([dim] if isinstance(dim, int) else dim)}
+            kind = self.tracer.kind_of(d for d in range(ndim) if d not in gone)
+        if kind == self.kind:
+            return self
+        if self.kind != ELEMENT and kind != TENSOR:
+            # what is one number for each row has nothing left to reduce along columns, and the other way round
+            kind = TENSOR if {self.kind, kind} == {ROW, COLUMN} else self.kind
+        return Symbol(self.tracer, self.tracer.graph.reduce(op, self.node, kind))
 
     def sum(self, dim: Any = None, keepdim: bool = False) -> Symbol:
-        return self._reduced("sum", dim)
+        return self._reduced("sum", dim, keepdim)
 
     def mean(self, dim: Any = None, keepdim: bool = False) -> Symbol:
-        return self._reduced("sum", dim) / self.tracer.symbol("numel", TENSOR)
+        total = self._reduced("sum", dim, keepdim)
+        sizes = {(ELEMENT, TENSOR): "numel", (ELEMENT, ROW): "columns", (ELEMENT, COLUMN): "rows"}
+        sizes |= {(ROW, TENSOR): "rows", (COLUMN, TENSOR): "columns"}
+        count = sizes.get((self.kind, total.kind))
+        return total if count is None else total / self.tracer.symbol(count, TENSOR)
 
     def amax(self, dim: Any = None, keepdim: bool = False) -> Symbol:
-        return self._reduced("amax", dim)
+        return self._reduced("amax", dim, keepdim)
 
     def any(self) -> Symbol:
-        one, zero = self.tracer.graph.constant(1.0), self.tracer.graph.constant(0.0)
         graph = self.tracer.graph
-        return Symbol(self.tracer, graph.apply("amax", graph.apply("where", self.node, one, zero))) > 0
+        found = graph.apply("where", self.node, graph.constant(1.0), graph.constant(0.0))
+        return Symbol(self.tracer, graph.reduce("amax", found, TENSOR)) > 0
 
     def isnan(self) -> Symbol:
         return self.tracer.apply("isnan", self)

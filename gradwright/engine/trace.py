@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from gradwright.core import Chain, Context, Number, ParamSpec, Slot
-from gradwright.core.transform import Transform, walk
-from gradwright.engine.graph import ELEMENT, HOST, SHARED, TENSOR, Graph
+from gradwright.core.transform import CONDITION, Transform, Walk
+from gradwright.engine.graph import ELEMENT, HOST, SHARED, TENSOR, Graph, joined
 from gradwright.engine.symbol import Symbol, Tracer, Untraceable
 
 
@@ -20,14 +20,18 @@ class Trace:
         update: the node to subtract from the parameter.
         state: the new value of every slot and Number that changes, by key.
         guards: host nodes on which Python decided, and what they were.
-        start: slots that this step fills from the parameter.
+        slots: what the chain declares.
+        kinds: where each slot lives, as a kind of the graph.
+        split: how many leading dimensions are the rows, where rows or columns occur.
     """
 
     graph: Graph
     update: int
     state: dict[str, int]
     guards: dict[int, bool | float]
-    slots: dict[str, Slot | Number] = field(default_factory=dict)
+    slots: dict[str, Slot | Number]
+    kinds: dict[str, int]
+    split: int | None
 
 
 def trace(chain: Chain, spec: ParamSpec, numbers: dict[str, float]) -> Trace:
@@ -40,7 +44,7 @@ def trace(chain: Chain, spec: ParamSpec, numbers: dict[str, float]) -> Trace:
     Raises:
         Untraceable: something has no word in the graph.
     """
-    tracer = Tracer(numbers)
+    tracer = Tracer(numbers, spec.shape)
     slots = chain.slots(spec)
     param, grad = tracer.symbol("param", ELEMENT), tracer.symbol("grad", ELEMENT)
     first = numbers["step"] == 1
@@ -51,7 +55,7 @@ def trace(chain: Chain, spec: ParamSpec, numbers: dict[str, float]) -> Trace:
     loss = tracer.symbol("loss", SHARED) if "loss" in chain.all_needs else None
     ctx = Context(param, grad, step, clock, loss, spec)  # type: ignore[arg-type]
     symbolic = chain.map_knobs(lambda name, value: tracer.symbol(name, HOST))
-    u, after = _run(symbolic, grad, state, ctx)
+    u, after = _run(symbolic, tracer, grad, state, ctx)
     changed = {}
     for key, value in after.items():
         slot = slots[key]
@@ -60,36 +64,56 @@ def trace(chain: Chain, spec: ParamSpec, numbers: dict[str, float]) -> Trace:
             node = tracer.wrap(value)
             _check_kind(tracer, key, slot, node)
             changed[key] = node
-    return Trace(tracer.graph, tracer.wrap(u), changed, tracer.guards, slots)
+    kinds = {key: _slot_kind(tracer, slot) for key, slot in slots.items()}
+    return Trace(tracer.graph, tracer.wrap(u), changed, tracer.guards, slots, kinds, tracer.split)
 
 
-def _run(chain: Transform, u: Any, state: dict[str, Any], ctx: Context) -> tuple[Any, dict[str, Any]]:
-    walker = walk(chain, u, state, ctx)
+def _run(chain: Chain, tracer: Tracer, u: Any, state: dict[str, Any], ctx: Context) -> tuple[Any, dict[str, Any]]:
+    """``Chain.update``, link by link: one that has no word in the graph stands in it as a single opaque value."""
+    for (name, link), at in zip(chain.children().items(), chain.stages):
+        assert isinstance(link, Transform)
+        try:
+            u, state, ctx = _finished(chain.run(name, u, state, ctx))
+        except Untraceable:
+            # run as plain torch: of a link with state or one that asks more of its context, the whole tensor is
+            if link.slots(ctx.spec) or link.all_needs:
+                raise
+            u = Symbol(tracer, tracer.graph.opaque(name, *map(tracer.wrap, (u, ctx.param, ctx.grad))))
+        if at == CONDITION:
+            ctx = ctx._replace(grad=u)
+    return u, state
+
+
+def _finished(walker: Walk) -> tuple[Any, dict[str, Any], Context]:
     try:
         total = next(walker)
     except StopIteration as end:
-        return end.value[0], end.value[1]
+        return end.value
     raise Untraceable(f"the total {total.name!r}")
 
 
 def _state_symbol(tracer: Tracer, key: str, slot: Slot | Number, param: Symbol, first: bool) -> Symbol:
-    if isinstance(slot, Number):
-        return tracer.symbol(key, HOST)
-    if slot.shared:
-        return tracer.symbol(key, SHARED)
-    if slot.start == "param" and first:
-        return param
-    if slot.full_size:
+    if isinstance(slot, Slot):
+        if slot.start == "param" and first:
+            return param
         if slot.dtype is not None and not slot.dtype.is_floating_point:
             raise Untraceable(f"the {slot.dtype} state {key!r}")
-        return tracer.symbol(key, ELEMENT)
-    if slot.keep == ():
-        return tracer.symbol(key, TENSOR)
-    raise Untraceable(f"the state {key!r}, which keeps some dimensions")
+    return tracer.symbol(key, _slot_kind(tracer, slot))
+
+
+def _slot_kind(tracer: Tracer, slot: Slot | Number) -> int:
+    if isinstance(slot, Number):
+        return HOST
+    if slot.shared:
+        return SHARED
+    if slot.shape is not None:
+        raise Untraceable("a state of a shape of its own")
+    if slot.keep is None:
+        return ELEMENT
+    return tracer.kind_of(slot.keep) if slot.keep else TENSOR
 
 
 def _check_kind(tracer: Tracer, key: str, slot: Slot | Number, node: int) -> None:
-    kind = tracer.graph.nodes[node].kind
-    allowed = HOST if isinstance(slot, Number) else SHARED if slot.shared else TENSOR if slot.keep == () else ELEMENT
-    if kind > allowed:
-        raise Untraceable(f"the state {key!r} computed from larger tensors than its own")
+    own = _slot_kind(tracer, slot)
+    if joined((tracer.graph.nodes[node].kind, own)) != own:
+        raise Untraceable(f"the state {key!r} computed from larger values than its own")

@@ -29,13 +29,18 @@ within 0.05 of one for singular values above a hundredth of the norm.
 """
 
 
+OBLONG = 1.5
+"""From this ratio of sides on, iterating on the small Gram matrix is cheaper: 17 n³ + 2 n² m against 5 n³ + 10 n² m."""
+
+
 def newton_schulz(matrix: Tensor, coefficients: tuple[tuple[float, float, float], ...]) -> Tensor:
     """The orthogonal polar factor of ``matrix`` (..., n, m), by a quintic Newton-Schulz iteration.
 
     X ← G / ‖G‖,   then for each (a, b, c):   A = X Xᵀ,   X ← a X + (b A + c A²) X.
 
     The matrix is first divided by its largest entry, so that tiny gradients give the same answer as large ones. A zero
-    matrix gives zero.
+    matrix gives zero. Oblong matrices iterate on R = X Xᵀ alone and apply the product Q of all factors at the end,
+    which is the same in exact arithmetic.
     """
     tall = matrix.shape[-2] > matrix.shape[-1]
     x = matrix.mT if tall else matrix
@@ -43,10 +48,32 @@ def newton_schulz(matrix: Tensor, coefficients: tuple[tuple[float, float, float]
     x = x / torch.where(largest > 0, largest, 1)
     length = torch.linalg.matrix_norm(x, keepdim=True)
     x = x / torch.where(length > 0, length, 1)
-    for a, b, c in coefficients:
-        gram = x @ x.mT
-        x = a * x + (b * gram + c * (gram @ gram)) @ x
+    if x.shape[-1] >= OBLONG * x.shape[-2]:
+        x = _gram_factor(x @ x.mT, coefficients) @ x
+    else:
+        for a, b, c in coefficients:
+            gram = x @ x.mT
+            x = _plus(a, x, _plus(b, gram, c * gram, gram), x)
     return x.mT if tall else x
+
+
+def _gram_factor(r: Tensor, coefficients: tuple[tuple[float, float, float], ...]) -> Tensor:
+    """The matrix Q by which the iteration multiplies X, from R = X Xᵀ."""
+    q = None
+    for step, (a, b, c) in enumerate(coefficients):
+        z = _plus(b, r, c * r, r)
+        q = z + a * torch.eye(r.shape[-1], dtype=r.dtype, device=r.device) if q is None else _plus(a, q, q, z)
+        if step + 1 < len(coefficients):
+            t = _plus(a, r, r, z)
+            r = _plus(a, t, z, t)
+    assert q is not None, "there is at least one polynomial"
+    return q
+
+
+def _plus(scale: float, base: Tensor, left: Tensor, right: Tensor) -> Tensor:
+    """scale · base + left right, without a tensor in between."""
+    add = torch.addmm if base.dim() == 2 else torch.baddbmm
+    return add(base, left, right, beta=scale)
 
 
 def as_matrix(u: Tensor, spec: ParamSpec) -> Tensor:

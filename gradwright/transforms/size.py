@@ -120,6 +120,6 @@ class LossScaled(Transform):
         old, loss = state["loss_scale"], ctx.loss
         assert loss is not None, "declared in needs"
         new = self.beta * old + (1 - self.beta) / (2 + loss)
-        e = where(torch.isfinite(new) & (loss > -1), new, old)
+        e = where(torch.isfinite(loss) & (loss > -1), new, old)
         share = e if self.mode == "adversarial" else 1 - e
         return u * maximum(share / self.kappa, self.eps), {"loss_scale": e}
