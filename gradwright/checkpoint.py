@@ -23,12 +23,15 @@ def restored(optimizer: Optimizer, state_dict: StateDict) -> tuple[dict[Tensor, 
     """The state and groups that ``optimizer`` would have after loading ``state_dict``.
 
     Tensors are copied, never aliased, to the parameter's device and in their declared type. A shared value becomes one
-    tensor again. Groups keep their own ``params`` and take the saved hyper-parameters. Where both sides know the
-    names of their parameters, tensors are matched by name, so that a reordered model keeps its state.
+    tensor again. A parameter that the state_dict knows nothing of starts afresh. Groups keep their own ``params`` and
+    take the saved hyper-parameters. Where both sides know the names of their parameters, tensors are matched by name,
+    so that a reordered model keeps its state.
 
     Raises:
         ValueError: it does not fit; names the group, or the parameter, the slot, the expected and the found shape.
     """
+    if absent := [key for key in ("state", "param_groups") if key not in state_dict]:
+        raise ValueError(f"state_dict has no {absent[0]!r}; give what the state_dict() of an optimizer returned")
     groups, saved_groups = optimizer.param_groups, state_dict["param_groups"]
     if len(groups) != len(saved_groups):
         raise ValueError(
@@ -38,6 +41,7 @@ def restored(optimizer: Optimizer, state_dict: StateDict) -> tuple[dict[Tensor, 
     state: dict[Tensor, dict[str, Any]] = {}
     new_groups = []
     shared: dict[str, Tensor] = {}
+    unknown: list[tuple[Tensor, dict[str, Slot | Number]]] = []
     for index, (group, saved) in enumerate(zip(groups, saved_groups)):
         new_group = _merged_group(index, group, saved)
         new_groups.append(new_group)
@@ -46,9 +50,11 @@ def restored(optimizer: Optimizer, state_dict: StateDict) -> tuple[dict[Tensor, 
             found = state_dict["state"].get(saved_index)
             name = optimizer.spec_of(param).name
             if found is None:
-                state[param] = dict(optimizer.state[param])
+                unknown.append((param, slots_of(param)))
                 continue
             state[param] = _restored_tensors(optimizer, param, name, found, slots_of(param), shared)
+    for param, slots in unknown:
+        state[param] = _fresh(optimizer, param, slots, shared)
     return state, new_groups
 
 
@@ -122,8 +128,25 @@ def _restored_tensors(
     return state
 
 
+def _fresh(
+    optimizer: Optimizer, param: Tensor, slots: dict[str, Slot | Number], shared: dict[str, Tensor]
+) -> dict[str, Any]:
+    state: dict[str, Any] = {"step": 0.0}
+    for key, slot in slots.items():
+        if isinstance(slot, Number):
+            state[key] = slot.start
+            continue
+        state[key] = shared[key] if slot.shared and key in shared else optimizer.new_slot(param, slot)
+        if slot.shared:
+            shared[key] = state[key]
+    return state
+
+
 def _number(name: str, key: str, value: Any) -> float:
-    value = float(value)
+    try:
+        value = float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"state_dict: {key!r} of {name} is {value!r}, expected a number") from None
     if not math.isfinite(value):
         raise ValueError(f"state_dict: {key!r} of {name} is {value}; the checkpoint is damaged")
     return value

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 import torch
 
 from gradwright.core import Number, ParamSpec, Part, Slot
+from gradwright.engine.explain import explain
+from gradwright.engine.symbol import Untraceable
 from gradwright.formula import Formula, formula_named, formulas
 
 TRAITS: dict[str, str] = {
@@ -82,6 +84,7 @@ def explanation(name: str) -> str:
     lines += [f"  {key} = {value!r}" for key, value in formula.defaults.items()]
     lines += ["", "Parts, in the order in which they act"]
     lines += [f"  {_written(link)}" for link in chain.links]
+    lines += ["", "One step of a matrix, as the engines run it", *_equations(formula)]
     lines += ["", "State of each parameter (for a float32 matrix of 1024 x 1024)"]
     lines += _state_lines(formula)
     lines += ["", "Traits"]
@@ -90,6 +93,27 @@ def explanation(name: str) -> str:
         lines.append(f"  serves only: {formula.only}")
     lines += ["", f"Source: {formula.paper}"]
     return "\n".join(lines)
+
+
+def latex_equations(name: str) -> str:
+    """The equations of a recipe's step on a matrix, in LaTeX, one a line.
+
+    Raises:
+        ValueError: there is no such recipe, or its step cannot be traced.
+    """
+    formula = formula_named(name)
+    try:
+        return "\n".join(explain(formula.chain({}), MATRIX, latex=True).equations)
+    except Untraceable as why:
+        raise ValueError(f"{formula.name} has no equations in the graph's words: {why}") from None
+
+
+def _equations(formula: Formula) -> list[str]:
+    """The equations that the trace of the recipe's chain gives, or why there is no trace."""
+    try:
+        return str(explain(formula.chain({}), MATRIX)).split("\n")
+    except Untraceable as why:
+        return [f"  runs on plain torch: the graph has no word for {why}"]
 
 
 def _written(part: Part) -> str:

@@ -156,6 +156,7 @@ def formula_named(name: str) -> Formula:
     """
     if name in formulas:
         return formulas[name]
-    near = difflib.get_close_matches(name, formulas, n=3, cutoff=0.4)
+    spelled = {known.lower(): known for known in formulas}
+    near = [spelled[match] for match in difflib.get_close_matches(name.lower(), spelled, n=3, cutoff=0.4)]
     hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(sorted(formulas))}"
     raise ValueError(f"there is no recipe called {name!r}; {hint}")

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from gradwright.core import Chain, ParamSpec
+from gradwright.core.roles import check_role
 from gradwright.formula import Formula, formula_named
 
 Group = dict[str, Any]
@@ -34,13 +35,22 @@ def as_groups(params: Any, name: str) -> list[Group]:
         raise TypeError(f"{name} needs parameters, got a module; give model.parameters() or model.named_parameters()")
     if isinstance(params, dict):
         raise TypeError(f"{name} needs a list of groups, got one dict; give [group]")
-    given = list(params)
+    _refuse_set(params)
+    try:
+        given = list(params)
+    except TypeError:
+        raise TypeError(f"{name} needs a list of tensors, got {params!r}, a {type(params).__name__}") from None
     if not given:
         raise ValueError(
             f"{name} got an empty parameter list. If a generator such as model.parameters() was used before, it is "
             "exhausted: call it again; if all parameters are frozen, there is nothing to optimize"
         )
-    return given if isinstance(given[0], dict) else [{"params": given}]
+    if not any(isinstance(entry, dict) for entry in given):
+        return [{"params": given}]
+    if strange := [entry for entry in given if not isinstance(entry, dict)]:
+        kind = type(strange[0]).__name__
+        raise TypeError(f'{name} got groups and a {kind} in one list; put it into a group: {{"params": [...]}}')
+    return given
 
 
 def listed(group: Group) -> Group:
@@ -48,8 +58,7 @@ def listed(group: Group) -> Group:
     if "params" not in group:
         raise ValueError(f"a param group needs 'params'; this one has {', '.join(sorted(group)) or 'nothing'}")
     params = group["params"]
-    if isinstance(params, set):
-        raise TypeError("params is a set, whose order changes between runs; give a list")
+    _refuse_set(params)
     params = [params] if isinstance(params, Tensor) else list(params)
     if named := [entry for entry in params if isinstance(entry, tuple)]:
         if len(named) != len(params):
@@ -61,6 +70,11 @@ def listed(group: Group) -> Group:
             raise TypeError(f"params holds a {type(param).__name__}; only tensors can be optimized")
     group["params"] = params
     return group
+
+
+def _refuse_set(params: Any) -> None:
+    if isinstance(params, (set, frozenset)):
+        raise TypeError("params is a set, whose order changes between runs; give a list")
 
 
 def routed_defaults(groups: Iterable[Group]) -> dict[str, Any]:
@@ -119,6 +133,11 @@ def complete(group: Group, formula: Formula, defaults: Mapping[str, Any], clock:
         group["roles"] = [role] * len(group["params"])
     if "roles" in group and len(group["roles"]) != len(group["params"]):
         raise ValueError(f"{len(group['roles'])} roles for {len(group['params'])} parameters; give one string each")
+    for words in group.get("roles", ()):
+        if not isinstance(words, str):
+            raise TypeError(f"{formula.name}: role={words!r} is a {type(words).__name__}; give words in one string")
+        for word in words.split():
+            check_role(word)
 
 
 def refuse_unusable(group: Group, chain: Chain, taken: Iterable[Tensor]) -> None:
@@ -131,6 +150,8 @@ def refuse_unusable(group: Group, chain: Chain, taken: Iterable[Tensor]) -> None
         if not (param.is_floating_point() or param.is_complex()):
             kind = param.dtype
             raise ValueError(f"{recipe}: {spec} holds {kind}; only floating and complex tensors can be optimized")
+        if not (param.is_leaf or param.retains_grad):
+            raise ValueError(f"{recipe}: {spec} is no leaf: it was computed from others; give it as a nn.Parameter")
         if param.dtype == torch.complex32:
             raise ValueError(f"{recipe}: {spec} is complex32, which torch cannot step; use complex64")
         try:

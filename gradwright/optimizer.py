@@ -13,6 +13,7 @@ from torch import Tensor
 from gradwright import checkpoint, groups
 from gradwright.core import Chain, Number, ParamSpec, Slot
 from gradwright.engine import Fused, Job, Share, eager, select, settle
+from gradwright.engine.report import report
 from gradwright.formula import Formula, formula_named
 from gradwright.scaling import scaled_backward
 
@@ -118,9 +119,9 @@ class Optimizer(torch.optim.Optimizer):
 
     def _shares(self, loss: Any) -> Iterator[tuple[int, Share]]:
         """Each group's parameters with a gradient, everything about them checked."""
-        loss = _detached(loss)
-        for index, group in enumerate(self.param_groups):
-            chain = self._chain(group)
+        chains = [self._chain(group) for group in self.param_groups]
+        loss = _detached(loss) if any("loss" in chain.all_needs for chain in chains) else None
+        for index, (group, chain) in enumerate(zip(self.param_groups, chains)):
             if "loss" in chain.all_needs and loss is None:
                 raise ValueError(
                     f"{group['recipe']} needs the loss: call step(loss=loss), or step(closure) with a closure that "
@@ -154,12 +155,13 @@ class Optimizer(torch.optim.Optimizer):
         Parameters seldom move, so what was looked at once is trusted for as long as pointers stay the same.
         """
         rosters = self.__dict__.setdefault("_rosters", {})
-        pointers = list(map(Tensor.data_ptr, params))
+        # memory that was freed may be given to other data of the same parameter, of another type
+        places = [*map(Tensor.data_ptr, params), *map(Tensor.dtype.__get__, params)]  # type: ignore[attr-defined]
         known = rosters.get(index)
-        if known is None or known[0] != pointers or not all(map(is_, known[1], params)) or not self._holds(known):
+        if known is None or known[0] != places or not all(map(is_, known[1], params)) or not self._holds(known):
             for param in params:
                 self._settle_in(param, group, chain)
-            known = rosters[index] = pointers, list(params), [self.state[param] for param in params]
+            known = rosters[index] = places, list(params), [self.state[param] for param in params], len(self.state)
         states = known[2]
         if chain.evaluates and any("training_weights" in state for state in states):
             raise RuntimeError("the evaluation weights are in place; call optimizer.train() before stepping")
@@ -167,8 +169,9 @@ class Optimizer(torch.optim.Optimizer):
 
     def _holds(self, known: Any) -> bool:
         """Whether the states looked at before are still this optimizer's."""
-        _, params, states = known
-        return self.state.get(params[0]) is states[0] and self.state.get(params[-1]) is states[-1]
+        _, params, states, count = known
+        ends = ((params[0], states[0]), (params[-1], states[-1]))
+        return len(self.state) == count and all(self.state.get(param) is state for param, state in ends)
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
@@ -229,6 +232,21 @@ class Optimizer(torch.optim.Optimizer):
         for post_hook in self._optimizer_load_state_dict_post_hooks.values():
             post_hook(self)
 
+    def explain(self, source: bool = False) -> str:
+        """What a step runs: for each group its equations, kernels, bytes moved, and what is plain torch and why.
+
+        Args:
+            source: append the printed kernels.
+        """
+        texts = []
+        for index, group in enumerate(self.param_groups):
+            chain, params = self._chain(group), group["params"]
+            states = [self.state[param] for param in params]
+            share = Share(params, params, states, chain, self.spec_of, group["clock"] + 1.0, None, group["maximize"])
+            engine = select.chosen(self.engine)
+            texts.append(f"group {index}: {group['recipe']}, engine {engine}\n{report(share, source)}")
+        return "\n\n".join(texts)
+
     def spec_of(self, param: Tensor) -> ParamSpec:
         """Shape, type, roles and name of one of this optimizer's parameters."""
         specs = self.__dict__.setdefault("_specs", {})
@@ -275,8 +293,15 @@ class Optimizer(torch.optim.Optimizer):
             chains[id(group)] = (formula, knobs), chain
             if old is None or old.structure() != chain.structure():
                 for param in group["params"]:
+                    self._forget(param, old, chain)
                     self._settle_in(param, group, chain)
         return chain
+
+    def _forget(self, param: Tensor, old: Chain | None, new: Chain) -> None:
+        """Drop the state that only the chain before declared."""
+        spec = self.spec_of(param)
+        for key in () if old is None else old.slots(spec).keys() - new.slots(spec).keys():
+            self.state[param].pop(key, None)
 
     def _settle_in(self, param: Tensor, group: dict[str, Any], chain: Chain) -> None:
         """Make sure that the parameter's state is there, on its device and in its type."""
@@ -318,11 +343,6 @@ class Optimizer(torch.optim.Optimizer):
         return "\n".join([*lines, ")"])
 
 
-def _beside(loss: Tensor, param: Tensor) -> Tensor:
-    dtype = torch.float32 if param.device.type == "mps" else loss.dtype  # that device has no float64
-    return loss.to(param.device, dtype, non_blocking=True)
-
-
 def _is_dense(grad: Tensor | None) -> bool:
     return grad is not None and grad.layout is torch.strided
 
@@ -330,6 +350,8 @@ def _is_dense(grad: Tensor | None) -> bool:
 def _detached(loss: Any) -> Tensor | None:
     if loss is None:
         return None
+    if isinstance(loss, (str, dict, set)) or (isinstance(loss, (tuple, list)) and any(map(torch.is_tensor, loss))):
+        raise TypeError(f"the loss is a {type(loss).__name__}; give one number, such as loss.mean()")
     loss = torch.as_tensor(loss, dtype=torch.float64 if isinstance(loss, float) else None).detach()
     if loss.numel() != 1:
         raise ValueError(f"the loss has shape {tuple(loss.shape)}; give one number, such as loss.mean()")

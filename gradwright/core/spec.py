@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from gradwright.core.roles import roles_from_shape
+from gradwright.core.roles import FORMS, roles_from_shape
 from gradwright.core.selector import parse
 
 
@@ -21,6 +21,7 @@ class ParamSpec:
     """Shape, type, roles and name of one parameter.
 
     A complex parameter is seen as the real tensor of its parts, with a last dimension of 2, and ``is_complex`` set.
+    Roles that do not say the form, such as ``bias`` alone, get it from the shape.
     """
 
     shape: tuple[int, ...]
@@ -30,8 +31,8 @@ class ParamSpec:
     is_complex: bool = False
 
     def __post_init__(self) -> None:
-        if not self.roles:
-            object.__setattr__(self, "roles", roles_from_shape(self.shape))
+        if self.roles.isdisjoint(FORMS):
+            object.__setattr__(self, "roles", self.roles | roles_from_shape(self.shape))
 
     @property
     def ndim(self) -> int:

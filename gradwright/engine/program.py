@@ -76,7 +76,7 @@ class Family:
     def _made(self, numbers: dict[str, float]) -> Program:
         traced = trace(self.chain, self.spec, numbers)
         made = plans(traced)
-        layouts = [self._layout(one) for one in made]
+        layouts = [layout_of(self.chain, self.spec, one, self.maximize) for one in made]
         parts = [(tuple(one.stores.items()), tuple(one.vectors.items()), one.singles, one.split) for one in made]
         graph = tuple(traced.graph.nodes)
         signature = repr((graph, parts, layouts, self.inputs, sorted(traced.guards.items())))
@@ -85,17 +85,19 @@ class Family:
             _programs[signature] = Program(kernels, self.inputs, traced.guards)
         return _programs[signature]
 
-    def _layout(self, made: Plan) -> Layout:
-        slots = self.chain.slots(self.spec)
 
-        def stored(name: str) -> torch.dtype:
-            if name.startswith("@"):
-                return self.spec.computing_dtype
-            slot = slots.get(name)
-            return slot.dtype_for(self.spec) if isinstance(slot, Slot) else self.spec.dtype
+def layout_of(chain: Chain, spec: ParamSpec, made: Plan, maximize: bool) -> Layout:
+    """How the tensors of a plan are stored beside a parameter of ``spec``."""
+    slots = chain.slots(spec)
 
-        tables, vectors, singles = (tuple(map(stored, names)) for names in (made.tables, made.vectors, made.singles))
-        return Layout(self.spec.computing_dtype, tables, vectors, singles, self.maximize)
+    def stored(name: str) -> torch.dtype:
+        if name.startswith("@"):
+            return spec.computing_dtype
+        slot = slots.get(name)
+        return slot.dtype_for(spec) if isinstance(slot, Slot) else spec.dtype
+
+    tables, vectors, singles = (tuple(map(stored, names)) for names in (made.tables, made.vectors, made.singles))
+    return Layout(spec.computing_dtype, tables, vectors, singles, maximize)
 
 
 _programs: dict[Hashable, Program] = {}

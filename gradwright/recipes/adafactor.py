@@ -44,7 +44,7 @@ def Adafactor(
         lr: the cap of the relative step ρₜ, or ρ itself where ``relative_step`` is off.
         beta2_decay: c < 0 (the paper's −0.8).
         eps: ε₁, added to g²; and ε₂, the least rms(p).
-        d: the threshold of update clipping.
+        d: the threshold of update clipping, greater than 0.
         weight_decay: λ ≥ 0.
         momentum: β₁ in [0, 1), or ``None`` for none (the default: no full-size state).
         relative_step: let ρₜ fall as 1 / √t.

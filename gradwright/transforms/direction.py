@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -42,9 +43,10 @@ class TrustRatio(Transform):
 
 @dataclass(frozen=True)
 class ClipRms(Transform):
-    """Adafactor's clip of the update (not of the gradient): u ← u / max(1, rms(u) / d)."""
+    """Adafactor's clip of the update (not of the gradient): u ← u / max(1, rms(u) / d), with d greater than 0."""
 
     threshold: float = 1.0
+    bounds: ClassVar = {"threshold": (1e-12, math.inf)}
 
     def update(self, u: Any, state: State, ctx: Context) -> Any:
         return u / maximum(rms(u) / self.threshold, 1.0), state

@@ -1,0 +1,128 @@
+"""The command line: it parses and calls, nothing else."""
+
+import sys
+from typing import Annotated, Any
+
+NEEDED = ("typer", "rich", "sklearn", "scipy", "matplotlib", "jinja2")
+
+
+def main() -> None:
+    """The entry point of the ``gradwright`` command."""
+    try:
+        app = application()
+    except ModuleNotFoundError as missing:
+        if missing.name not in NEEDED:
+            raise
+        sys.exit(f'gradwright needs {missing.name} for its command line: pip install "gradwright[study]"')
+    try:
+        app()
+    except ValueError as error:
+        from rich.console import Console
+
+        line = " ".join(str(error).split())
+        Console(stderr=True, soft_wrap=True).print(f"error: {line}", style="red", markup=False, highlight=False)
+        sys.exit(2)
+
+
+def application() -> Any:
+    """The typer application with its commands."""
+    import typer
+
+    app = typer.Typer(
+        help="Optimizers for PyTorch: compare them, look inside them.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    @app.callback()
+    def commands() -> None:
+        """Optimizers for PyTorch: compare them, look inside them."""
+
+    @app.command(epilog="Example: gradwright compare --task digits-mlp --optimizers AdamW,Lion,Muon --seeds 3")
+    def compare(
+        task: Annotated[
+            str,
+            typer.Option(help="What to train: digits-mlp, digits-vae, zipf-noise, stdlib-gpt; several with commas."),
+        ] = "digits-mlp",
+        optimizers: Annotated[
+            str, typer.Option(help="Names with commas; torch:NAME for one of torch.optim; all for every recipe.")
+        ] = "AdamW,Lion,Muon",
+        seeds: Annotated[int, typer.Option(help="Runs of each optimizer, each from other weights.")] = 3,
+        out: Annotated[str, typer.Option(help="Folder for index.html, results.json and the CSV files.")] = "report",
+        budget: Annotated[
+            str | None,
+            typer.Option(help="Of one run: 300, '300 steps', 20s or '2 min'.", show_default="the task's own"),
+        ] = None,
+        lr: Annotated[
+            float | None, typer.Option(help="One learning rate for all.", show_default="each optimizer's own")
+        ] = None,
+        lr_grid: Annotated[
+            str | None, typer.Option(help="Learning rates to try, 1e-4,1e-3,1e-2, or auto: around each default.")
+        ] = None,
+        schedule: Annotated[
+            str, typer.Option(help="Of the learning rate: constant, linear, cosine or warmup-cosine.")
+        ] = "constant",
+        first_seed: Annotated[int, typer.Option(help="The first seed; others give fresh weights and batches.")] = 0,
+        threads: Annotated[int, typer.Option(help="Processor threads of torch; one is steadiest.")] = 1,
+        quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    ) -> None:
+        """Train the same model on the same data with several optimizers; write a page that says who won.
+
+        Every optimizer starts from the same weights and sees the same batches. Ctrl-C stops and still writes the page.
+        """
+        from gradwright.study import compare as run
+
+        study = run(
+            task,
+            optimizers,
+            seeds=seeds,
+            first_seed=first_seed,
+            budget=budget,
+            lr=lr,
+            lr_grid=lr_grid,
+            schedule=schedule,
+            out=out,
+            threads=threads,
+            progress=not quiet,
+        )
+        study.show()
+        typer.echo(f"\nThe report: {study.files[0]}")
+        if study.interrupted:
+            raise typer.Exit(130)
+
+    @app.command("list", epilog="Example: gradwright list --trait low_memory --trait '!matrix'")
+    def list_recipes(
+        trait: Annotated[
+            list[str] | None, typer.Option(help="Only recipes with this trait; '!trait' for those without. Repeatable.")
+        ] = None,
+        traits: Annotated[bool, typer.Option("--traits", help="List the traits instead.")] = False,
+    ) -> None:
+        """List the recipes: what each is, its state bytes per parameter (float32), its traits."""
+        from gradwright.show import show_recipes, show_traits
+
+        show_traits() if traits else show_recipes(trait or [])
+
+    @app.command(epilog="Example: gradwright explain AdamW")
+    def explain(
+        recipe: Annotated[str, typer.Argument(help="Its name; see gradwright list.")],
+        latex: Annotated[bool, typer.Option("--latex", help="Only the equations, in LaTeX.")] = False,
+    ) -> None:
+        """Explain a recipe: equations, hyper-parameters, parts, state and source."""
+        import gradwright  # noqa: F401 (enters the recipes)
+        from gradwright.describe import explanation, latex_equations
+
+        typer.echo(latex_equations(recipe) if latex else explanation(recipe))
+
+    @app.command(epilog="Example: gradwright check my_module:MyRecipe")
+    def check(
+        recipe: Annotated[str, typer.Argument(help="module:Class, or the name of a recipe of the library.")],
+    ) -> None:
+        """Run the contract that every recipe meets on a recipe, your own too."""
+        from gradwright.show import show_contract
+
+        if not show_contract(recipe):
+            raise typer.Exit(1)
+
+    return app

@@ -1,0 +1,81 @@
+"""Show: tables of recipes and of contract outcomes, in the terminal."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+import gradwright  # noqa: F401 (enters the recipes)
+from gradwright.contract import run_contract
+from gradwright.describe import TRAITS, rows
+from gradwright.formula import formula_named
+from gradwright.recipe import Recipe, registry
+
+MARKS = {"passed": "[green]passed[/]", "excused": "[dim]excused[/]", "failed": "[red]FAILED[/]"}
+
+
+def show_recipes(traits: Sequence[str]) -> None:
+    """One line a recipe that has all of ``traits``."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading, style in (("recipe", "bold"), ("what it is", ""), ("bytes", ""), ("traits", "dim")):
+        table.add_column(heading, style=style, justify="right" if heading == "bytes" else "left")
+    found = rows(traits)
+    for row in found:
+        table.add_row(*row)
+    console = Console()
+    console.print(table if found else "no recipe has all of these traits")
+    console.print(f"\n{len(found)} recipes; bytes of state per parameter of a float32 matrix", style="dim")
+
+
+def show_traits() -> None:
+    """Every trait, in a sentence."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for trait, meaning in TRAITS.items():
+        table.add_row(f"[bold]{trait}[/]", meaning)
+    Console().print(table)
+
+
+def show_contract(where: str) -> bool:
+    """Run the contract on the recipe named ``module:Class``, or on one of the library's.
+
+    Returns:
+        Whether it passed.
+
+    Raises:
+        ValueError: there is no such module, or nothing of that name in it, or it is no recipe.
+    """
+    recipe = _found(where)
+    console = Console()
+    console.print(f"The contract on [bold]{recipe.recipe_name}[/] ({recipe.__module__})")
+    table = Table(box=None, pad_edge=False, show_header=False)
+    outcomes = run_contract(recipe)
+    for outcome in outcomes:
+        table.add_row(MARKS[outcome.status], outcome.check.replace("_", " "), outcome.sentence)
+    console.print(table)
+    counts = {status: sum(outcome.status == status for outcome in outcomes) for status in MARKS}
+    console.print(", ".join(f"{count} {status}" for status, count in counts.items()))
+    return counts["failed"] == 0
+
+
+def _found(where: str) -> Any:
+    module, _, name = where.partition(":")
+    if not name:
+        formula_named(where)
+        return registry[where]
+    sys.path.insert(0, os.getcwd())
+    try:
+        loaded = importlib.import_module(module)
+    except ImportError as missing:
+        raise ValueError(f"{module!r} cannot be imported from {os.getcwd()}: {missing}") from missing
+    found = getattr(loaded, name, None)
+    if not (isinstance(found, type) and issubclass(found, Recipe)):
+        others = (key for key, value in vars(loaded).items() if isinstance(value, type) and issubclass(value, Recipe))
+        known = ", ".join(others) or "none"
+        raise ValueError(f"{module} has no recipe {name!r}; it has {known}. @gradwright.recipe makes one")
+    return found

@@ -1,0 +1,74 @@
+"""What a user asks a comparison for, read and checked before anything runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from gradwright.study import tasks as builtin
+from gradwright.study.budget import Budget
+from gradwright.study.loaders import from_loaders
+from gradwright.study.task import Task
+
+
+def read_tasks(task: Any) -> list[Task]:
+    """The tasks of a name, several names, a task, or a model with its loaders."""
+    if isinstance(task, tuple) and len(task) == 4 and not any(isinstance(each, str | Task) for each in task):
+        return [from_loaders(*task)]
+    if isinstance(task, str):
+        task = [name.strip() for name in task.split(",") if name.strip()]
+    many = task if isinstance(task, Iterable) else [task]
+    found = [builtin.find(each) if isinstance(each, str) else each for each in many]
+    if not found:
+        raise ValueError(f"task is empty: name at least one of {', '.join(builtin.names())}")
+    for each in found:
+        if not isinstance(each, Task):
+            raise TypeError(
+                f"task is {each!r}: give a name, a gradwright.study.Task, or "
+                f"(model_factory, train_loader, validation_loader, loss_fn)"
+            )
+    names = [each.name for each in found]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f"task names {twice!r} twice: name it once")
+    return found
+
+
+def read_seeds(seeds: int | Sequence[int], first: int) -> list[int]:
+    """The numbers of the seeds."""
+    numbers = list(range(first, first + seeds)) if isinstance(seeds, int) else list(seeds)
+    if not numbers:
+        raise ValueError(f"seeds={seeds!r} leaves nothing to run: give at least 1 (three show the noise)")
+    if len(set(numbers)) < len(numbers):
+        raise ValueError(f"seeds={seeds!r} holds a seed twice, which would be the same run twice")
+    return numbers
+
+
+def read_budget(task: Task, steps: int | None, budget: int | str | Budget | None) -> Budget:
+    """The budget of a task's runs: what was asked for, or the task's own."""
+    if steps is not None and budget is not None:
+        raise ValueError(f"steps={steps} and budget={budget!r} say the same thing twice: give one")
+    value = next((each for each in (steps, budget, task.steps) if each is not None), None)
+    if value is None:
+        raise ValueError(f"the task {task.name!r} has no usual length: give steps=300 or budget='20s'")
+    return Budget.parse(value)
+
+
+def read_rates(lr: float | None, grid: str | Sequence[float] | None) -> str | list[float] | None:
+    """The learning rates to try: "auto", a sorted list, or None for each optimizer's default."""
+    if lr is not None and grid is not None:
+        raise ValueError(f"lr={lr} and lr_grid={grid!r} contradict each other: give one")
+    if lr is not None:
+        grid = [lr]
+    if grid is None or (isinstance(grid, str) and grid.strip() == "auto"):
+        return grid and "auto"
+    name = "lr_grid" if lr is None else "lr"
+    try:
+        rates = [float(rate) for rate in (grid.split(",") if isinstance(grid, str) else grid)]
+    except ValueError:
+        raise ValueError(f"{name}={grid!r} is not a list of numbers: write 1e-4,1e-3,1e-2 or 'auto'") from None
+    if not rates:
+        raise ValueError(f"{name} is empty: write 1e-4,1e-3,1e-2 or 'auto'")
+    if wrong := [rate for rate in rates if not (0 < rate < math.inf)]:
+        raise ValueError(f"{name} holds {wrong[0]}: a learning rate is positive and finite")
+    return sorted(set(rates))

@@ -1,0 +1,191 @@
+"""Tasks x optimizers x learning rates x seeds, one run after another."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from gradwright.study.arguments import read_budget, read_rates, read_seeds, read_tasks
+from gradwright.study.budget import SCHEDULES, Budget
+from gradwright.study.entrants import Entrant, entrants
+from gradwright.study.environment import environment
+from gradwright.study.files import writable
+from gradwright.study.names import unknown
+from gradwright.study.progress import Job, Watcher, watcher
+from gradwright.study.record import RunRecord, Study, TaskNote
+from gradwright.study.report import require
+from gradwright.study.run import EVALUATIONS, Training, main_group
+from gradwright.study.task import Task
+
+HALF_DECADES = (-1.0, -0.5, 0.0, 0.5, 1.0)
+
+
+def compare(
+    task: Any,
+    optimizers: Any,
+    *,
+    seeds: int | Sequence[int] = 3,
+    first_seed: int = 0,
+    steps: int | None = None,
+    budget: int | str | Budget | None = None,
+    lr: float | None = None,
+    lr_grid: str | Sequence[float] | None = None,
+    schedule: str = "constant",
+    out: str | os.PathLike[str] | None = None,
+    threads: int | None = None,
+    evaluations: int = EVALUATIONS,
+    progress: bool | Watcher = True,
+) -> Study:
+    """Train the same model on the same data with several optimizers, and say who won and how sure that is.
+
+    At a given seed every optimizer starts from the same weights and sees the same batches; seeds are derived from
+    the task's name and the number of the seed, so a run is the same in any process and any order. Each optimizer
+    runs at its own default learning rate unless another is asked for. Runs follow one another in this process. A run
+    that raises is marked failed, one whose loss is not finite or ends no better than it began is marked diverged;
+    neither stops the others. Ctrl-C ends the study and keeps the finished runs.
+
+    Args:
+        task: the name of a built-in task ("digits-mlp", "digits-vae", "zipf-noise", "stdlib-gpt"), several as a list
+            or with commas between, a :class:`Task`, or ``(model_factory, train_loader, validation_loader, loss_fn)``
+            where the loaders give pairs (input, target) and the loss takes (output, target).
+        optimizers: names ("AdamW", "torch:SGD", "all"), recipe classes, bound recipes, functions from a model to a
+            ``torch.optim.Optimizer``; a list, or with commas between, or a dictionary {label: any of these}.
+        seeds: how many seeds (at least 1), or which.
+        first_seed: the first of them where ``seeds`` is a number; fresh seeds are a fresh sample.
+        steps, budget: the budget of a run: steps, or a string such as "300 steps" or "20s" (seconds of training by
+            the clock). Default: the task's own; loaders have none, so say it.
+        lr: one learning rate for all optimizers (positive).
+        lr_grid: learning rates to try (positive), or "auto": half-decades up to ten times around each default.
+        schedule: "constant", "linear", "cosine" or "warmup-cosine" (5 % warm-up), over the budget.
+        out: folder for ``index.html``, ``results.json``, ``runs.csv`` and ``curves.csv``; None writes nothing.
+        threads: torch threads during the study; None: as they are.
+        evaluations: evaluations a run (at least 1), besides the one before the first step.
+        progress: True: live on a terminal, lines elsewhere; False: nothing; or a :class:`Watcher`.
+
+    Returns:
+        A :class:`Study`: ``runs`` with their curves, ``tasks``, ``environment``, ``files``; ``show()`` prints it.
+
+    Raises:
+        ValueError, TypeError: an unknown name (with the nearest), an empty list, a folder that cannot be written, a
+            number out of its range: always before the first run.
+
+    >>> import torch
+    >>> from gradwright.study import compare
+    >>> x = torch.linspace(-1, 1, 64)[:, None]
+    >>> pairs = [(x, 3 * x)] * 4
+    >>> sgd = lambda model: torch.optim.SGD(model.parameters(), lr=0.1)
+    >>> study = compare((lambda: torch.nn.Linear(1, 1), pairs, pairs, torch.nn.functional.mse_loss),
+    ...                 {"SGD": sgd, "AdamW": "torch:AdamW"}, steps=50, seeds=2, progress=False)
+    >>> [run.status for run in study.runs]
+    ['finished', 'finished', 'finished', 'finished']
+    """
+    chosen = read_tasks(task)
+    entered = entrants(optimizers)
+    numbers = read_seeds(seeds, first_seed)
+    budgets = {each.name: read_budget(each, steps, budget) for each in chosen}
+    grid = read_rates(lr, lr_grid)
+    if schedule not in SCHEDULES:
+        raise unknown("schedule", schedule, SCHEDULES)
+    for name, value in (("threads", threads), ("evaluations", evaluations)):
+        if value is not None and value < 1:
+            raise ValueError(f"{name}={value} must be at least 1")
+    notes = tuple(_note(each, budgets[each.name]) for each in chosen)
+    folder = None
+    if out is not None:
+        require()
+        folder = writable(out)
+
+    runs: list[RunRecord] = []
+    interrupted = False
+    with _threads(threads):
+        jobs = [
+            Job(each, entrant, seed, rate, source)
+            for seed in numbers
+            for each in chosen
+            for entrant in entered
+            for rate, source in _rates(each, entrant, grid)
+        ]
+        try:
+            with watcher(progress) as watch:
+                for record in _carry_out(jobs, budgets, schedule, evaluations, watch):
+                    runs.append(record)
+        except KeyboardInterrupt:
+            interrupted = True
+        study = Study(
+            tasks=notes,
+            runs=tuple(runs),
+            settings={
+                "optimizers": [entrant.name for entrant in entered],
+                "seeds": numbers,
+                "lr": lr,
+                "lr_grid": grid if lr is None else None,
+                "schedule": schedule,
+                "evaluations": evaluations,
+                "budget": next((str(each) for each in (steps, budget) if each is not None), None),
+                "named": all(entrant.named for entrant in entered),
+            },
+            environment=environment(),
+            interrupted=interrupted,
+            planned=len(jobs),
+        )
+    return study.save(folder) if folder else study
+
+
+def _carry_out(
+    jobs: Sequence[Job], budgets: Mapping[str, Budget], schedule: str, evaluations: int, watch: Watcher
+) -> Iterator[RunRecord]:
+    """Run the jobs one after another; a record is handed over before anything else happens."""
+    warm: set[tuple[str, str]] = set()
+    watch.plan(jobs)
+    for job in jobs:
+        watch.start(job)
+        what, budget = (job.task, job.entrant, job.seed), budgets[job.task.name]
+        options = {"lr": job.lr, "lr_source": job.lr_source, "schedule": schedule}
+        if budget.seconds and (pair := (job.task.name, job.entrant.name)) not in warm:
+            _train(Training(*what, Budget(steps=2), evaluations=1, **options), Watcher())  # compiles off the clock
+            warm.add(pair)
+        record = _train(Training(*what, budget, evaluations=evaluations, **options), watch)
+        yield record
+        watch.finish(record)
+
+
+def _train(training: Training, watch: Watcher) -> RunRecord:
+    with contextlib.closing(iter(training)) as ticks:
+        for tick in ticks:
+            watch.tick(tick)
+    return training.record()
+
+
+def _rates(task: Task, entrant: Entrant, grid: str | list[float] | None) -> list[tuple[float | None, str]]:
+    """The learning rates of an entrant, and who chose each; None is its default."""
+    if grid is None:
+        return [(None, "")]
+    if isinstance(grid, list):
+        return [(rate, "set for all" if len(grid) == 1 else "from the grid") for rate in grid]
+    try:
+        optimizer = entrant.build(task.begin(0).model)
+        default = float(optimizer.param_groups[main_group(optimizer, entrant.recipe)]["lr"])
+    except Exception:  # the run itself will say what is wrong
+        return [(None, "")]
+    return [
+        (None, "") if power == 0 else (float(f"{default * 10**power:.3g}"), "from the grid") for power in HALF_DECADES
+    ]
+
+
+def _note(task: Task, budget: Budget) -> TaskNote:
+    return TaskNote(task.name, task.description, task.metrics, str(budget), bool(budget.seconds), dict(task.data()))
+
+
+@contextlib.contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    before = torch.get_num_threads()
+    try:
+        if count is not None:
+            torch.set_num_threads(count)
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,136 @@
+"""From what a user writes to something that builds an optimizer for a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from gradwright.study.names import unknown
+
+Builder = Callable[[nn.Module], torch.optim.Optimizer]
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """One optimizer of a comparison.
+
+    Args:
+        name: its label.
+        build: a function from a model to the optimizer.
+        lr_source: whose learning rate it comes with.
+        recipe: the recipe whose learning rate is the main one, where others may help it out.
+        named: whether the label alone says all of it.
+    """
+
+    name: str
+    build: Builder
+    lr_source: str
+    recipe: str = ""
+    named: bool = False
+
+
+def entrants(optimizers: Any) -> tuple[Entrant, ...]:
+    """One entrant for each optimizer.
+
+    Args:
+        optimizers: a list, a comma separated string, or a dictionary from the labels to be shown. An item is a
+            recipe's name ("AdamW"), "torch:" and the name of a class in torch.optim, "all" (every recipe), a recipe
+            class, a bound recipe, or any function from a model to an optimizer.
+
+    Raises:
+        ValueError: an unknown name (with the nearest), an empty list, or the same label twice.
+        TypeError: an item that is none of these.
+    """
+    if isinstance(optimizers, str):
+        optimizers = [name.strip() for name in optimizers.split(",") if name.strip()]
+    if isinstance(optimizers, Mapping):
+        found = [_entrant(item, str(label)) for label, item in optimizers.items()]
+    elif isinstance(optimizers, Iterable):
+        found = [each for item in optimizers for each in _expand(item)]
+    else:
+        found = [_entrant(optimizers)]
+    if not found:
+        raise ValueError("optimizers is empty: name at least one, such as AdamW, or 'all' for every recipe")
+    labels = [entrant.name for entrant in found]
+    twice = next((label for label in labels if labels.count(label) > 1), None)
+    if twice is not None:
+        raise ValueError(f"optimizers names {twice!r} twice: give a dictionary of labels, or name it once")
+    return tuple(found)
+
+
+def _expand(item: Any) -> list[Entrant]:
+    return [_entrant(name) for name in sorted(_registry())] if item == "all" else [_entrant(item)]
+
+
+def _entrant(item: Any, label: str | None = None) -> Entrant:
+    if isinstance(item, Entrant):
+        return item
+    if isinstance(item, str) and item.startswith("torch:"):
+        kinds = _torch_optimizers()
+        if item[6:] not in kinds:
+            raise unknown("optimizer", item, [f"torch:{kind}" for kind in kinds])
+        return _torch_entrant(kinds[item[6:]], label or item, named=label is None)
+    if isinstance(item, str):
+        registry = _registry()
+        if item not in registry:
+            raise unknown("optimizer", item, [*sorted(registry), *(f"torch:{kind}" for kind in _torch_optimizers())])
+        return _recipe_entrant(registry[item], {}, label or item, named=label is None)
+    if hasattr(item, "recipe") and hasattr(item, "knobs"):
+        knobs = dict(item.knobs)
+        shown = ", ".join(f"{key}={value}" for key, value in knobs.items())
+        return _recipe_entrant(item.recipe, knobs, label or f"{_name(item.recipe)}({shown})")
+    if isinstance(item, type) and issubclass(item, torch.optim.Optimizer):
+        if item in _registry().values() or hasattr(item, "chain"):
+            return _recipe_entrant(item, {}, label or _name(item))
+        return _torch_entrant(item, label or item.__name__)
+    if callable(item) and not isinstance(item, torch.optim.Optimizer):
+        return Entrant(label or _name(item), item, "as your function sets it")
+    raise TypeError(
+        f"optimizers holds {item!r}: give a name, a recipe, or a function from a model to a torch.optim.Optimizer"
+        + (" (an optimizer is bound to one model, and every run has its own)" if _is_optimizer(item) else "")
+    )
+
+
+def _recipe_entrant(recipe: type, knobs: dict[str, Any], label: str, named: bool = False) -> Entrant:
+    def make(model: nn.Module) -> torch.optim.Optimizer:
+        from gradwright.routing import build
+
+        return build(recipe, model, **knobs)
+
+    paper = getattr(getattr(recipe, "formula", None), "paper", "").removeprefix("https://")
+    default = f"{_name(recipe)}'s default ({paper})" if paper else f"{_name(recipe)}'s default"
+    return Entrant(label, make, "as you bound it" if "lr" in knobs else default, _name(recipe), named)
+
+
+def _torch_entrant(kind: type[torch.optim.Optimizer], label: str, named: bool = False) -> Entrant:
+    source = "torch's default" if kind.__module__.startswith("torch.") else f"default of {kind.__module__}"
+    return Entrant(label, lambda model: kind(model.parameters()), source, named=named)  # type: ignore[call-arg]
+
+
+def _torch_optimizers() -> dict[str, type[torch.optim.Optimizer]]:
+    kinds = {name: getattr(torch.optim, name) for name in dir(torch.optim)}
+    base = torch.optim.Optimizer
+    return {
+        name: kind
+        for name, kind in kinds.items()
+        if isinstance(kind, type) and issubclass(kind, base) and kind is not base
+    }
+
+
+def _registry() -> Mapping[str, type[torch.optim.Optimizer]]:
+    from gradwright.recipe import registry
+
+    return registry
+
+
+def _name(item: Any) -> str:
+    name = getattr(item, "__name__", type(item).__name__)
+    return "optimizer" if name == "<lambda>" else name
+
+
+def _is_optimizer(item: Any) -> bool:
+    return isinstance(item, torch.optim.Optimizer)

@@ -1,0 +1,200 @@
+"""The report: one page that needs nothing but itself."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+from gradwright.study import figures
+from gradwright.study.files import write
+from gradwright.study.reasons import reasons
+from gradwright.study.record import Study, TaskNote
+from gradwright.study.statistics import Gap
+from gradwright.study.summary import Arm, arms, basin, initial, regrets
+from gradwright.study.svg import Shades
+from gradwright.study.verdict import Verdict, decimals, explanation, headline, listing, number, plus_minus, verdict
+
+NEEDED = ("jinja2", "matplotlib", "scipy")
+
+
+def require() -> None:
+    """Make sure before any training that the report can be written after it.
+
+    Raises:
+        ValueError: a package of the ``study`` extra is missing.
+    """
+    missing = [package for package in NEEDED if importlib.util.find_spec(package) is None]
+    if missing:
+        raise ValueError(f'the report needs {listing(missing)}: pip install "gradwright[study]"')
+
+
+def save(study: Study, folder: Path) -> list[Path]:
+    """Write the numbers first, then the page; returns the paths, the page first."""
+    written = []
+    for name, text in (
+        ("results.json", study.to_json()),
+        ("runs.csv", study.runs_csv()),
+        ("curves.csv", study.curves_csv()),
+        ("index.html", html(study)),
+    ):
+        write(folder / name, text)
+        written.insert(0, folder / name)
+    return written
+
+
+def html(study: Study) -> str:
+    """The page."""
+    import jinja2
+
+    colours = figures.shades(study)
+    seen = [task for task in study.tasks if any(run.task == task.name for run in study.runs)]
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("gradwright.study", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["code"] = _code
+    return environment.get_template("report.html.j2").render(
+        study=study,
+        colours=colours,
+        title=f"{listing(study.settings['optimizers'])} on {listing([task.name for task in study.tasks])}",
+        sections=[_section(study, task, colours) for task in seen],
+        overview=_overview(study, seen) if len(seen) > 1 else [],
+        command=command(study),
+        seconds=sum(run.total_seconds for run in study.runs if math.isfinite(run.total_seconds)),
+    )
+
+
+def command(study: Study) -> str:
+    """The line that repeats the study, or the empty string where none can: tasks or optimizers of the user's own, seeds
+    with gaps."""
+    from gradwright.study import tasks
+
+    names = [task.name for task in study.tasks]
+    if not set(names) <= set(tasks.names()) or not study.settings.get("named", True):
+        return ""
+    settings = study.settings
+    seeds = list(settings["seeds"])
+    if seeds != list(range(seeds[0], seeds[0] + len(seeds))):
+        return ""
+    words = ["gradwright", "compare", "--task", ",".join(names), "--optimizers", ",".join(settings["optimizers"])]
+    words += ["--seeds", str(len(seeds))] + (["--first-seed", str(seeds[0])] if seeds[0] else [])
+    if settings["lr"] is not None:
+        words += ["--lr", f"{settings['lr']:g}"]
+    if grid := settings["lr_grid"]:
+        words += ["--lr-grid", grid if isinstance(grid, str) else ",".join(f"{rate:g}" for rate in grid)]
+    if settings["schedule"] != "constant":
+        words += ["--schedule", settings["schedule"]]
+    if settings["budget"] is not None:
+        words += ["--budget", str(settings["budget"])]
+    words += ["--threads", str(study.environment["threads"])]
+    return shlex.join(words)
+
+
+def _section(study: Study, task: TaskNote, colours: Shades) -> dict[str, Any]:
+    v = verdict(study, task)
+    grid = any(len(each) > 1 for each in arms(study, task).values())
+    main = task.metric
+    pictures = [
+        ("training loss, mean over the steps between evaluations", "train_loss", False),
+    ]
+    if not task.timed:
+        pictures.append((f"{main.label}, by processor time", main.name, True))
+    pictures += [(metric.label, metric.name, False) for metric in task.metrics[1:]]
+    return {
+        "task": task,
+        "kind": v.kind,
+        "winner": v.winner.optimizer if v.winner else "",
+        "headline": headline(v),
+        "explanation": explanation(v),
+        "reasons": reasons(study, v),
+        "finals": figures.finals(study, task, colours),
+        "main": figures.curves(study, task, colours, main.name, main.label, wide=True),
+        "pictures": [
+            (f"{label[0].upper()}{label[1:]}", figures.curves(study, task, colours, quantity, label, by_time))
+            for label, quantity, by_time in pictures
+        ],
+        "sensitivity": figures.sensitivity(study, task, colours) if grid else "",
+        "rows": [_row(study, v, place, arm, grid) for place, arm in enumerate(v.ranked)],
+        "grid": grid,
+        "untrained": number(initial(study, task)),
+        "parameters": max((run.parameters for run in study.runs if run.task == task.name), default=0),
+    }
+
+
+def _row(study: Study, v: Verdict, place: int, arm: Arm, grid: bool) -> dict[str, Any]:
+    gap = v.gaps.get(arm.optimizer)
+    rates = {name: rate for run in arm.runs[:1] for name, rate in run.group_lrs.items()}
+    others = [f"the rest: {name} at {rate:.3g}" for name, rate in rates.items() if rate != arm.lr]
+    seconds = arm.median("cpu_seconds_per_step")
+    return {
+        "name": arm.optimizer,
+        "place": place + 1 if arm.eligible else "–",
+        "best": arm is v.winner,
+        "tied": arm.optimizer in v.tied,
+        "final": plus_minus(*arm.summary()[1:]),
+        "runs": f"{len(arm.finished)} of {len(arm.runs)} runs",
+        "gap": _gap(gap) if gap else ("", ""),
+        "others": [plus_minus(*arm.summary(metric.name)[1:]).split(" ", 1) for metric in v.task.metrics[1:]],
+        "best_step": number(arm.best_step, 3) if math.isnan(arm.best_step) else f"{arm.best_step:g}",
+        "seconds": "–" if math.isnan(seconds) else f"{1e3 * seconds:.3g} ms",
+        "steps": f"{arm.median('steps'):.0f} steps" if v.task.timed else "",
+        "share": _percent(arm.median("optimizer_share")),
+        "bytes": number(arm.median("state_bytes_per_parameter"), 3) if arm.median("state_bytes_per_parameter") else "0",
+        "lr": "–" if math.isnan(arm.lr) else f"{arm.lr:.3g}",
+        "source": [arm.runs[0].lr_source, *others],
+        "basin": _decades(basin(arms(study, v.task)[arm.optimizer], initial(study, v.task))) if grid else "",
+        "trouble": arm.trouble,
+        "reason": arm.reason,
+    }
+
+
+def _overview(study: Study, seen: list[TaskNote]) -> list[dict[str, Any]]:
+    """One row an optimizer: its result on every task and the mean of how far it is behind."""
+    short = {task.name: regrets(study, task) for task in seen}
+    verdicts = {task.name: verdict(study, task) for task in seen}
+    rows = []
+    for name in study.settings["optimizers"]:
+        if not all(name in by for by in short.values()):
+            continue
+        cells = []
+        for task in seen:
+            v = verdicts[task.name]
+            arm = next(arm for arm in v.ranked if arm.optimizer == name)
+            behind = short[task.name][name]
+            cells.append(
+                {
+                    "final": arm.trouble or plus_minus(*arm.summary()[1:]),
+                    "best": arm is v.winner,
+                    "tied": name in v.tied,
+                    "behind": behind,
+                    "percent": _percent(behind),
+                }
+            )
+        mean = sum(cell["behind"] for cell in cells) / len(cells)
+        rows.append({"name": name, "cells": cells, "mean": mean, "percent": _percent(mean)})
+    return sorted(rows, key=lambda row: row["mean"])
+
+
+def _gap(gap: Gap) -> tuple[str, str]:
+    """The distance to the winner, and its interval."""
+    digits = decimals(gap.difference)
+    interval = "" if math.isnan(gap.low) else f"{gap.low:.{digits}f} to {gap.high:.{digits}f}"
+    return f"+{gap.difference:.{digits}f}", interval
+
+
+def _code(text: str) -> Any:
+    """The text with what stands between backticks set as code."""
+    import markupsafe
+
+    return markupsafe.Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(markupsafe.escape(text))))
+
+
+def _percent(share: float) -> str:
+    return "–" if math.isnan(share) else f"{100 * share:.1f} %" if 0 < share < 0.0995 else f"{100 * share:.0f} %"
+
+
+def _decades(width: float) -> str:
+    return "–" if math.isnan(width) else f"{width:.1f}"

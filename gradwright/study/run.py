@@ -1,0 +1,187 @@
+"""One training run, from the first weights to its record."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from gradwright.study.budget import SCHEDULES, Budget
+from gradwright.study.entrants import Entrant
+from gradwright.study.record import DIVERGED, FAILED, FINISHED, Point, RunRecord
+from gradwright.study.seeding import RandomStream
+from gradwright.study.statistics import diverged
+from gradwright.study.step import Step, Times, evaluating, state_bytes, switches
+from gradwright.study.task import Session, Task
+
+EVALUATIONS = 20
+SETTLING = 3  # first steps left out of the times: they compile kernels and fill caches
+
+
+class Tick(NamedTuple):
+    """What a watcher sees after every step."""
+
+    step: int
+    fraction: float
+    loss: float
+    elapsed: float
+
+
+class Training:
+    """One run in progress: iterate over it to train, then ask for its record.
+
+    Args:
+        lr: the learning rate of the optimizer's first group; other groups (the AdamW half of Muon) keep their
+            proportion to it. None: the default.
+        lr_source: who chose ``lr``; empty: the entrant's own word for its default.
+        schedule: a key of :data:`gradwright.study.budget.SCHEDULES`.
+
+    An error inside the run ends it as failed with the sentence of the error. A loss that is not finite, or an end no
+    better than the beginning, marks it as diverged. What the loop over the ticks raises is the caller's own.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        entrant: Entrant,
+        seed: int,
+        budget: Budget,
+        *,
+        lr: float | None = None,
+        lr_source: str = "",
+        schedule: str = "constant",
+        evaluations: int = EVALUATIONS,
+    ) -> None:
+        self.task, self.entrant, self.seed, self.budget = task, entrant, seed, budget
+        self.lr, self.lr_source = lr, lr_source or entrant.lr_source
+        self.schedule, self.evaluations = SCHEDULES[schedule], evaluations
+        self.optimizer: torch.optim.Optimizer | None = None
+        self.main, self.base = 0, list[float]()
+        self.status, self.reason = FAILED, "not finished"
+        self.parameters = 0
+        self.points: list[Point] = []
+        self.losses: list[float] = []
+        self.times: list[Times] = []
+        self.begun = time.perf_counter()
+
+    def __iter__(self) -> Iterator[Tick]:
+        with RandomStream(self.task.name, self.seed, "run"):
+            try:
+                self.reason = yield from self._train()
+                self.status = DIVERGED if self.reason else FINISHED
+            except Exception as error:
+                self.reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+    def _train(self) -> Iterator[Tick]:
+        session = self.task.begin(self.seed)
+        self.optimizer = self.entrant.build(session.model)
+        self.parameters = sum(parameter.numel() for parameter in session.model.parameters())
+        self.main = main_group(self.optimizer, self.entrant.recipe)
+        self.base = _learning_rates(self.optimizer, self.main, self.lr)
+        advance = Step(session, self.optimizer, (self.task.name, self.seed))
+        session.model.train()
+        if switches(self.optimizer):
+            self.optimizer.train()  # type: ignore[attr-defined]
+        self._evaluate(session)
+        elapsed = fraction = 0.0
+        marks = 0
+        while fraction < 1:
+            step = len(self.losses)
+            for group, base in zip(self.optimizer.param_groups, self.base):
+                _set_lr(group, base * self.schedule(self.budget.middle(step, elapsed)))
+            loss, times = advance(step)
+            self.losses.append(loss)
+            self.times.append(times)
+            elapsed += times.wall
+            fraction = self.budget.fraction(step + 1, elapsed)
+            if not math.isfinite(loss):
+                return f"the training loss became {loss} at step {step + 1}"
+            if (passed := self.budget.mark(step + 1, elapsed, self.evaluations)) > marks or fraction >= 1:
+                marks = passed
+                self._evaluate(session)
+                if not math.isfinite(value := self.points[-1].metrics[self.task.metric.name]):
+                    return f"the {self.task.metric.label} became {value} by step {step + 1}"
+            yield Tick(step + 1, fraction, loss, elapsed)
+        values = [point.metrics[self.task.metric.name] for point in self.points]
+        return diverged(values[0], values[-1], self.task.metric.lower_is_better)
+
+    def _evaluate(self, session: Session) -> None:
+        """Add a point, measured at the weights the optimizer wants to be judged by."""
+        session.model.eval()
+        with torch.no_grad(), evaluating(self.optimizer):
+            metrics = {name: float(value) for name, value in session.evaluate().items()}
+        if missing := [metric.name for metric in self.task.metrics if metric.name not in metrics]:
+            raise ValueError(f"evaluate() gave {sorted(metrics)}, but the task's metrics name {missing[0]!r} too")
+        session.model.train()
+        since = self.points[-1].step if self.points else 0
+        recent = self.losses[since:]
+        train_loss = sum(recent) / len(recent) if recent else math.nan
+        wall = sum(times.wall for times in self.times)
+        cpu = sum(times.cpu for times in self.times)
+        self.points.append(Point(len(self.losses), wall, cpu, train_loss, metrics))
+
+    def record(self) -> RunRecord:
+        """What is kept of the run."""
+        points = list(self.points)
+        if points and self.losses:
+            points[0] = replace(points[0], train_loss=self.losses[0])
+        settled = self.times[SETTLING:] or self.times
+        cpu = sum(times.cpu for times in settled)
+        return RunRecord(
+            task=self.task.name,
+            optimizer=self.entrant.name,
+            seed=self.seed,
+            asked_lr=self.lr,
+            lr=self.base[self.main] if self.base else (math.nan if self.lr is None else self.lr),
+            group_lrs=_by_group(self.optimizer, self.base) if self.base and self.optimizer is not None else {},
+            lr_source=self.lr_source,
+            status=self.status,
+            reason=self.reason,
+            points=tuple(points),
+            steps=len(self.losses),
+            seconds_per_step=statistics.median([times.wall for times in settled]) if settled else math.nan,
+            cpu_seconds_per_step=statistics.median([times.cpu for times in settled]) if settled else math.nan,
+            optimizer_share=sum(times.optimizer for times in settled) / cpu if cpu else math.nan,
+            state_bytes_per_parameter=state_bytes(self.optimizer) / max(1, self.parameters),
+            parameters=self.parameters,
+            total_seconds=time.perf_counter() - self.begun,
+        )
+
+
+def main_group(optimizer: torch.optim.Optimizer, recipe: str) -> int:
+    """The group whose learning rate is the optimizer's: the first of the recipe it was asked for, or of all.
+
+    An optimizer that serves only some of the parameters (Muon) leaves the others to groups of another recipe.
+    """
+    names = [group.get("recipe") for group in optimizer.param_groups]
+    return names.index(recipe) if recipe in names else 0
+
+
+def _learning_rates(optimizer: torch.optim.Optimizer, main: int, lr: float | None) -> list[float]:
+    rates = [float(group["lr"]) for group in optimizer.param_groups]
+    default = rates[main]
+    if lr is None:
+        return rates
+    return [lr * (rate / default) if default else lr for rate in rates]
+
+
+def _set_lr(group: dict[str, Any], lr: float) -> None:
+    if isinstance(group["lr"], Tensor):
+        group["lr"].fill_(lr)
+    else:
+        group["lr"] = lr
+
+
+def _by_group(optimizer: torch.optim.Optimizer, rates: list[float]) -> dict[str, float]:
+    """The learning rates by what a reader knows a group by; groups of one name and rate are one."""
+    found: dict[str, float] = {}
+    for place, (group, rate) in enumerate(zip(optimizer.param_groups, rates)):
+        name = str(group.get("recipe") or group.get("name") or f"group {place}")
+        found[name if found.get(name, rate) == rate else f"{name} (group {place})"] = rate
+    return found

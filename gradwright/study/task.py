@@ -1,0 +1,102 @@
+"""What a task is: a model, a stream of batches, a loss, and the numbers by which it is judged."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gradwright.study.seeding import RandomStream, derive
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number that ``evaluate`` returns: its key, how a reader should see it, and which way is better."""
+
+    name: str
+    label: str
+    lower_is_better: bool = True
+
+
+@dataclass(frozen=True)
+class Session:
+    """One model in training.
+
+    Args:
+        model: the model, its weights drawn.
+        loss: ``loss(step)`` is the training loss on batch number ``step`` (0, 1, ...), a differentiable 0-d tensor.
+            Asked twice for one step it uses the same batch.
+        evaluate: the metrics of the model as it is now; called without gradients and with ``model.eval()``.
+    """
+
+    model: nn.Module
+    loss: Callable[[int], Tensor]
+    evaluate: Callable[[], Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A model, data, a loss and a budget: what every optimizer is given alike.
+
+    Args:
+        name: the word for the command line; it enters every seed.
+        description: one sentence for the report.
+        start: ``start(seed)`` draws a fresh :class:`Session`. It is called with the global generators seeded by
+            (name, seed, "weights"); the batches must depend on ``seed`` and the step only.
+        metrics: the first one ranks, the others inform.
+        steps: the usual number of optimizer steps; None where the caller must choose.
+        data: returns a line for each data set: what it is and the sha256 of its content.
+    """
+
+    name: str
+    description: str
+    start: Callable[[int], Session]
+    metrics: tuple[Metric, ...]
+    steps: int | None = None
+    data: Callable[[], Mapping[str, str]] = field(default=dict)
+
+    @property
+    def metric(self) -> Metric:
+        """The metric that ranks."""
+        return self.metrics[0]
+
+    def begin(self, seed: int) -> Session:
+        """The session of this seed: the same weights and batches for every optimizer."""
+        with RandomStream(self.name, seed, "weights"):
+            return self.start(seed)
+
+
+class Batches:
+    """Rows of each batch: a new permutation every epoch, the ragged end dropped.
+
+    ``Batches(n, size, *key)(step)`` is a tensor of ``size`` row numbers below ``n``, a function of the key and the
+    step alone.
+    """
+
+    def __init__(self, n: int, size: int, *key: object) -> None:
+        self.n, self.size, self.key = n, min(size, n), key
+        self.epoch, self.order = -1, torch.empty(0, dtype=torch.long)
+
+    def __call__(self, step: int) -> Tensor:
+        epoch, place = divmod(step, self.n // self.size)
+        if epoch != self.epoch:
+            rng = torch.Generator().manual_seed(derive(*self.key, "batches", epoch))
+            self.epoch, self.order = epoch, torch.randperm(self.n, generator=rng)
+        return self.order[place * self.size : (place + 1) * self.size]
+
+
+def sha256(*arrays: np.ndarray | Tensor | bytes) -> str:
+    """The sha256 of arrays (type, shape and content) or bytes, in order."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        if isinstance(array, bytes):
+            digest.update(array)
+        else:
+            array = np.ascontiguousarray(array.numpy() if isinstance(array, Tensor) else array)
+            digest.update(f"{array.dtype.str}{array.shape}".encode())
+            digest.update(array.tobytes())
+    return digest.hexdigest()

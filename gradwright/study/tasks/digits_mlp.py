@@ -1,0 +1,45 @@
+"""Ten linear layers without normalisation: the signal all but vanishes, and plain SGD never leaves the start."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from gradwright.study.task import Batches, Metric, Session, Task
+from gradwright.study.tasks.digits import digits
+from gradwright.study.tasks.perceptron import perceptron
+
+
+def start(seed: int) -> Session:
+    """64-128x9-10 with ReLU and torch's default initialisation; batches of 64."""
+    data = digits()
+    model = perceptron(64, *(128,) * 9, 10)
+    batches = Batches(len(data.x), 64, "digits-mlp", seed)
+
+    def loss(step: int) -> Tensor:
+        rows = batches(step)
+        return cross_entropy(model(data.x[rows]), data.y[rows])
+
+    def evaluate() -> dict[str, float]:
+        logits = model(data.x_validation)
+        return {
+            "validation_nll": cross_entropy(logits, data.y_validation).item(),
+            "train_nll": cross_entropy(model(data.x), data.y).item(),
+            "accuracy": (logits.argmax(1) == data.y_validation).float().mean().item(),
+        }
+
+    return Session(model, loss, evaluate)
+
+
+TASK = Task(
+    name="digits-mlp",
+    description="A ten-layer perceptron without normalisation reads handwritten digits (scikit-learn, 8x8 pixels).",
+    start=start,
+    metrics=(
+        Metric("validation_nll", "validation loss (nats)"),
+        Metric("train_nll", "loss on the training set (nats)"),
+        Metric("accuracy", "validation accuracy", lower_is_better=False),
+    ),
+    steps=600,
+    data=lambda: {"digits (scikit-learn, 1100 train, 697 validation)": digits().sha256},
+)

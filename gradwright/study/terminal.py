@@ -1,0 +1,47 @@
+"""The result of a study on the terminal."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from gradwright.study.record import Study, TaskNote
+from gradwright.study.verdict import headline, number, plus_minus, verdict
+
+
+def show(study: Study, console: Any) -> None:
+    """Print a table and the verdict for each task that has runs, on a ``rich.console.Console``."""
+    if study.interrupted:
+        console.print(f"Stopped by hand after {len(study.runs)} of {study.planned} runs.", highlight=False)
+    for task in study.tasks:
+        if any(run.task == task.name for run in study.runs):
+            console.print()
+            console.print(_table(study, task))
+            console.print(f"  {headline(verdict(study, task))}.", style="bold", highlight=False, markup=False)
+
+
+def _table(study: Study, task: TaskNote) -> Any:
+    from rich import box
+    from rich.table import Table
+
+    v = verdict(study, task)
+    title = f"{task.name}: {task.metric.label}, {task.budget}"
+    table = Table(title=title, box=box.SIMPLE, title_justify="left", title_style="bold")
+    table.add_column("optimizer")
+    for heading in ("final", "behind", "runs", "step", "optimizer", "bytes/param", "lr"):
+        table.add_column(heading, justify="right")
+    for arm in v.ranked:
+        gap = v.gaps.get(arm.optimizer)
+        seconds, share = arm.median("cpu_seconds_per_step"), arm.median("optimizer_share")
+        table.add_row(
+            arm.optimizer,
+            plus_minus(*arm.summary()[1:]) if arm.eligible else arm.trouble,
+            "" if gap is None else f"+{number(gap.difference, 2)}{' ≈' if arm.optimizer in v.tied else ''}",
+            f"{len(arm.finished)}/{len(arm.runs)}",
+            "–" if math.isnan(seconds) else f"{1e3 * seconds:.3g} ms",
+            "–" if math.isnan(share) else f"{100 * share:.0f} %",
+            number(arm.median("state_bytes_per_parameter"), 3),
+            f"{arm.lr:.3g}",
+            style="bold" if arm is v.winner else None,
+        )
+    return table

@@ -1,0 +1,54 @@
+"""The table is complete, and what it says is true."""
+
+import pytest
+from torch.optim import lr_scheduler
+
+import gradwright
+from gradwright.contract import CHECKS
+from gradwright.contract.schedules import SCHEDULERS
+from gradwright.contract.traits import TRAITS
+from gradwright.recipe import registry
+from tests.contract.table import ROWS
+
+OWN = {cls for cls in registry.values() if cls.__module__.startswith("gradwright.recipes.") and cls.made_by is None}
+
+
+def test_every_recipe_has_a_row():
+    missing = {cls.recipe_name for cls in OWN} - {row.recipe.recipe_name for row in ROWS}
+    assert not missing, f"no row in tests/contract/table.py for {', '.join(sorted(missing))}"
+
+
+def test_every_combinator_has_a_row():
+    combined = {row.recipe.made_by[0] for row in ROWS if row.recipe.made_by is not None}
+    assert {gradwright.cautious, gradwright.lookahead} <= combined
+
+
+def test_rows_differ():
+    assert len({str(row) for row in ROWS}) == len(ROWS)
+
+
+def test_every_public_recipe_is_registered():
+    public = {getattr(gradwright, name) for name in gradwright.__all__}
+    recipes = {value for value in public if isinstance(value, type) and issubclass(value, gradwright.Recipe)}
+    assert recipes - {gradwright.Recipe} == OWN
+
+
+@pytest.mark.parametrize("recipe", sorted(OWN, key=lambda cls: cls.recipe_name), ids=lambda cls: cls.recipe_name)
+def test_own_recipes_use_known_traits_only(recipe):
+    assert recipe.formula.traits <= TRAITS.keys()
+
+
+def test_exceptions_name_checks_and_give_reasons():
+    for row in ROWS:
+        assert row.exceptions.keys() <= CHECKS.keys()
+        assert all(len(reason.split()) > 3 for reason in row.exceptions.values())
+
+
+def test_every_scheduler_of_torch_is_tried():
+    assert SCHEDULERS.keys() == set(lr_scheduler.__all__) - {"LRScheduler"}
+
+
+def test_every_check_says_a_sentence():
+    for check in CHECKS.values():
+        assert check.says.endswith("."), f"{check.name}: {check.says!r}"
+        assert len(check.says.split()) > 6, f"{check.name}: {check.says!r}"

@@ -1,0 +1,32 @@
+"""Sign methods: Lion, and Tiger as its author's micro-step loop."""
+
+import numpy as np
+
+
+def lion_direction(state, g, betas):
+    m = state.get("m", 0.0)
+    state["m"] = betas[1] * m + (1 - betas[1]) * g
+    return np.sign(betas[0] * m + (1 - betas[0]) * g)
+
+
+def lion(state, p, g, *, lr, betas, weight_decay):
+    return p * (1 - lr * weight_decay) - lr * lion_direction(state, g, betas)
+
+
+def tiger(state, p, g, *, lr, momentum, weight_decay, accumulate, shrink, floor, kind):
+    """``kind`` is what the author tells by the parameter's name: kernel, embedding, bias or gain."""
+    t = state.get("micro", 0)
+    state["micro"] = t + 1
+    broken = bool(np.isnan(g).any())
+    keep = momentum if t % accumulate == 0 and not broken else 1.0
+    gathered = np.zeros_like(g) if broken else g
+    m = state["m"] = keep * state.get("m", 0.0) + (1 - momentum) / accumulate * gathered
+    if broken:
+        home = 1.0 if kind == "gain" else 0.0
+        return (p - home) * shrink + home
+    if (t + 1) % accumulate != 0:
+        return p
+    if kind in ("bias", "gain"):
+        return p - 0.5 * lr * np.sign(m)
+    size = np.sqrt(np.mean(p**2, axis=-1, keepdims=True)) if kind == "embedding" else np.sqrt(np.mean(p**2))
+    return p - lr * np.maximum(size, floor) * (np.sign(m) + weight_decay * p)

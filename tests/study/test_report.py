@@ -1,0 +1,153 @@
+import re
+from html.parser import HTMLParser
+
+import pytest
+import torch
+
+from gradwright.study import Metric, compare
+from gradwright.study.reasons import leader_by_time, reasons
+from gradwright.study.report import command, html
+from gradwright.study.summary import arms, basin, ranking, regrets
+from gradwright.study.verdict import explanation, headline, number, plus_minus, verdict
+
+from .conftest import line_task, sgd
+
+FOUR = {"bomb": sgd(1e6), "slow": sgd(0.02), "slower": sgd(0.0199), "fast": sgd(0.2)}
+
+
+@pytest.fixture(scope="module")
+def study():
+    return compare([line_task(), line_task("line-two")], FOUR, seeds=8, steps=60, progress=False)
+
+
+@pytest.fixture(scope="module")
+def page(study):
+    return html(study)
+
+
+class Outside(HTMLParser):
+    """Collects everything that a browser would fetch."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def handle_starttag(self, tag, attributes):
+        if tag in ("link", "img", "iframe", "object", "embed", "base"):
+            self.found.append(tag)
+        self.found += [value for key, value in attributes if key in ("src", "href", "xlink:href") and value[0] != "#"]
+
+
+def test_the_page_is_self_contained(page):
+    parser = Outside()
+    parser.feed(page)
+    assert parser.found == []
+    assert not re.search(r"https?://|@import|url\((?!#)", page)
+
+
+def test_the_page_says_who_won_and_why(page):
+    assert "fast won line" in page
+    assert "fast won line-two" in page
+    for words in ("Same start, same data", "Larger than the noise", "Same budget", "Nothing was tuned"):
+        assert words in page
+    assert "bomb (diverged)" in page
+    assert "sha256" in page
+    assert page.count("<svg") == 2 * 4
+
+
+def test_pictures_take_their_colours_from_the_page(page):
+    assert "var(--c0)" in page
+    assert not re.search(r"#0[1-4]0[1-4]0\d", page)
+    identities = re.findall(r'\bid="([^"]+)"', page)
+    assert len(identities) == len(set(identities))
+
+
+def test_verdicts(study):
+    v = verdict(study, study.tasks[0])
+    assert [arm.optimizer for arm in v.ranked] == ["fast", "slow", "slower", "bomb"]
+    assert (v.kind, v.tied) == ("clear", [])
+    assert "bomb" not in v.gaps
+    assert "larger than the noise" in explanation(v)
+    assert regrets(study, study.tasks[0]) == pytest.approx({"fast": 0, "slow": 0.2, "slower": 0.2, "bomb": 1}, abs=0.15)
+
+
+def test_two_that_are_alike_are_not_told_apart():
+    study = compare(line_task(), {"a": sgd(0.02), "b": sgd(0.0199)}, seeds=3, progress=False)
+    v = verdict(study, study.tasks[0])
+    assert (v.kind, v.tied) == ("tied", ["b"])
+    assert "too close to call" in headline(v)
+    assert "seeds would" in explanation(v)
+    assert "Within the noise" in {reason.title for reason in reasons(study, v)}
+
+
+@pytest.mark.parametrize(
+    ("optimizers", "kind", "words"),
+    [
+        ({"a": sgd(0.02), "b": sgd(0.2)}, "single", "one seed proves nothing"),
+        ({"a": sgd(0.02), "bomb": sgd(1e6)}, "alone", "the only one"),
+        ({"bomb": sgd(1e6)}, "none", "Nobody won"),
+    ],
+)
+def test_other_endings(optimizers, kind, words):
+    study = compare(line_task(), optimizers, seeds=1, steps=60, progress=False)
+    v = verdict(study, study.tasks[0])
+    assert v.kind == kind
+    assert words in headline(v)
+    assert explanation(v)
+    assert words in html(study)
+
+
+def test_one_lost_run_is_enough_not_to_win():
+    rates = iter([0.2, 1e6, 0.2, 0.2, 1e6, 0.2])
+
+    def sometimes(model):
+        return sgd(next(rates))(model)
+
+    study = compare(line_task(), {"sometimes": sometimes, "slow": sgd(0.02)}, seeds=6, steps=60, progress=False)
+    ranked = ranking(study, study.tasks[0])
+    assert [arm.optimizer for arm in ranked] == ["slow", "sometimes"]
+    assert ranked[1].trouble == "2 of 6 diverged"
+    assert "sometimes" in html(study)
+
+
+def test_higher_is_better():
+    task = line_task(metrics=(Metric("mse", "score", lower_is_better=False),))
+
+    def climb(model):
+        return torch.optim.SGD(model.parameters(), lr=0.02, maximize=True)
+
+    study = compare(task, {"climb": climb, "descend": sgd(0.02)}, progress=False)
+    v = verdict(study, study.tasks[0])
+    assert v.winner.optimizer == "climb"
+    assert v.ranked[1].trouble == "diverged"
+
+
+def test_the_basin():
+    study = compare(line_task(), {"it": sgd(0.1)}, lr_grid=[0.001, 0.01, 0.1, 1e6], seeds=2, steps=60, progress=False)
+    each = arms(study, study.tasks[0])["it"]
+    assert [arm.lr for arm in each] == [0.001, 0.01, 0.1, 1e6]
+    start = 5.0
+    assert 0 < basin(each, start) < 1.5
+    assert ranking(study, study.tasks[0])[0].lr == 0.1
+
+
+def test_time_may_change_the_leader(study):
+    seconds, name = leader_by_time([arm for arm in ranking(study, study.tasks[0]) if arm.eligible])
+    assert seconds > 0
+    assert name in FOUR
+
+
+def test_the_command_repeats_the_study():
+    study = compare("digits-mlp", "torch:AdamW", seeds=1, budget="3 steps", lr_grid="auto", progress=False)
+    line = command(study)
+    assert line.startswith("gradwright compare --task digits-mlp --optimizers torch:AdamW --seeds 1 --lr-grid auto")
+    assert "--budget '3 steps'" in line
+    own = compare(line_task(), {"torch:SGD": sgd()}, seeds=1, progress=False)
+    assert command(own) == ""
+
+
+def test_numbers():
+    assert number(123456.0) == "123456"
+    assert number(1e-9) == "1e-09"
+    assert plus_minus(0.31234, 0.08) == "0.312 ± 0.080"
+    assert plus_minus(0.31234, float("nan")) == "0.3123"

@@ -1,0 +1,56 @@
+import pytest
+import torch
+
+from gradwright.study import compare, tasks
+from gradwright.study.corpus import standard_library, windows
+from gradwright.study.tasks.zipf_noise import zipf_data
+
+
+@pytest.mark.parametrize("name", tasks.names())
+def test_every_task_runs(name):
+    study = compare(name, {"adam": lambda model: torch.optim.Adam(model.parameters(), lr=1e-4)}, seeds=1, budget=6,
+                    evaluations=2, progress=False)  # fmt: skip
+    run, task = study.runs[0], tasks.find(name)
+    assert run.status == "finished", run.reason
+    assert set(run.points[-1].metrics) == {metric.name for metric in task.metrics}
+    assert all(len(hash) == 64 for hash in study.tasks[0].data.values())
+    assert study.tasks[0].data
+
+
+def test_a_step_asked_twice_is_the_same_batch():
+    for name in tasks.names():
+        session = tasks.find(name).begin(1)
+        assert session.loss(3).item() == session.loss(3).item()
+
+
+def test_zipf_data_is_as_it_says():
+    data = zipf_data()
+    clean = data.y[~data.corrupted].bincount(minlength=100)
+    assert 45 < clean[0] / clean[-1] < 62
+    assert data.corrupted.float().mean() == pytest.approx(0.2, abs=0.01)
+    assert (data.y_test.bincount() == 50).all()
+    assert data.sha256 == zipf_data.__wrapped__().sha256
+
+
+def test_the_corpus_is_split_by_file_and_hashed(tmp_path):
+    for name, text in (("a.py", b"one " * 30), ("b.py", b"two " * 30), ("c.py", b"six " * 30)):
+        (tmp_path / name).write_bytes(text)
+    corpus = standard_library(str(tmp_path), 0.3)
+    assert len(corpus.train) == 240
+    assert len(corpus.validation) == 120
+    (tmp_path / "a.py").write_bytes(b"One " * 30)
+    assert standard_library.__wrapped__(str(tmp_path), 0.3).sha256 != corpus.sha256
+    x, y = windows(corpus.train, torch.tensor([0, 5]), 7)
+    assert torch.equal(x[:, 1:], y[:, :-1])
+    with pytest.raises(ValueError, match="frozen or zipped"):
+        standard_library(str(tmp_path / "none"))
+
+
+def test_the_gpt_cannot_look_ahead():
+    model = tasks.find("stdlib-gpt").begin(0).model
+    x = torch.zeros(1, 64, dtype=torch.long)
+    changed = x.clone()
+    changed[0, 40] = 7
+    difference = (model(x) - model(changed)).abs().sum(-1)[0]
+    assert (difference[:40] == 0).all()
+    assert (difference[40:] > 0).all()
