@@ -30,6 +30,7 @@ class Formula:
         traits: words by which recipes are found and which the contract checks.
         only: a selector of the parameters it can serve, where it cannot serve all.
         signed: hyper-parameters that may be negative.
+        torch_state: what ``torch.optim`` calls each slot, where it has the method.
 
     Attributes:
         defaults: the hyper-parameters with their defaults.
@@ -43,6 +44,7 @@ class Formula:
     traits: frozenset[str] = frozenset()
     only: str | None = None
     signed: frozenset[str] = frozenset()
+    torch_state: Mapping[str, str] = field(default_factory=dict)
     defaults: dict[str, Any] = field(init=False)
     floats: frozenset[str] = field(init=False)
     whole: frozenset[str] = field(init=False)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradwright import checkpoint, groups
+from gradwright import checkpoint, from_torch, groups
 from gradwright.core import Chain, Number, ParamSpec, Slot
 from gradwright.engine import Fused, Job, Share, eager, select, settle
 from gradwright.engine.report import report
@@ -215,6 +215,8 @@ class Optimizer(torch.optim.Optimizer):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load what ``state_dict`` returned; the continued run is bitwise the same.
 
+        A checkpoint of the ``torch.optim`` optimizer of the same name is read too, and the run goes on from there.
+
         Everything is checked first: if it does not fit, the optimizer stays as it was.
 
         Raises:
@@ -223,7 +225,7 @@ class Optimizer(torch.optim.Optimizer):
         state_dict = state_dict.copy()
         for hook in self._optimizer_load_state_dict_pre_hooks.values():
             state_dict = hook(self, state_dict) or state_dict
-        state, new_groups = checkpoint.restored(self, state_dict)
+        state, new_groups = checkpoint.restored(self, from_torch.translated(self, state_dict))
         for group, new_group in zip(self.param_groups, new_groups):
             group.clear()
             group.update(new_group)

@@ -103,7 +103,12 @@ class Bound:
 
 
 def recipe(
-    *, paper: str = "", traits: str = "", only: str | None = None, signed: str = ""
+    *,
+    paper: str = "",
+    traits: str = "",
+    only: str | None = None,
+    signed: str = "",
+    torch_state: dict[str, str] | None = None,
 ) -> Callable[[Callable[P, Any]], type[Recipe[P]]]:
     """Turn a function from hyper-parameters to a chain into an optimizer class of the same name.
 
@@ -120,6 +125,7 @@ def recipe(
         traits: words by which it is found and which the contract checks, such as ``elementwise`` and ``scale_free``.
         only: a selector of the parameters it can serve; :func:`gradwright.build` gives the others to AdamW.
         signed: hyper-parameters that may be negative.
+        torch_state: what ``torch.optim`` calls each slot, where it has the method, so that its checkpoints load.
 
     Raises:
         TypeError: a hyper-parameter has no default.
@@ -128,7 +134,13 @@ def recipe(
 
     def decorate(function: Callable[P, Any]) -> type[Recipe[P]]:
         formula = Formula(
-            function.__name__, function, paper, frozenset(traits.split()), only, frozenset(signed.split())
+            function.__name__,
+            function,
+            paper,
+            frozenset(traits.split()),
+            only,
+            frozenset(signed.split()),
+            torch_state or {},
         )
         return make_recipe(formula, module=function.__module__, qualname=function.__qualname__)
 

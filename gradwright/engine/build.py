@@ -43,6 +43,12 @@ def cache_folder() -> Path:
     return Path(base) / "gradwright"
 
 
+def folders() -> tuple[Path, Path]:
+    """Where kernels may be kept: the cache, or where that cannot be written, a folder for the time being."""
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    return cache_folder(), Path(tempfile.gettempdir()) / f"gradwright-{user}"
+
+
 @lru_cache(maxsize=1)
 def compiler() -> tuple[str, str]:
     """The compiler and what identifies it.
@@ -93,10 +99,7 @@ def load(source: str) -> ctypes.CDLL:
 
 
 def _load_or_compile(source: str, key: str, path: str) -> ctypes.CDLL:
-    for folder in (
-        cache_folder(),
-        Path(tempfile.gettempdir()) / f"gradwright-{os.getuid() if hasattr(os, 'getuid') else 0}",
-    ):
+    for folder in folders():
         target = folder / f"{key}.so"
         try:
             folder.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,12 @@ from gradwright.transforms import (
 )
 
 
-@recipe(paper="arXiv:1804.04235", traits="scale_free relative reduces low_memory", signed="beta2_decay")
+@recipe(
+    paper="arXiv:1804.04235",
+    traits="scale_free relative reduces low_memory",
+    signed="beta2_decay",
+    torch_state={"row_var": "precondition.row", "col_var": "precondition.column", "variance": "precondition.v"},
+)
 def Adafactor(
     lr: float = 1e-2,
     beta2_decay: float = -0.8,

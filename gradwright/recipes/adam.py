@@ -21,8 +21,10 @@ from gradwright.transforms import (
     Scale,
 )
 
+TORCH_STATE = {"exp_avg": "ema.m", "exp_avg_sq": "precondition.v", "max_exp_avg_sq": "precondition.v_max"}
 
-@recipe(paper="arXiv:1412.6980", traits="elementwise scale_free coupled_decay")
+
+@recipe(paper="arXiv:1412.6980", traits="elementwise scale_free coupled_decay", torch_state=TORCH_STATE)
 def Adam(
     lr: float = 1e-3,
     betas: tuple[float, float] = (0.9, 0.999),
@@ -46,7 +48,7 @@ def Adam(
     return chain(L2(weight_decay), Ema(betas[0], debias=True), Precondition(moment, AddEps(eps)), Scale(lr))
 
 
-@recipe(paper="arXiv:1711.05101", traits="elementwise scale_free")
+@recipe(paper="arXiv:1711.05101", traits="elementwise scale_free", torch_state=TORCH_STATE)
 def AdamW(
     lr: float = 1e-3,
     betas: tuple[float, float] = (0.9, 0.999),
@@ -80,7 +82,15 @@ def AdamW(
     return chain(Ema(betas[0], debias=True), Precondition(moment, AddEps(eps)), Decay(weight_decay), Scale(lr))
 
 
-@recipe(paper="Dozat 2016; torch.optim.NAdam", traits="elementwise scale_free coupled_decay")
+@recipe(
+    paper="Dozat 2016; torch.optim.NAdam",
+    traits="elementwise scale_free coupled_decay",
+    torch_state={
+        "exp_avg": "nesterov_schedule.m",
+        "mu_product": "nesterov_schedule.product",
+        "exp_avg_sq": "precondition.v",
+    },
+)
 def NAdam(
     lr: float = 2e-3,
     betas: tuple[float, float] = (0.9, 0.999),

@@ -12,6 +12,7 @@ from gradwright.transforms import Decay, Ema, Orthogonalize, Scale, ShapeScale
 @recipe(
     paper="https://kellerjordan.github.io/posts/muon",
     traits="scale_free matrix",
+    torch_state={"momentum_buffer": "ema.m"},
     only="(matrix | convolution | stack) & !embedding & !head & !depthwise & !recurrent & !fused",
 )
 def Muon(

@@ -7,7 +7,11 @@ from gradwright.recipe import recipe
 from gradwright.transforms import L2, HeavyBall, Scale
 
 
-@recipe(paper="Sutskever et al. 2013; torch.optim.SGD", traits="elementwise coupled_decay")
+@recipe(
+    paper="Sutskever et al. 2013; torch.optim.SGD",
+    traits="elementwise coupled_decay",
+    torch_state={"momentum_buffer": "heavy_ball.m"},
+)
 def SGD(
     lr: float = 1e-3,
     momentum: float | None = None,

@@ -1,0 +1,100 @@
+"""The shared program of a plan: what depends on the loss or on shared slots, in double on the device.
+
+The host never learns these values, so it never waits for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradwright.engine.graph import HOST, Graph
+from gradwright.engine.symbol import Untraceable
+
+TORCH_OPS: dict[str, Callable[..., Tensor]] = {
+    "add": torch.add,
+    "sub": torch.sub,
+    "mul": torch.mul,
+    "div": torch.div,
+    "pow": torch.pow,
+    "mod": torch.remainder,
+    "neg": torch.neg,
+    "abs": torch.abs,
+    "sqrt": torch.sqrt,
+    "exp": torch.exp,
+    "log": torch.log,
+    "sign": torch.sign,
+    "maximum": torch.maximum,
+    "minimum": torch.minimum,
+    "where": torch.where,
+    "isnan": torch.isnan,
+    "isfinite": torch.isfinite,
+    "gt": torch.gt,
+    "ge": torch.ge,
+    "lt": torch.lt,
+    "le": torch.le,
+    "eq": torch.eq,
+    "ne": torch.ne,
+    "and": torch.logical_and,
+    "or": torch.logical_or,
+    "not": torch.logical_not,
+}
+
+
+def host_arguments(graph: Graph, outputs: Iterable[int]) -> list[int]:
+    """The host values that a shared program for ``outputs`` starts from."""
+    return [at for at in _ordered(graph, outputs) if graph.nodes[at].kind == HOST and graph.nodes[at].op != "const"]
+
+
+def compile_shared(graph: Graph, outputs: Sequence[int]) -> Callable[[Mapping[int, Tensor], Mapping[str, Any]], Any]:
+    """A function from host values (by node) and shared inputs (by name) to the values of ``outputs``.
+
+    All are float64 tensors on one device, one number each or one for each tensor of a bucket.
+
+    Raises:
+        Untraceable: an operation has no word here.
+    """
+    order = _ordered(graph, outputs)
+    for at in order:
+        node = graph.nodes[at]
+        if node.kind != HOST and node.op not in TORCH_OPS and node.op != "input":
+            raise Untraceable(f"{node.op} of shared values")
+    constants: dict[tuple[int, torch.device], Tensor] = {}
+
+    def constant(at: int, device: torch.device) -> Tensor:
+        if (at, device) not in constants:
+            constants[at, device] = torch.full((), graph.nodes[at].data, dtype=torch.float64, device=device)
+        return constants[at, device]
+
+    def program(host: Mapping[int, Tensor], shared: Mapping[str, Tensor]) -> list[Tensor]:
+        device = next(iter(shared.values())).device
+        known: dict[int, Tensor] = {}
+        for at in order:
+            op, args, data, kind = graph.nodes[at]
+            if op == "const":
+                known[at] = constant(at, device)
+            elif kind == HOST:
+                known[at] = host[at] != 0 if graph.nodes[at].is_bool else host[at]
+            elif op == "input":
+                known[at] = shared[data]
+            else:
+                known[at] = TORCH_OPS[op](*(known[arg] for arg in args))
+        return [known[at].to(torch.float64) for at in outputs]
+
+    return program
+
+
+def _ordered(graph: Graph, outputs: Iterable[int]) -> list[int]:
+    """What ``outputs`` depend on, in order, not looking behind host values."""
+    found: set[int] = set()
+    wanted = list(outputs)
+    while wanted:
+        at = wanted.pop()
+        if at not in found:
+            found.add(at)
+            if graph.nodes[at].kind != HOST:
+                wanted.extend(graph.nodes[at].args)
+    return sorted(found)
