@@ -72,6 +72,26 @@ def rows(traits: Iterable[str] = ()) -> list[tuple[str, str, str, str]]:
     ]
 
 
+def readme_table() -> str:
+    """The table of the library's own recipes for the README."""
+    lines = ["| recipe | what it is | bytes | source |", "|---|---|---|---|"]
+    for name, says, held, _ in rows():
+        formula = formula_named(name)
+        if formula.build.__module__.startswith("gradwright.recipes.") and " on " not in formula.paper:
+            lines.append(f"| `{name}` | {says.replace('``', '`')} | {held} | {_linked(formula.paper)} |")
+    lines.append("")
+    lines.append("Bytes: state per parameter of a float32 matrix of 1024 x 1024, at the defaults.")
+    return "\n".join(lines)
+
+
+def _linked(paper: str) -> str:
+    if paper.startswith("arXiv:"):
+        return f"[{paper}](https://arxiv.org/abs/{paper.removeprefix('arXiv:')})"
+    if paper.startswith("doi:"):
+        return f"[{paper}](https://doi.org/{paper.removeprefix('doi:')})"
+    return paper
+
+
 def explanation(name: str) -> str:
     """What the recipe called ``name`` is: equations, hyper-parameters, parts, state and source.
 
