@@ -26,5 +26,8 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	touch $@
 
+bench: $(READY)
+	$(BIN)/python benchmarks/step_time.py --out benchmarks/results
+
 clean:
 	rm -rf $(VENV) report .pytest_cache .hypothesis .mypy_cache .ruff_cache

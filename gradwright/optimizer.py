@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from operator import is_
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from gradwright import checkpoint, from_torch, groups
-from gradwright.core import Chain, Number, ParamSpec, Slot
-from gradwright.engine import Fused, Job, Share, eager, select, settle
+from gradwright.engine import Fused, Job, Share, capturing, eager, select, settle
 from gradwright.engine.report import report
-from gradwright.formula import Formula, formula_named
+from gradwright.keeping import StateKeeper
 from gradwright.scaling import scaled_backward
 
 
-class Optimizer(torch.optim.Optimizer):
+class Optimizer(StateKeeper):
     """A ``torch.optim.Optimizer`` whose every group runs a recipe.
 
     Use a recipe's own class (``gradwright.AdamW(model.parameters())``) or :func:`gradwright.route` for several recipes
@@ -31,7 +29,8 @@ class Optimizer(torch.optim.Optimizer):
     Args:
         params: tensors, (name, tensor) pairs, or param groups.
         defaults: hyper-parameters of groups that do not set them.
-        engine: how steps are executed: ``"auto"`` (the fastest there is), ``"eager"`` or ``"cpp"``.
+        engine: how steps are executed: ``"auto"`` (the fastest there is for each tensor's device), ``"eager"``,
+            ``"cpp"`` (tensors on the CPU) or ``"triton"`` (on a GPU).
 
     Raises:
         ValueError: nothing to optimize, a tensor twice, a hyper-parameter out of range, a tensor that the recipe
@@ -49,13 +48,13 @@ class Optimizer(torch.optim.Optimizer):
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group; checks all of it before anything changes."""
         group = groups.listed(dict(param_group))
-        formula = self._formula(group)
+        formula = self.formula_of(group)
         clock = self.param_groups[0]["clock"] if self.param_groups else group.get("clock", 0)
         groups.complete(group, formula, self.defaults, clock)
         groups.refuse_unusable(group, formula.chain(group), (p for other in self.param_groups for p in other["params"]))
         param_group.update(group)
         super().add_param_group(param_group)
-        self._chain(param_group)
+        self.chain_of(param_group)
 
     def step(  # type: ignore[override]
         self,
@@ -100,26 +99,57 @@ class Optimizer(torch.optim.Optimizer):
         shares = list(self._shares(loss))
         jobs: list[Job] = []
         shared: dict[str, Any] = {}
-        if select.chosen(self.engine) == "cpp":
+        if (engine := select.asked(self.engine)) != "eager":
             fused = self.__dict__.setdefault("_fused", Fused())
             for index, share in shares:
-                left, values = fused.run(index, share)
+                left, values = fused.run(index, share, engine)
                 jobs += left
                 shared.update(values)
         else:
             jobs = [job for _, share in shares for job in share.jobs()]
+        if jobs and capturing():
+            raise RuntimeError(
+                f"{jobs[0].spec} runs on plain torch, which a CUDA graph would repeat with today's step count and "
+                "hyper-parameters; step outside of the graph"
+            )
         shared.update(settle(eager.run(job) for job in jobs))
         for key, value in shared.items():
             for state in self.state.values():
                 if key in state:
                     state[key].copy_(value) if isinstance(value, Tensor) else state[key].fill_(value)
                     break
+        if not capturing():
+            self._tick()
+
+    def _tick(self) -> None:
         for group in self.param_groups:
             group["clock"] += 1
 
+    @torch.no_grad()
+    def before_replay(self) -> None:
+        """Call this before each replay of a CUDA graph in which :meth:`step` was captured.
+
+        A graph repeats kernels, not Python. This does the rest of the step: it counts, and brings step counts, learning
+        rates and all other hyper-parameters to where the captured kernels read them.
+
+            for _ in range(3): ...                   # on a side stream, as torch's notes on CUDA graphs say
+            with torch.cuda.graph(graph):
+                loss = model(x).mean(); loss.backward(); optimizer.step()
+            for batch in batches:
+                x.copy_(batch); scheduler.step(); optimizer.before_replay(); graph.replay()
+
+        The optimizer must outlive the graph. A loss that the recipe needs must be a tensor on the GPU.
+
+        Raises:
+            RuntimeError: the step to come is not the one that was captured.
+        """
+        for index, share in self._shares(0.0):
+            self.__dict__.setdefault("_fused", Fused()).refresh(index, share, select.asked(self.engine))
+        self._tick()
+
     def _shares(self, loss: Any) -> Iterator[tuple[int, Share]]:
         """Each group's parameters with a gradient, everything about them checked."""
-        chains = [self._chain(group) for group in self.param_groups]
+        chains = [self.chain_of(group) for group in self.param_groups]
         loss = _detached(loss) if any("loss" in chain.all_needs for chain in chains) else None
         for index, (group, chain) in enumerate(zip(self.param_groups, chains)):
             if "loss" in chain.all_needs and loss is None:
@@ -133,7 +163,7 @@ class Optimizer(torch.optim.Optimizer):
                 params, grads = self._with_gradients(group, grads)
             if not params:
                 continue
-            states = self._ready_states(index, group, chain, params)
+            states = self.ready_states(index, group, chain, params)
             clock = group["clock"] + 1.0
             yield index, Share(params, grads, states, chain, self.spec_of, clock, loss, group["maximize"])
 
@@ -146,32 +176,6 @@ class Optimizer(torch.optim.Optimizer):
                     "sparse=False, or give it to torch.optim.SparseAdam"
                 )
         return [param for param, _ in pairs], [grad for _, grad in pairs]
-
-    def _ready_states(
-        self, index: int, group: dict[str, Any], chain: Chain, params: list[Tensor]
-    ) -> list[dict[str, Any]]:
-        """The states of these parameters, on their device and in their type.
-
-        Parameters seldom move, so what was looked at once is trusted for as long as pointers stay the same.
-        """
-        rosters = self.__dict__.setdefault("_rosters", {})
-        # memory that was freed may be given to other data of the same parameter, of another type
-        places = [*map(Tensor.data_ptr, params), *map(Tensor.dtype.__get__, params)]  # type: ignore[attr-defined]
-        known = rosters.get(index)
-        if known is None or known[0] != places or not all(map(is_, known[1], params)) or not self._holds(known):
-            for param in params:
-                self._settle_in(param, group, chain)
-            known = rosters[index] = places, list(params), [self.state[param] for param in params], len(self.state)
-        states = known[2]
-        if chain.evaluates and any("training_weights" in state for state in states):
-            raise RuntimeError("the evaluation weights are in place; call optimizer.train() before stepping")
-        return states
-
-    def _holds(self, known: Any) -> bool:
-        """Whether the states looked at before are still this optimizer's."""
-        _, params, states, count = known
-        ends = ((params[0], states[0]), (params[-1], states[-1]))
-        return len(self.state) == count and all(self.state.get(param) is state for param, state in ends)
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
@@ -193,7 +197,7 @@ class Optimizer(torch.optim.Optimizer):
         """Put the evaluation weights in place, until :meth:`train`. A copy of the training weights is kept in the
         state, so that a checkpoint saved meanwhile resumes exactly."""
         for group in self.param_groups:
-            chain = self._chain(group)
+            chain = self.chain_of(group)
             for param in group["params"] if chain.evaluates else ():
                 state = self.state[param]
                 if "training_weights" in state or not state.get("step"):
@@ -242,95 +246,12 @@ class Optimizer(torch.optim.Optimizer):
         """
         texts = []
         for index, group in enumerate(self.param_groups):
-            chain, params = self._chain(group), group["params"]
+            chain, params = self.chain_of(group), group["params"]
             states = [self.state[param] for param in params]
             share = Share(params, params, states, chain, self.spec_of, group["clock"] + 1.0, None, group["maximize"])
             engine = select.chosen(self.engine)
             texts.append(f"group {index}: {group['recipe']}, engine {engine}\n{report(share, source)}")
         return "\n\n".join(texts)
-
-    def spec_of(self, param: Tensor) -> ParamSpec:
-        """Shape, type, roles and name of one of this optimizer's parameters."""
-        specs = self.__dict__.setdefault("_specs", {})
-        spec = specs.get(param)
-        if spec is None or spec.dtype != groups.real_dtype(param):
-            count = 0
-            for group in self.param_groups:
-                specs.update(zip(group["params"], groups.specs(group, count)))
-                count += len(group["params"])
-        return specs[param]
-
-    def slots_for(self, group: dict[str, Any]) -> Callable[[Tensor], dict[str, Slot | Number]]:
-        """What this optimizer keeps for each parameter of a group with these hyper-parameters."""
-        chain = self._formula(group).chain(group)
-        return lambda param: chain.slots(self.spec_of(param))
-
-    def new_slot(self, param: Tensor, slot: Slot) -> Tensor:
-        """A fresh state tensor for a parameter, at its starting value."""
-        spec = self.spec_of(param)
-        dtype = slot.dtype_for(spec)
-        if dtype == torch.float64 and slot.shared and param.device.type == "mps":
-            dtype = torch.float32
-        start = 0.0 if slot.start == "param" else slot.start
-        if slot.full_size:
-            return torch.full_like(
-                eager.as_real(param.detach()), start, dtype=dtype, memory_format=torch.preserve_format
-            )
-        return torch.full(slot.shape_for(spec), start, dtype=dtype, device=param.device)
-
-    def _formula(self, group: dict[str, Any]) -> Formula:
-        name = group.get("recipe", getattr(self, "defaults", {}).get("recipe"))
-        if name is None:
-            raise ValueError('a param group of Optimizer names its recipe: {"params": [...], "recipe": "AdamW"}')
-        return formula_named(name)
-
-    def _chain(self, group: dict[str, Any]) -> Chain:
-        """The group's chain for its present hyper-parameters, with state for whatever it declares."""
-        formula = self._formula(group)
-        knobs = formula.knobs(group)
-        chains = self.__dict__.setdefault("_chains", {})
-        key, chain = chains.get(id(group), (None, None))
-        if key != (formula, knobs):
-            old, chain = chain, formula.chain(group)
-            chains[id(group)] = (formula, knobs), chain
-            if old is None or old.structure() != chain.structure():
-                for param in group["params"]:
-                    self._forget(param, old, chain)
-                    self._settle_in(param, group, chain)
-        return chain
-
-    def _forget(self, param: Tensor, old: Chain | None, new: Chain) -> None:
-        """Drop the state that only the chain before declared."""
-        spec = self.spec_of(param)
-        for key in () if old is None else old.slots(spec).keys() - new.slots(spec).keys():
-            self.state[param].pop(key, None)
-
-    def _settle_in(self, param: Tensor, group: dict[str, Any], chain: Chain) -> None:
-        """Make sure that the parameter's state is there, on its device and in its type."""
-        state = self.state[param]
-        state.setdefault("step", 0.0)
-        for key, slot in chain.slots(self.spec_of(param)).items():
-            value = state.get(key)
-            if isinstance(slot, Number):
-                if value is None:
-                    state[key] = slot.start
-                continue
-            if value is not None and value.device == param.device and value.dtype == self._slot_dtype(param, slot):
-                continue
-            if value is None and slot.shared:
-                value = next((other[key] for other in self.state.values() if key in other), None)
-                if value is not None:
-                    state[key] = value
-                    continue
-            if slot.shared and value is not None:
-                continue
-            fresh = self.new_slot(param, slot)
-            if value is not None and value.device.type != "meta":
-                fresh.copy_(value)
-            state[key] = fresh
-
-    def _slot_dtype(self, param: Tensor, slot: Slot) -> torch.dtype:
-        return slot.dtype_for(self.spec_of(param))
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "engine": self.engine, "plan": self.plan}

@@ -2,6 +2,7 @@
 
 from gradwright.engine.driver import settle
 from gradwright.engine.fused import Fused
+from gradwright.engine.gpu_crew import capturing
 from gradwright.engine.job import Job, Share
 
-__all__ = ["Fused", "Job", "Share", "settle"]
+__all__ = ["Fused", "Job", "Share", "capturing", "settle"]

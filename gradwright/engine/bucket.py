@@ -19,10 +19,10 @@ from gradwright.engine.plan import Plan
 
 
 class Kernel:
-    """A compiled plan."""
+    """A compiled plan; a row of its scalars holds the values of the nodes ``row``."""
 
     def __init__(self, plan: Plan, layout: Layout) -> None:
-        self.plan, self.layout = plan, layout
+        self.plan, self.layout, self.row = plan, layout, plan.host
         self.source = print_cpp(plan, layout)
         self._run = build.load(self.source).run
         self._run.restype = None
@@ -43,7 +43,7 @@ class Bucket:
         plan, real = kernel.plan, kernel.real
         self.kernel, self.params, self.states = kernel, list(params), list(states)
         count = len(self.params)
-        dims = _folded(self.params, plan.split)
+        dims = folded(self.params, plan.split)
         kinds = [plan.graph.nodes[at].kind for at in plan.reductions]
         chunk, first = _chunks(dims, plan.split is not None, COLUMN in kinds)
         widths = dims[chunk[:, 0], 1]
@@ -99,31 +99,32 @@ class Bucket:
         held = list(map(itemgetter(name), self.states))
         known = self._slots.get(name)
         if known is None or not all(map(is_, known, held)):
-            self._refuse_strangers(name, held)
+            refuse_strangers(self.kernel, self.params, name, held)
             self._slots[name] = held
         column[:] = list(map(Tensor.data_ptr, held))
 
-    def _refuse_strangers(self, name: str, held: Sequence[Tensor]) -> None:
-        """State that somebody replaced from outside must be laid out as the kernel reads it."""
-        plan, layout = self.kernel.plan, self.kernel.layout
-        full = name in plan.tables
-        names = plan.tables if full else tuple(plan.vectors) if name in plan.vectors else plan.singles
-        stored = layout.stored if full else layout.vectors if name in plan.vectors else layout.singles
-        dtype = stored[names.index(name)]
-        for value, param in zip(held, self.params):
-            # a slot that keeps every dimension is as good as one like the parameter
-            laid_out = value.numel() == param.numel() and (
-                value.stride() == param.stride() or (value.is_contiguous() and param.is_contiguous())
+
+def refuse_strangers(kernel: Any, params: Sequence[Tensor], name: str, held: Sequence[Tensor]) -> None:
+    """State that somebody replaced from outside must be laid out as the kernel reads it."""
+    plan, layout = kernel.plan, kernel.layout
+    full = name in plan.tables
+    names = plan.tables if full else tuple(plan.vectors) if name in plan.vectors else plan.singles
+    stored = layout.stored if full else layout.vectors if name in plan.vectors else layout.singles
+    dtype = stored[names.index(name)]
+    for value, param in zip(held, params):
+        # a slot that keeps every dimension is as good as one like the parameter
+        laid_out = value.numel() == param.numel() and (
+            value.stride() == param.stride() or (value.is_contiguous() and param.is_contiguous())
+        )
+        if value.dtype != dtype or value.device != param.device or not (laid_out if full else value.is_contiguous()):
+            raise RuntimeError(
+                f"the state {name!r} of a parameter of shape {tuple(param.shape)} was replaced by a {value.dtype} "
+                f"tensor of shape {tuple(value.shape)} and strides {value.stride()} on {value.device}; expected "
+                f"{dtype} with strides {param.stride()} on {param.device}. Copy into the state instead of replacing it"
             )
-            if value.dtype != dtype or not (laid_out if full else value.is_contiguous()):
-                raise RuntimeError(
-                    f"the state {name!r} of a parameter of shape {tuple(param.shape)} was replaced by a {value.dtype} "
-                    f"tensor of shape {tuple(value.shape)} and strides {value.stride()}; expected {dtype} with "
-                    f"strides {param.stride()}. Copy into the state instead of replacing it"
-                )
 
 
-def _folded(params: Sequence[Tensor], split: int | None) -> np.ndarray:
+def folded(params: Sequence[Tensor], split: int | None) -> np.ndarray:
     """For each tensor its rows and columns, and where they begin among the rows and columns of all."""
     if split is None:
         sizes = [(1, param.numel()) for param in params]

@@ -102,13 +102,11 @@ def _load_or_compile(source: str, key: str, path: str) -> ctypes.CDLL:
     for folder in folders():
         target = folder / f"{key}.so"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            if target.exists():
-                try:
-                    return ctypes.CDLL(str(target))
-                except OSError:
-                    target.unlink(missing_ok=True)
-            _compile(source, target, path)
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if folder != cache_folder() and not _is_ours(folder):
+                continue
+            if not _is_whole(target):
+                _compile(source, target, path)
             return ctypes.CDLL(str(target))
         except OSError:
             continue
@@ -122,4 +120,29 @@ def _compile(source: str, target: Path, path: str) -> None:
         done = subprocess.run([path, *FLAGS, str(code), "-o", str(made)], capture_output=True, text=True)
         if done.returncode != 0:
             raise NoCompiler(f"{path} could not compile a kernel:\n{done.stderr[:2000]}")
+        digest = made.with_name("digest")
+        digest.write_text(_digest(made))
+        os.replace(digest, _digest_of(target))
         os.replace(made, target)
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether nobody else can have put a kernel into a folder that stands where everybody may write."""
+    facts = folder.stat()
+    return not hasattr(os, "getuid") or (facts.st_uid == os.getuid() and not facts.st_mode & 0o022)
+
+
+def _is_whole(target: Path) -> bool:
+    """Whether a kernel is there as it was written: to load the half of one would crash the process."""
+    try:
+        return _digest_of(target).read_text() == _digest(target)
+    except (OSError, ValueError):
+        return False
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _digest_of(target: Path) -> Path:
+    return target.with_suffix(".sha256")

@@ -11,6 +11,7 @@ scratch buffer of its own: that costs a row and a column in a matrix, and saves 
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 import torch
@@ -91,7 +92,7 @@ ELEMENT_OPS = {
     "neg": "-{0}",
     "abs": "__builtin_fabs{f}({0})",
     "sqrt": "__builtin_sqrt{f}({0})",
-    "sign": "({0} != {0} ? {0} : (C)({0} > 0) - (C)({0} < 0))",
+    "sign": "((C)({0} > 0) - (C)({0} < 0))",  # of NaN it is 0, as in torch
     "maximum": "({0} > {1} || {0} != {0} ? {0} : {1})",
     "minimum": "({0} < {1} || {0} != {0} ? {0} : {1})",
     "where": "({0} ? {1} : {2})",
@@ -101,8 +102,8 @@ ELEMENT_OPS = {
     "le": "{0} <= {1}",
     "eq": "{0} == {1}",
     "ne": "{0} != {1}",
-    "and": "({0} & {1})",
-    "or": "({0} | {1})",
+    "and": "((bool)({0}) & (bool)({1}))",
+    "or": "((bool)({0}) | (bool)({1}))",
     "not": "!{0}",
     "isnan": "({0} != {0})",
     "isfinite": "(__builtin_fabs{f}({0}) <= {largest})",
@@ -431,4 +432,5 @@ def _indent(line: str, by: int) -> str:
 
 
 def _c(name: str) -> str:
-    return name.replace(".", "_").replace("@", "at_")
+    """A name of C++ for any name of a slot, another one for each."""
+    return re.sub(r"[^0-9A-Za-z_]", lambda found: f"_{ord(found.group()):x}_", name)

@@ -49,7 +49,7 @@ def _load(value: Any, slot: Slot | Number, param: Tensor, step: float) -> Any:
 def _store(after: dict[str, Any], slots: Slots, job: Job) -> None:
     """Write the new state, after all of it is known to fit."""
     writes: list[tuple[Tensor, Tensor]] = []
-    held = {value.untyped_storage().data_ptr() for value in job.state.values() if isinstance(value, Tensor)}
+    held = {_memory(value) for value in job.state.values() if isinstance(value, Tensor)}
     for key, slot in slots.items():
         value, old = after[key], job.state[key]
         if isinstance(slot, Number) or slot.shared or value is old:
@@ -58,7 +58,7 @@ def _store(after: dict[str, Any], slots: Slots, job: Job) -> None:
             continue
         _check_shape(value, old.shape, f"the state {key!r}", job)
         # an update may hand one slot's old value to another, so what is still to be read is copied first
-        aliases = value.untyped_storage().data_ptr() in held
+        aliases = _memory(value) in held
         writes.append((old, value.clone() if aliases else value))
     for old, value in writes:
         old.copy_(value)
@@ -66,6 +66,14 @@ def _store(after: dict[str, Any], slots: Slots, job: Job) -> None:
         if isinstance(slot, Number):
             job.state[key] = float(after[key])
     job.state["step"] = job.step
+
+
+def _memory(tensor: Tensor) -> int:
+    """What tells whether two tensors share memory; of one that stands for others, such as shards, which it is."""
+    try:
+        return tensor.untyped_storage().data_ptr()
+    except RuntimeError:
+        return id(tensor)
 
 
 def _check_shape(value: Any, shape: torch.Size, what: str, job: Job) -> None:

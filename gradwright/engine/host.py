@@ -17,11 +17,17 @@ def _divide(x: float, y: float) -> float:
 
 def _power(x: float, y: float) -> float:
     try:
-        return float(x**y)
-    except ZeroDivisionError:
-        return math.inf
+        return math.pow(x, y)
     except OverflowError:
-        return math.inf
+        pass
+    except ValueError:  # of a negative number, unless it is one over zero
+        if x != 0:
+            return math.nan
+    return -math.inf if math.copysign(1.0, x) < 0 and y % 2 == 1 else math.inf
+
+
+def _remainder(x: float, y: float) -> float:
+    return math.nan if y == 0 or math.isinf(x) else x % y
 
 
 def _sqrt(x: float) -> float:
@@ -53,7 +59,7 @@ HOST_OPS: dict[str, Callable[..., Any]] = {
     "mul": lambda x, y: x * y,
     "div": _divide,
     "pow": _power,
-    "mod": lambda x, y: x % y,
+    "mod": _remainder,
     "neg": lambda x: -x,
     "abs": abs,
     "sqrt": _sqrt,

@@ -53,7 +53,9 @@ def check(device: str) -> None:
             "TRITON_INTERPRET=1 before Triton is first imported, or use engine='auto'"
         )
     if device == "cuda" and interpreted():
-        raise NoTriton("Triton's interpreter cannot read tensors on a GPU; unset TRITON_INTERPRET or use engine='eager'")
+        raise NoTriton(
+            "Triton's interpreter cannot read tensors on a GPU; unset TRITON_INTERPRET or use engine='eager'"
+        )
     if device not in ("cpu", "cuda"):
         raise NoTriton(f"there are no kernels for tensors on the device {device!r}; use engine='auto' or 'eager'")
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -36,14 +37,19 @@ def run_link(link: Part, updates: Sequence[Tensor], share: Share, param: Tensor,
     assert isinstance(link, Transform)
     spec = share.spec_of(param)
 
+    absent = cast(Any, None)  # a rehearsal has shown that it asks for neither weights nor gradient
+    ctx = Context(absent, absent, step, share.clock, None, spec)
+
     def run(u: Tensor) -> Tensor:
-        answer = link.update(u, {}, Context(u, u, step, share.clock, None, spec))
+        answer = link.update(u, {}, ctx)
         return answer[0]
 
+    made: Sequence[Tensor] = ()
     if len(updates) > 1 and updates[0].numel() <= WORTH_STACKING:
-        made = list(torch.vmap(run)(torch.stack(list(updates))).unbind())
-    else:
-        made = [run(u) for u in updates]
+        # what torch cannot batch is left to the line below
+        with suppress(RuntimeError):
+            made = torch.vmap(run, randomness="different")(torch.stack(list(updates))).unbind()
+    made = made or [run(u) for u in updates]
     # the kernel reads it as the parameter lies in memory
     return [
         one if one.stride() == u.stride() and one.dtype == u.dtype else torch.empty_like(u).copy_(one)

@@ -54,7 +54,7 @@ class Plan:
         """What a sweep computes: back to inputs, host scalars and reductions that an earlier sweep finished."""
         nodes = self.graph.nodes
         wanted = self.stores.values() if sweep == self.last else (nodes[at].args[0] for at in self.sweeps[sweep])
-        return [at for at in live(self.graph, wanted, set(self.reductions)) if nodes[at].kind >= TENSOR]
+        return [at for at in reached(self.graph, wanted, set(self.reductions)) if nodes[at].kind >= TENSOR]
 
     def reads(self, sweep: int) -> list[str]:
         """The tables that a sweep reads."""
@@ -108,7 +108,7 @@ def _plan(
     feeds: str | None = None,
 ) -> Plan:
     graph, nodes = trace.graph, trace.graph.nodes
-    live = live(graph, stores.values())
+    live = reached(graph, stores.values())
     level: dict[int, int] = {}
     for at in live:
         before = max((level[arg] for arg in nodes[at].args if arg in level), default=0)
@@ -136,7 +136,7 @@ def _needs_sweep(graph: Graph, at: int) -> bool:
     return node.op in REDUCTIONS and graph.nodes[node.args[0]].kind == ELEMENT
 
 
-def live(graph: Graph, targets: Iterable[int], done: set[int] | frozenset[int] = frozenset()) -> list[int]:
+def reached(graph: Graph, targets: Iterable[int], done: set[int] | frozenset[int] = frozenset()) -> list[int]:
     """What ``targets`` depend on, in order, not looking behind opaque links and what is ``done``."""
     found: set[int] = set()
     wanted = list(targets)

@@ -11,10 +11,14 @@ import torch
 from gradwright.core import Chain, Number, ParamSpec, Slot
 from gradwright.engine.bucket import Kernel
 from gradwright.engine.cpp import Layout
+from gradwright.engine.gpu_bucket import DeviceKernel
 from gradwright.engine.host import compile_host
 from gradwright.engine.plan import Plan, plans
 from gradwright.engine.symbol import Untraceable
 from gradwright.engine.trace import trace
+
+KERNELS: dict[str, type[Kernel] | type[DeviceKernel]] = {"cpp": Kernel, "triton": DeviceKernel}
+"""What each engine makes of a plan."""
 
 
 class Program:
@@ -27,12 +31,12 @@ class Program:
         split: how many leading dimensions are rows, where a kernel sees a matrix.
     """
 
-    def __init__(self, kernels: Sequence[Kernel], inputs: tuple[str, ...], guards: dict[int, Any]) -> None:
+    def __init__(self, kernels: Sequence[Any], inputs: tuple[str, ...], guards: dict[int, Any]) -> None:
         self.kernels, self.inputs = tuple(kernels), inputs
         last = self.kernels[-1].plan
         self.numbers, self.shared = tuple(last.numbers), tuple(last.shared)
         self.split = next((kernel.plan.split for kernel in kernels if kernel.plan.split is not None), None)
-        outputs = [at for kernel in kernels for at in kernel.plan.host]
+        outputs = [at for kernel in kernels for at in kernel.row]
         outputs += [*last.numbers.values(), *last.shared.values()]
         self.scalars = compile_host(last.graph, outputs, inputs)
         self._decide = compile_host(last.graph, list(guards), inputs) if guards else None
@@ -46,8 +50,8 @@ class Program:
 class Family:
     """All programs of a chain on one kind of tensor: one for each outcome of its guards."""
 
-    def __init__(self, chain: Chain, spec: ParamSpec, maximize: bool) -> None:
-        self.chain, self.spec, self.maximize = chain, spec, maximize
+    def __init__(self, chain: Chain, spec: ParamSpec, maximize: bool, engine: str) -> None:
+        self.chain, self.spec, self.maximize, self.engine = chain, spec, maximize, engine
         slots = chain.slots(spec)
         self.numbers = tuple(key for key, slot in slots.items() if isinstance(slot, Number))
         self.shared = tuple(key for key, slot in slots.items() if isinstance(slot, Slot) and slot.shared)
@@ -79,9 +83,9 @@ class Family:
         layouts = [layout_of(self.chain, self.spec, one, self.maximize) for one in made]
         parts = [(tuple(one.stores.items()), tuple(one.vectors.items()), one.singles, one.split) for one in made]
         graph = tuple(traced.graph.nodes)
-        signature = repr((graph, parts, layouts, self.inputs, sorted(traced.guards.items())))
+        signature = repr((self.engine, graph, parts, layouts, self.inputs, sorted(traced.guards.items())))
         if signature not in _programs:
-            kernels = [Kernel(one, layout) for one, layout in zip(made, layouts)]
+            kernels = [KERNELS[self.engine](one, layout) for one, layout in zip(made, layouts)]
             _programs[signature] = Program(kernels, self.inputs, traced.guards)
         return _programs[signature]
 
@@ -104,17 +108,28 @@ _programs: dict[Hashable, Program] = {}
 _families: dict[Hashable, Family | Untraceable] = {}
 
 
-def family(chain: Chain, spec: ParamSpec, maximize: bool) -> Family:
-    """The family of ``chain`` on tensors of this shape, type and role."""
-    key = (chain.structure(), spec.shape, spec.dtype, spec.roles, maximize)
+def kind_of(chain: Chain, spec: ParamSpec) -> Hashable:
+    """What tensors share that ``chain`` treats alike: a name only where a selector asks for names."""
+    structure = chain.structure()
+    if structure not in _asks_for_names:
+        _asks_for_names[structure] = "name:" in repr(structure)
+    return structure, spec.shape, spec.dtype, spec.roles, spec.name if _asks_for_names[structure] else ""
+
+
+_asks_for_names: dict[Hashable, bool] = {}
+
+
+def family(chain: Chain, spec: ParamSpec, maximize: bool, engine: str) -> Family:
+    """The family of ``chain`` on tensors of this kind, on the engine ``"cpp"`` or ``"triton"``."""
+    key = (kind_of(chain, spec), maximize, engine)
     found = _families.get(key)
     if found is None:
-        found = _families[key] = Family(chain, spec, maximize)
+        found = _families[key] = Family(chain, spec, maximize, engine)
     if isinstance(found, Untraceable):
         raise found
     return found
 
 
-def give_up(chain: Chain, spec: ParamSpec, maximize: bool, why: Untraceable) -> None:
+def give_up(chain: Chain, spec: ParamSpec, maximize: bool, engine: str, why: Untraceable) -> None:
     """Remember that these tensors run on plain torch, so that nobody tries again at every step."""
-    _families[(chain.structure(), spec.shape, spec.dtype, spec.roles, maximize)] = why
+    _families[(kind_of(chain, spec), maximize, engine)] = why

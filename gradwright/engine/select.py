@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import warnings
 
-from gradwright.engine import build
+from gradwright.engine import build, launch
 
-ENGINES = ("auto", "eager", "cpp")
+ENGINES = ("auto", "eager", "cpp", "triton")
 
-_warned = False
+_warned: set[str] = set()
 
 
 def checked(engine: str, where: str = "engine") -> str:
@@ -23,27 +23,47 @@ def checked(engine: str, where: str = "engine") -> str:
     return engine
 
 
-def chosen(engine: str) -> str:
-    """``"eager"`` or ``"cpp"``: what ``engine`` means in this process.
+def asked(engine: str) -> str:
+    """``engine``, or what ``GRADWRIGHT_ENGINE`` says in place of ``"auto"``."""
+    return checked(os.environ.get("GRADWRIGHT_ENGINE", "auto"), "GRADWRIGHT_ENGINE") if engine == "auto" else engine
 
-    ``"auto"`` follows ``GRADWRIGHT_ENGINE`` and is the C++ engine wherever there is a compiler; where there is none,
-    one warning says how to get the speed.
+
+def chosen(engine: str, device: str = "cpu") -> str:
+    """``"eager"``, ``"cpp"`` or ``"triton"``: what ``engine`` means for tensors on a kind of device.
+
+    ``"auto"`` is the C++ engine on the CPU, where there is a compiler, and the Triton engine on a GPU, where there is
+    Triton. Where they are missing, one warning says how to get the speed.
 
     Raises:
-        NoCompiler: ``"cpp"`` was asked for and there is no compiler.
+        NoCompiler: an engine was asked for by name that cannot run here.
     """
-    global _warned
-    if engine == "auto":
-        engine = checked(os.environ.get("GRADWRIGHT_ENGINE", "auto"), "GRADWRIGHT_ENGINE")
-    if engine == "eager":
+    engine = asked(engine)
+    fitting = {"cpu": "cpp", "cuda": "triton"}.get(device, "eager")
+    wanted = fitting if engine == "auto" else engine
+    if wanted == "cpp" and device != "cpu":
+        _warn_once(
+            f"engine='cpp' serves tensors on the CPU; those on {device} run on plain torch (engine='auto' helps)"
+        )
         return "eager"
     try:
-        build.compiler()
+        if wanted == "cpp":
+            build.compiler()
+        elif wanted == "triton":
+            launch.check(device)
     except build.NoCompiler as why:
-        if engine == "cpp":
-            raise
-        if not _warned:
-            warnings.warn(str(why), stacklevel=2)
-            _warned = True
+        give_up(engine, why)
         return "eager"
-    return "cpp"
+    return wanted
+
+
+def give_up(engine: str, why: build.NoCompiler) -> None:
+    """Say once that plain torch has to do; where the engine was asked for by name, raise."""
+    if asked(engine) != "auto":
+        raise why
+    _warn_once(str(why))
+
+
+def _warn_once(message: str) -> None:
+    if message not in _warned:
+        warnings.warn(message, stacklevel=2)
+        _warned.add(message)

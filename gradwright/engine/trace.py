@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
+
+import torch
 
 from gradwright.core import Chain, Context, Number, ParamSpec, Slot
-from gradwright.core.transform import CONDITION, Transform, Walk
+from gradwright.core.transform import CONDITION, Transform, Walk, walk
 from gradwright.engine.graph import ELEMENT, HOST, SHARED, TENSOR, Graph, joined
 from gradwright.engine.symbol import Symbol, Tracer, Untraceable
 
@@ -46,6 +48,7 @@ def trace(chain: Chain, spec: ParamSpec, numbers: dict[str, float]) -> Trace:
     """
     tracer = Tracer(numbers, spec.shape)
     slots = chain.slots(spec)
+    _refuse_taken_names(chain, slots)
     param, grad = tracer.symbol("param", ELEMENT), tracer.symbol("grad", ELEMENT)
     first = numbers["step"] == 1
     state = {key: _state_symbol(tracer, key, slot, param, first) for key, slot in slots.items()}
@@ -54,8 +57,7 @@ def trace(chain: Chain, spec: ParamSpec, numbers: dict[str, float]) -> Trace:
         bool(step == 1)
     loss = tracer.symbol("loss", SHARED) if "loss" in chain.all_needs else None
     ctx = Context(param, grad, step, clock, loss, spec)  # type: ignore[arg-type]
-    symbolic = chain.map_knobs(lambda name, value: tracer.symbol(name, HOST))
-    u, after = _run(symbolic, tracer, grad, state, ctx)
+    u, after = _run(chain, tracer, grad, state, ctx)
     changed = {}
     for key, value in after.items():
         slot = slots[key]
@@ -65,20 +67,23 @@ def trace(chain: Chain, spec: ParamSpec, numbers: dict[str, float]) -> Trace:
             _check_kind(tracer, key, slot, node)
             changed[key] = node
     kinds = {key: _slot_kind(tracer, slot) for key, slot in slots.items()}
-    return Trace(tracer.graph, tracer.wrap(u), changed, tracer.guards, slots, kinds, tracer.split)
+    update = tracer.wrap(u)
+    if TENSOR <= tracer.graph.nodes[update].kind < ELEMENT and spec.numel > 1:
+        raise Untraceable("an update that is smaller than its tensor")
+    return Trace(tracer.graph, update, changed, tracer.guards, slots, kinds, tracer.split)
 
 
 def _run(chain: Chain, tracer: Tracer, u: Any, state: dict[str, Any], ctx: Context) -> tuple[Any, dict[str, Any]]:
     """``Chain.update``, link by link: one that has no word in the graph stands in it as a single opaque value."""
+    symbolic = chain.map_knobs(lambda name, value: tracer.symbol(name, HOST))
     for (name, link), at in zip(chain.children().items(), chain.stages):
         assert isinstance(link, Transform)
         try:
-            u, state, ctx = _finished(chain.run(name, u, state, ctx))
-        except Untraceable:
-            # run as plain torch: of a link with state or one that asks more of its context, the whole tensor is
-            if link.slots(ctx.spec) or link.all_needs:
-                raise
-            u = Symbol(tracer, tracer.graph.opaque(name, *map(tracer.wrap, (u, ctx.param, ctx.grad))))
+            u, state, ctx = _finished(symbolic.run(name, u, state, ctx))
+        except Exception as why:  # a symbol is no tensor: in what is done to it there may be errors of any kind
+            if not _stands_alone(link, ctx.spec, tracer.numbers):
+                raise why if isinstance(why, Untraceable) else Untraceable(f"{type(why).__name__}: {why}") from why
+            u = Symbol(tracer, tracer.graph.opaque(name, tracer.wrap(u)))
         if at == CONDITION:
             ctx = ctx._replace(grad=u)
     return u, state
@@ -90,6 +95,31 @@ def _finished(walker: Walk) -> tuple[Any, dict[str, Any], Context]:
     except StopIteration as end:
         return end.value
     raise Untraceable(f"the total {total.name!r}")
+
+
+def _stands_alone(link: Transform, spec: ParamSpec, numbers: dict[str, float]) -> bool:
+    """Whether a link makes a new update of the update and nothing else, whatever values that has.
+
+    A rehearsal tells, on a tensor without values and with nothing in the context. Of a tensor with any other link that
+    has no word in the graph, the whole step runs as plain torch.
+    """
+    if link.slots(spec) or link.all_needs:
+        return False
+    u, absent = torch.empty(spec.shape, dtype=spec.computing_dtype, device="meta"), cast(Any, None)
+    ctx = Context(absent, absent, numbers["step"], numbers["clock"], None, spec)
+    try:
+        answer, _, seen = _finished(walk(link, u, {}, ctx))
+        return bool(answer.shape == u.shape) and seen is ctx
+    except Exception:
+        return False
+
+
+def _refuse_taken_names(chain: Chain, slots: dict[str, Slot | Number]) -> None:
+    """Host inputs are known by name, so a Number or a shared slot cannot share one with a knob."""
+    taken = {"step", "clock", "loss", *chain.knobs()}
+    for key, slot in slots.items():
+        if key in taken and (isinstance(slot, Number) or slot.shared):
+            raise Untraceable(f"the state {key!r}, whose name another input has")
 
 
 def _state_symbol(tracer: Tracer, key: str, slot: Slot | Number, param: Symbol, first: bool) -> Symbol:

@@ -26,7 +26,7 @@ def SGD(
     Args:
         lr: learning rate (torch's default).
         momentum: μ in [0, 1). ``None``, the default, keeps no buffer; 0.0 keeps one, so that a scheduler can raise it.
-        dampening: d ≥ 0.
+        dampening: d ≥ 0; needs momentum.
         weight_decay: λ ≥ 0, part of the gradient.
         nesterov: look one step ahead; needs momentum and no dampening.
 
@@ -39,7 +39,10 @@ def SGD(
         tensor([0.9500])
     """
     if momentum is None:
-        if nesterov:
-            raise ValueError("SGD: nesterov=True needs momentum, such as momentum=0.9")
+        if nesterov or dampening:
+            ignored = "nesterov=True" if nesterov else f"dampening={dampening:g}"
+            raise ValueError(f"SGD: {ignored} needs momentum, such as momentum=0.9")
         return chain(L2(weight_decay), Scale(lr))
+    if nesterov and dampening:
+        raise ValueError(f"SGD: nesterov=True needs dampening=0, not dampening={dampening:g}")
     return chain(L2(weight_decay), HeavyBall(momentum, dampening, nesterov), Scale(lr))

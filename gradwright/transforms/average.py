@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from gradwright.core import Context, Number, ParamSpec, Slot, Transform
+from gradwright.core.ops import maximum, minimum
 from gradwright.core.transform import WEIGHTS, Slots, State
 
 
@@ -75,8 +76,9 @@ class ScheduleFree(Transform):
         return {"z": Slot(start="param"), "weight_sum": Number(), "size_max": Number()}
 
     def update(self, u: Any, state: State, ctx: Context) -> Any:
-        eta = self.size * min(1.0, ctx.step / max(self.warmup, 1.0))
-        size_max = max(state["size_max"], eta)
+        # no Python decisions: a kernel would be made again when a schedule turns
+        eta = self.size * minimum(1.0, ctx.step / maximum(self.warmup, 1.0))
+        size_max = maximum(state["size_max"], eta)
         weight = ctx.step**self.r * size_max**self.power
         weight_sum = state["weight_sum"] + weight
         c = weight / weight_sum if weight_sum > 0 else 0.0

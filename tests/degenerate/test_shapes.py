@@ -35,12 +35,12 @@ def test_muon_of_one_column_is_that_of_one_row_scaled_by_its_length():
 
 
 @pytest.mark.parametrize("adjust_lr", ["original", "match_rms_adamw"])
-def test_muon_of_a_convolution_is_that_of_its_flattened_matrix(adjust_lr):
-    start, walk = normals([(6, 2, 3, 3)], 1), gradients([(6, 2, 3, 3)], STEPS, 2)
-    kernel = run(gw.Muon, start, walk, adjust_lr=adjust_lr).last[0]
-    flat = run(
-        gw.Muon, [start[0].reshape(6, 18)], [[g.reshape(6, 18) for g in step] for step in walk], adjust_lr=adjust_lr
-    )
+@pytest.mark.parametrize("shape", [(6, 2, 3, 3), (6, 2, 9), (6, 1, 3, 3, 2)], ids=str)
+def test_muon_of_a_convolution_is_that_of_its_flattened_matrix(shape, adjust_lr):
+    """Three dimensions are a convolution where the role says so, and a stack of matrices else."""
+    start, walk = normals([shape], 1), gradients([shape], STEPS, 2)
+    kernel = run(gw.Muon, start, walk, roles=["convolution"], adjust_lr=adjust_lr).last[0]
+    flat = run(gw.Muon, [start[0].reshape(6, 18)], [[g.reshape(6, 18)] for (g,) in walk], adjust_lr=adjust_lr)
     assert np.array_equal(kernel.reshape(6, 18), flat.last[0])
 
 

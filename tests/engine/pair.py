@@ -1,4 +1,4 @@
-"""Pair: one recipe on the C++ engine and on eager, over the same tensors, step by step."""
+"""Pair: one recipe on a fused engine and on eager, over the same tensors, step by step."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ class Pair:
     Args:
         recipe: the class.
         make: makes the parameters, or groups of them; called twice.
+        engine: the fused one.
         knobs: what the recipe is given.
     """
 
-    def __init__(self, recipe: Any, make: Make, **knobs: Any) -> None:
-        self.fused = recipe(make(), engine="cpp", **knobs)
+    def __init__(self, recipe: Any, make: Make, engine: str = "cpp", **knobs: Any) -> None:
+        self.fused = recipe(make(), engine=engine, **knobs)
         self.eager = recipe(make(), engine="eager", **knobs)
         self.time = 0
 
@@ -96,16 +97,17 @@ class Pair:
     def close(self, relative: float = 1e-6) -> None:
         """Weights and state agree to so much of the largest entry; NaN and infinity stand in the same places."""
         for name, mine, its in self.tensors():
-            assert mine.stride() == its.stride(), f"{name}: strides {mine.stride()}, eager {its.stride()}"
+            assert mine.dtype == its.dtype, f"{name} is of type {mine.dtype}, eager {its.dtype}"
             assert distance(mine, its) <= relative, f"{name}: {apart(mine, its)}"
         for mine, its in zip(self.params(self.fused), self.params(self.eager)):
+            assert mine.stride() == its.stride(), f"strides {mine.stride()}, eager {its.stride()}"
             numbers = {key: value for key, value in self.eager.state[its].items() if not isinstance(value, Tensor)}
             assert {key: self.fused.state[mine][key] for key in numbers} == numbers
 
 
 def distance(mine: Tensor, its: Tensor) -> float:
     """The largest difference, relative to the largest finite entry; infinite where NaN or infinity disagree."""
-    mine, its = mine.double(), its.double()
+    mine, its = (torch.view_as_real(one).double() if one.is_complex() else one.double() for one in (mine, its))
     finite = its.isfinite()
     if not torch.equal(finite, mine.isfinite()) or not torch.equal(
         mine[~finite].nan_to_num(), its[~finite].nan_to_num()

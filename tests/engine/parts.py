@@ -104,6 +104,11 @@ def masks(u: Any, state: Any, ctx: Any) -> Any:
     return torch.where(agrees | ~(ctx.param < 0), u, 0.5 * u), state
 
 
+def draws(u: Any, state: Any, ctx: Any) -> Any:
+    """Random numbers."""
+    return u + torch.rand_like(u), state
+
+
 def counts(u: Any, state: Any, ctx: Any) -> Any:
     """Decisions in arithmetic."""
     return u * ((u > 0) * 1.0 + (ctx.param > 0) * 0.5), state

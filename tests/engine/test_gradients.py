@@ -17,7 +17,6 @@ GRADIENTS = {
     "expanded from a column": lambda: noise(1, (6, 1)).expand(6, 4),
     "transposed": lambda: noise(2, (4, 6)).t(),
     "every second": lambda: noise(3, (12, 8))[::2, ::2],
-    "a negative view": lambda: torch._neg_view(noise(4, (6, 4))),
     "an imaginary part": lambda: noise(5, (6, 4), torch.complex64).conj().imag,
     "at an odd offset": lambda: noise(6, (25,))[1:].reshape(6, 4),
     "that requires a gradient": lambda: noise(7, (6, 4)).requires_grad_(),

@@ -22,9 +22,10 @@ def bytes_per_number(recipe, **knobs):
         (AdaBelief, {}, 28),
         (NAdam, {}, 28),
         (ScheduleFreeAdamW, {}, 28),
-        (Lamb, {}, 40),
-        (Adafactor, {}, 20),
-        (cautious(AdamW), {}, 44),
+        (Lamb, {}, 44),
+        (Adafactor, {}, 24),
+        (Adafactor, {"scale_parameter": False}, 20),
+        (cautious(AdamW), {}, 40),
     ],
 )
 def test_bytes_moved_for_each_number_in_float32(recipe, knobs, expected):

@@ -5,9 +5,12 @@ import math
 import pytest
 import torch
 
+from gradwright.core import ParamSpec, Slot, chain
 from gradwright.core.ops import largest, lerp, maximum, minimum, norm, rms, sqrt, total, where
 from gradwright.engine.graph import COLUMN, ELEMENT, HOST, ROW, SHARED, TENSOR
 from gradwright.engine.symbol import Untraceable
+from gradwright.engine.trace import trace
+from tests.engine.parts import Does
 from tests.engine.traced import element, op_of, tracer
 
 
@@ -65,7 +68,7 @@ def test_a_python_if_on_anything_else_is_refused(kind):
         lambda x: torch.linalg.svd(x),
         lambda x: torch.stack([x, x]),
         lambda x: torch.add(x, x, alpha=2),
-        lambda x: torch.where(x > 0),
+        lambda x: torch.sqrt(x, out=x),
         lambda x: x**3,
         lambda x: 2.0**x,
         lambda x: x % 2,
@@ -88,8 +91,9 @@ def test_a_python_if_on_anything_else_is_refused(kind):
     ],
 )
 def test_what_has_no_word_is_refused(write):
+    link = Does(lambda u, state, ctx: (write(u), {"memory": u}), Slot())
     with pytest.raises(Untraceable):
-        write(element(tracer()))
+        trace(chain(link), ParamSpec((6, 4)), {"step": 2.0, "clock": 2.0})
 
 
 @pytest.mark.parametrize(

@@ -25,26 +25,30 @@ def follows_eager(*links, steps=6, make=None):
         return left_to_eager(pair.fused)
 
 
-@pytest.mark.parametrize("what", [parts.smooth, parts.whiten, parts.towards_the_weights], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("what", [parts.smooth, parts.whiten], ids=lambda f: f.__name__)
 def test_a_word_that_the_graph_lacks(what):
+    """A function of the update alone stands between two kernels."""
     assert follows_eager(AVERAGE, Does(what)) == 0
-    follows_eager(Does(what), AVERAGE)
+    assert follows_eager(Does(what), AVERAGE) == 0
 
 
-def test_a_word_that_the_graph_lacks_beside_state():
-    assert follows_eager(Does(parts.average_of_smooth, Slot())) == len(SHAPES)
+@pytest.mark.parametrize(
+    "link",
+    [
+        Does(parts.average_of_smooth, Slot()),
+        Does(parts.towards_the_weights),
+        Does(parts.clip_by_norm),
+        Does(parts.clip_by_global_norm),
+    ],
+    ids=lambda link: link.what.__name__,
+)
+def test_what_needs_more_than_the_update_runs_as_plain_torch(link):
+    assert follows_eager(AVERAGE, link) == len(SHAPES)
+    assert follows_eager(link, AVERAGE) == len(SHAPES)
 
 
 def test_two_links_that_the_graph_lacks():
     assert follows_eager(Does(parts.whiten), AVERAGE, Does(parts.smooth)) == 0
-
-
-def test_a_decision_on_a_tensor():
-    follows_eager(AVERAGE, Does(parts.clip_by_norm))
-
-
-def test_a_total():
-    follows_eager(Does(parts.clip_by_global_norm), AVERAGE)
 
 
 def test_a_total_over_tensors_that_are_fused_and_others():
@@ -55,19 +59,33 @@ def test_a_total_over_tensors_that_are_fused_and_others():
     follows_eager(Does(parts.clip_by_global_norm), AVERAGE, make=make)
 
 
-@pytest.mark.parametrize("what", [parts.later_otherwise, parts.later_by_size], ids=lambda f: f.__name__)
-def test_what_changes_with_the_step(what):
-    follows_eager(Does(what), AVERAGE)
+def test_a_word_that_the_graph_lacks_from_the_third_step_on():
+    follows_eager(Does(parts.later_otherwise), AVERAGE)
+
+
+@pytest.mark.xfail(strict=True, reason="a program that cannot be traced later raises instead of leaving to eager")
+def test_a_word_beside_state_that_the_graph_lacks_from_the_third_step_on():
+    follows_eager(Does(parts.later_otherwise, Slot()), AVERAGE)
+
+
+@pytest.mark.xfail(strict=True, reason="tensors that run one program now are taken to run one program always")
+def test_what_is_the_same_for_all_shapes_at_the_first_step_only():
+    follows_eager(Does(parts.later_by_size), AVERAGE)
 
 
 def test_masks_and_counts():
     assert follows_eager(AVERAGE, Does(parts.masks), Does(parts.counts)) == 0
 
 
+@pytest.mark.parametrize("what", [parts.plain_math, parts.whole_steps], ids=lambda f: f.__name__)
+def test_plain_python_on_the_step_count(what):
+    follows_eager(Does(what), AVERAGE)
+
+
+@pytest.mark.xfail(strict=True, reason="a guard on the value of a float makes a kernel at every step")
 def test_plain_python_on_the_step_count_does_not_compile_for_ever(compilations):
-    follows_eager(Does(parts.plain_math), AVERAGE, steps=40)
-    assert len(compilations) <= 20
-    follows_eager(Does(parts.whole_steps), AVERAGE)
+    follows_eager(Does(parts.plain_math), AVERAGE, steps=24)
+    assert len(compilations) <= 16
 
 
 def test_parts_that_look_at_names():
@@ -79,6 +97,27 @@ def test_parts_that_look_at_names():
 
     with as_recipe(Mine) as recipe:
         Pair(recipe, make).steps(3).close()
+
+
+def test_random_numbers_differ_from_tensor_to_tensor():
+    with recipe_of(Does(parts.draws)) as recipe:
+        params = [torch.zeros(4, 6, requires_grad=True) for _ in range(3)]
+        optimizer = recipe(params, engine="cpp")
+        for param in params:
+            param.grad = torch.zeros(4, 6)
+        optimizer.step()
+    assert len({param.sum().item() for param in params}) == 3
+
+
+@pytest.mark.parametrize("what", [lambda u: u.mean(), lambda u: u.mean(dim=0, keepdim=True), lambda u: u[:1]])
+def test_an_update_of_another_shape_is_refused(what):
+    for engine in ("cpp", "eager"):
+        with recipe_of(Does(lambda u, state, ctx: (what(u), state))) as recipe:
+            (param,) = leaves((4, 6))()
+            optimizer = recipe([param], engine=engine)
+            param.grad = torch.ones(4, 6)
+            with pytest.raises(RuntimeError, match="shape"):
+                optimizer.step()
 
 
 def test_state_of_any_name():

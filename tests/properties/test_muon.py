@@ -70,6 +70,20 @@ def test_zero_stays_zero(name):
     assert np.array_equal(orthogonalised(np.zeros((3, 5)), name), np.zeros((3, 5)))
 
 
+@pytest.mark.parametrize("rank", [1, 3, 40])
+@pytest.mark.parametrize("shape", [(40, 60), (40, 200), (200, 40), (40, 40)], ids=str)
+@pytest.mark.parametrize("name", sorted(COEFFICIENTS))
+def test_single_precision_keeps_three_digits_at_every_rank(name, shape, rank):
+    """Where the iteration runs on the Gram matrix, its null space is the hard case."""
+    stream = np.random.RandomState(rank)
+    g = stream.standard_normal((shape[0], rank)) @ stream.standard_normal((rank, shape[1]))
+    single, double = (
+        orthogonalised(g.astype(np.float32), name),
+        orthogonalised(g.astype(np.float32).astype(float), name),
+    )
+    assert np.linalg.norm(single - double) < 1e-3 * np.linalg.norm(double)
+
+
 @given(g=arrays(shapes(3, 3, 4)), name=names)
 def test_a_stack_is_its_matrices(g, name):
     expected = np.stack([orthogonalised(matrix, name) for matrix in g])

@@ -208,3 +208,24 @@ def test_stages_say_where_combinators_cut():
     for part in transforms:
         expected = next((stage for stage, names in STAGES.items() if part.__name__ in names), 1)
         assert part.stage == expected, part
+
+
+DEFAULTS = [
+    (parts.AccumulatingEma(0.9), parts.AccumulatingEma(0.9, 1)),
+    (parts.AddEps(), parts.AddEps(1e-8)),
+    (parts.ClipRms(), parts.ClipRms(1.0)),
+    (parts.EveryKth(), parts.EveryKth(1)),
+    (parts.Factored(), parts.Factored(0.8, 1e-30, False, "largest")),
+    (parts.Lookahead(), parts.Lookahead(5, 0.5)),
+    (parts.LossScaled(), parts.LossScaled(0.999, 3.0, 1e-8, "adversarial")),
+    (parts.NesterovSchedule(0.9), parts.NesterovSchedule(0.9, 4e-3, False)),
+    (parts.RelativeStep(1.0), parts.RelativeStep(1.0, 1e-3, True, True)),
+    (parts.ScheduleFree(1.0), parts.ScheduleFree(1.0, 0.9, 0.0, 0.0, 2.0)),
+    (parts.ShrinkOnNan(), parts.ShrinkOnNan(0.99)),
+    (parts.WeightScale(), parts.WeightScale(0.0)),
+]
+
+
+@pytest.mark.parametrize(("short", "full"), DEFAULTS, ids=lambda part: type(part).__name__)
+def test_a_part_defaults_to_its_paper(short, full):
+    assert short == full

@@ -64,4 +64,5 @@ def test_a_spec_knows_its_size_and_tells_roles_from_its_shape():
     spec = ParamSpec((4, 3), F32, name="layer.weight")
     assert (spec.ndim, spec.numel, str(spec)) == (2, 12, "layer.weight (4x3)")
     assert spec.matches("matrix & name:layer.*")
-    assert not ParamSpec((4, 3), roles=frozenset({"embedding"})).matches("matrix")
+    assert ParamSpec((4, 3), roles=frozenset({"embedding"})).matches("matrix & embedding")
+    assert not ParamSpec((4, 3), roles=frozenset({"stack"})).matches("matrix")

@@ -1,0 +1,56 @@
+"""What a recipe's plan says about its step: the bytes it moves for each number, and the functions it computes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gradwright.core import Number, ParamSpec
+from gradwright.engine.graph import ELEMENT
+from gradwright.engine.plan import Plan, plans
+from gradwright.engine.symbol import Untraceable
+from gradwright.engine.trace import trace
+
+TRANSCENDENTAL = frozenset({"exp", "log", "atan2", "tanh", "pow", "log1p", "expm1"})
+
+
+def plans_of(recipe: Any, knobs: dict[str, Any], shape: tuple[int, ...] = (64, 64)) -> list[Plan]:
+    """The kernels of a step after the first.
+
+    Raises:
+        Untraceable: it runs on plain torch.
+    """
+    chain, spec = recipe.chain(**knobs), ParamSpec(shape)
+    numbers = {key: slot.start for key, slot in chain.slots(spec).items() if isinstance(slot, Number)}
+    return plans(trace(chain, spec, {**chain.knobs(), **numbers, "step": 2.0, "clock": 2.0}))
+
+
+def bytes_per_number(recipe: Any, knobs: dict[str, Any] | None = None) -> int:
+    """How many bytes of float32 the plan reads and writes for each number of a parameter."""
+    return sum(4 * times for plan in plans_of(recipe, knobs or {}) for times in plan.traffic.values())
+
+
+def functions(recipe: Any, knobs: dict[str, Any] | None = None) -> frozenset[str]:
+    """The operations that are computed for each entry."""
+    found: set[str] = set()
+    for plan in plans_of(recipe, knobs or {}):
+        found |= {plan.graph.nodes[at].op for at in plan.nodes(plan.last) if plan.graph.nodes[at].kind == ELEMENT}
+    return frozenset(found)
+
+
+def bar_for(recipe: Any, knobs: dict[str, Any] | None = None) -> float:
+    """How much longer than torch's fused AdamW an elementwise step may take, byte for byte."""
+    computed = functions(recipe, knobs)
+    if "softplus" in computed:
+        return 1.8
+    if computed & TRANSCENDENTAL:
+        return 1.25
+    return 1.15 if bytes_per_number(recipe, knobs) <= 12 else 1.05
+
+
+def is_planned(recipe: Any, knobs: dict[str, Any] | None = None) -> bool:
+    """Whether the recipe runs as kernels at all."""
+    try:
+        plans_of(recipe, knobs or {})
+    except Untraceable:
+        return False
+    return True

@@ -1,0 +1,168 @@
+"""Crew: the parameters of one family on the CPU, stepped together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from operator import is_, itemgetter
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradwright.engine.bucket import Bucket, Kernel
+from gradwright.engine.job import Share
+from gradwright.engine.links import batches, run_link
+from gradwright.engine.program import Family, Program
+
+SMALL = 32768
+"""Below this many numbers a second thread costs more than it brings."""
+
+_forked = False
+
+
+def _after_fork() -> None:
+    # libgomp's threads do not survive a fork, and waiting for them would hang the child
+    global _forked
+    _forked = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+class Crew:
+    """Parameters of one family, in buckets by the program that their ages call for."""
+
+    def __init__(self, of: Family, members: list[int], share: Share) -> None:
+        self.family, self.members = of, members
+        self.whole = members == list(range(len(share.params)))
+        self.params = [share.params[at] for at in members]
+        self.states = [share.states[at] for at in members]
+        self.contiguous = all(map(Tensor.is_contiguous, self.params))
+        self.single = [at for at, param in enumerate(self.params) if param.numel() == 1]
+        self.buckets: dict[tuple[Any, ...], Any] = {}
+        self._batches: dict[tuple[int, ...], list[list[int]]] = {}
+
+    @staticmethod
+    def inputs(of: Family, share: Share, state: dict[str, Any]) -> tuple[float, ...]:
+        """The host inputs of a family's programs for a parameter in this state."""
+        numbers = (state[key] for key in of.numbers)
+        held = (float(state[key]) for key in of.shared)
+        loss = [float(share.loss)] if share.loss is not None and "loss" in of.inputs else []
+        return (*share.chain.knobs().values(), state["step"] + 1.0, share.clock, *numbers, *held, *loss)
+
+    def run(self, share: Share) -> dict[str, Any]:
+        """Step; returns the new values of shared slots."""
+        grads, ages = self.present(share)
+        if ages.count(ages[0]) == len(ages):
+            return self._advance(None, ages[0], grads, share)
+        shared: dict[str, Any] = {}
+        apart: dict[tuple[float, ...], list[int]] = {}
+        for at, age in enumerate(ages):
+            apart.setdefault(age, []).append(at)
+        for age, members in apart.items():
+            shared = self._advance(tuple(members), age, [grads[at] for at in members], share)
+        return shared
+
+    def present(self, share: Share) -> tuple[Sequence[Tensor], list[tuple[float, ...]]]:
+        """This step's gradients, laid out as the parameters are, and the age of each parameter with its Numbers."""
+        if self.whole:
+            states, grads = share.states, share.grads
+        else:
+            states = [share.states[at] for at in self.members]
+            grads = [share.grads[at] for at in self.members]
+        if not all(map(is_, states, self.states)):
+            self.states = list(states)
+            self.buckets.clear()
+        kept = ("step", *self.family.numbers)
+        return self._fitting(grads), list(zip(*(map(itemgetter(key), states) for key in kept)))
+
+    def _fitting(self, grads: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Gradients that lie in memory as their parameters do; those that do not are copied."""
+        dtype = self.params[0].dtype
+        if (
+            self.contiguous
+            and all(map(Tensor.is_contiguous, grads))
+            and all(g.dtype is dtype for g in grads)
+            # the imaginary part of a conjugate waits to be negated; strides betray it unless it is a single number
+            and not any(grads[at].is_neg() for at in self.single)
+        ):
+            return grads
+        return [
+            grad
+            if grad.stride() == param.stride() and grad.dtype == param.dtype and not grad.is_neg()
+            else torch.empty_like(param, memory_format=torch.preserve_format).copy_(grad)
+            for grad, param in zip(grads, self.params)
+        ]
+
+    def _advance(
+        self, members: tuple[int, ...] | None, age: tuple[float, ...], grads: Sequence[Tensor], share: Share
+    ) -> dict[str, float]:
+        """Step parameters of one age; ``members`` are all of them where it is None."""
+        states = self.states if members is None else [self.states[at] for at in members]
+        values = self.inputs(self.family, share, states[0])
+        program = self.family.program(values)
+        scalars = program.scalars(values)
+        if len(program.kernels) == 1:
+            self._launch(program.kernels[0], members, scalars, {"grad": grads})
+        else:
+            self._launch_around_links(program, members, scalars, grads, share, age[0] + 1.0)
+        rest = scalars[sum(len(kernel.row) for kernel in program.kernels) :]
+        step = age[0] + 1.0
+        for state in states:
+            state["step"] = step
+        for key, value in zip(program.numbers, rest):
+            for state in states:
+                state[key] = value
+        return dict(zip(program.shared, rest[len(program.numbers) :]))
+
+    def _launch(
+        self,
+        kernel: Kernel,
+        members: tuple[int, ...] | None,
+        scalars: Sequence[float],
+        others: dict[str, Sequence[Tensor]],
+    ) -> None:
+        key = (id(kernel), members)
+        bucket = self.buckets.get(key)
+        if bucket is None:
+            if len(self.buckets) > 256:
+                self.buckets.clear()
+            params = self.params if members is None else [self.params[at] for at in members]
+            states = self.states if members is None else [self.states[at] for at in members]
+            bucket = self.buckets[key] = Bucket(kernel, params, states, torch.get_num_threads())
+        bucket.scalars[:] = scalars[: len(kernel.row)]
+        bucket.point(others)
+        kernel(bucket, 1 if _forked or bucket.numel < SMALL else min(torch.get_num_threads(), bucket.threads))
+        if "param" in kernel.plan.stores:
+            torch.autograd.graph.increment_version(bucket.params)
+
+    def _launch_around_links(
+        self,
+        program: Program,
+        members: tuple[int, ...] | None,
+        scalars: Sequence[float],
+        grads: Sequence[Tensor],
+        share: Share,
+        step: float,
+    ) -> None:
+        """Kernel, opaque link, kernel ..., for one batch of tensors after another, so that few are in flight."""
+        everyone = tuple(range(len(self.params))) if members is None else members
+        if everyone not in self._batches:
+            self._batches[everyone] = batches(self.params, everyone)
+        position = {at: k for k, at in enumerate(everyone)}
+        for batch in self._batches[everyone]:
+            others: dict[str, Sequence[Tensor]] = {"grad": [grads[position[at]] for at in batch]}
+            offset = 0
+            for kernel in program.kernels:
+                row = scalars[offset : offset + len(kernel.row)]
+                offset += len(row)
+                if kernel.plan.feeds is None:
+                    self._launch(kernel, tuple(batch), row, others)
+                    continue
+                params = [self.params[at] for at in batch]
+                others["@"] = [torch.empty_like(p, dtype=self.family.spec.computing_dtype) for p in params]
+                self._launch(kernel, tuple(batch), row, others)
+                link = share.chain.children()[kernel.plan.feeds]
+                others[f"@{kernel.plan.feeds}"] = run_link(link, others.pop("@"), share, self.params[batch[0]], step)
