@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from operator import is_, itemgetter
 from typing import Any
 
@@ -32,10 +32,10 @@ if hasattr(os, "register_at_fork"):
 
 
 class Crew:
-    """Parameters of one family, in buckets by the program that their ages call for."""
+    """Parameters of families that run the same programs, in buckets by the program that their ages call for."""
 
-    def __init__(self, of: Family, members: list[int], share: Share) -> None:
-        self.family, self.members = of, members
+    def __init__(self, families: Sequence[Family], members: list[int], share: Share) -> None:
+        self.families, self.family, self.members = families, families[0], members
         self.whole = members == list(range(len(share.params)))
         self.params = [share.params[at] for at in members]
         self.states = [share.states[at] for at in members]
@@ -54,19 +54,40 @@ class Crew:
 
     def run(self, share: Share) -> dict[str, Any]:
         """Step; returns the new values of shared slots."""
-        grads, ages = self.present(share)
-        if ages.count(ages[0]) == len(ages):
+        grads, ages = self._seen(share)
+        unfit = self._unfit(grads)
+        if not unfit and ages.count(ages[0]) == len(ages):
             return self._advance(None, ages[0], grads, share)
         shared: dict[str, Any] = {}
-        apart: dict[tuple[float, ...], list[int]] = {}
-        for at, age in enumerate(ages):
-            apart.setdefault(age, []).append(at)
-        for age, members in apart.items():
-            shared = self._advance(tuple(members), age, [grads[at] for at in members], share)
+        for age, members in self._apart(ages, unfit):
+            fitted = [_fitted(grads[at], self.params[at]) if at in unfit else grads[at] for at in members]
+            shared = self._advance(members, age, fitted, share)
         return shared
+
+    def agree(self, share: Share) -> bool:
+        """Whether all parameters still run the same program at each age, as when the crew was formed.
+
+        Raises:
+            Untraceable: at this step the chain does what the graph has no word for; carries the family.
+        """
+        if not any(one.guarded for one in self.families):
+            return True
+        _, ages = self._seen(share)
+        for at in dict(zip(ages, range(len(ages)))).values():
+            values = self.inputs(self.family, share, self.states[at])
+            if len({id(one.program(values)) for one in self.families}) > 1:
+                return False
+        return True
 
     def present(self, share: Share) -> tuple[Sequence[Tensor], list[tuple[float, ...]]]:
         """This step's gradients, laid out as the parameters are, and the age of each parameter with its Numbers."""
+        grads, ages = self._seen(share)
+        unfit = self._unfit(grads)
+        if unfit:
+            grads = [_fitted(g, p) if at in unfit else g for at, (g, p) in enumerate(zip(grads, self.params))]
+        return grads, ages
+
+    def _seen(self, share: Share) -> tuple[Sequence[Tensor], list[tuple[float, ...]]]:
         if self.whole:
             states, grads = share.states, share.grads
         else:
@@ -76,10 +97,10 @@ class Crew:
             self.states = list(states)
             self.buckets.clear()
         kept = ("step", *self.family.numbers)
-        return self._fitting(grads), list(zip(*(map(itemgetter(key), states) for key in kept)))
+        return grads, list(zip(*(map(itemgetter(key), states) for key in kept)))
 
-    def _fitting(self, grads: Sequence[Tensor]) -> Sequence[Tensor]:
-        """Gradients that lie in memory as their parameters do; those that do not are copied."""
+    def _unfit(self, grads: Sequence[Tensor]) -> set[int]:
+        """The gradients that do not lie in memory as their parameters do."""
         dtype = self.params[0].dtype
         if (
             self.contiguous
@@ -88,13 +109,25 @@ class Crew:
             # the imaginary part of a conjugate waits to be negated; strides betray it unless it is a single number
             and not any(grads[at].is_neg() for at in self.single)
         ):
-            return grads
-        return [
-            grad
-            if grad.stride() == param.stride() and grad.dtype == param.dtype and not grad.is_neg()
-            else torch.empty_like(param, memory_format=torch.preserve_format).copy_(grad)
-            for grad, param in zip(grads, self.params)
-        ]
+            return set()
+        return {
+            at
+            for at, (grad, param) in enumerate(zip(grads, self.params))
+            if grad.stride() != param.stride() or grad.dtype != param.dtype or grad.is_neg()
+        }
+
+    def _apart(
+        self, ages: Sequence[tuple[float, ...]], unfit: set[int]
+    ) -> Iterator[tuple[tuple[float, ...], tuple[int, ...]]]:
+        """Parameters of one age at a time, so few of the ``unfit`` at once that their copies take little memory."""
+        by_age: dict[tuple[float, ...], list[int]] = {}
+        for at, age in enumerate(ages):
+            by_age.setdefault(age, []).append(at)
+        for age, members in by_age.items():
+            if fit := tuple(at for at in members if at not in unfit):
+                yield age, fit
+            for batch in batches(self.params, [at for at in members if at in unfit]):
+                yield age, tuple(batch)
 
     def _advance(
         self, members: tuple[int, ...] | None, age: tuple[float, ...], grads: Sequence[Tensor], share: Share
@@ -166,3 +199,7 @@ class Crew:
                 self._launch(kernel, tuple(batch), row, others)
                 link = share.chain.children()[kernel.plan.feeds]
                 others[f"@{kernel.plan.feeds}"] = run_link(link, others.pop("@"), share, self.params[batch[0]], step)
+
+
+def _fitted(grad: Tensor, param: Tensor) -> Tensor:
+    return torch.empty_like(param, memory_format=torch.preserve_format).copy_(grad)

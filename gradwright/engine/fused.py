@@ -35,7 +35,10 @@ class Fused:
         Returns:
             The jobs left to the eager engine, and the new values of shared slots.
         """
-        return self._roster(index, share, engine).run(share)
+        roster = self._roster(index, share, engine)
+        while not roster.agrees(share):
+            roster = self._rosters[index] = Roster(share, engine, merged=False)
+        return roster.run(share)
 
     def refresh(self, index: int, share: Share, engine: str) -> None:
         """Do the host's part of a step that a CUDA graph is about to replay."""
@@ -49,9 +52,12 @@ class Fused:
 
 
 class Roster:
-    """A group's parameters sorted by the kernels that serve them; valid while nobody moves."""
+    """A group's parameters sorted by the kernels that serve them; valid while nobody moves.
 
-    def __init__(self, share: Share, engine: str) -> None:
+    Tensors of different shapes that run the same program now are ``merged`` into one crew.
+    """
+
+    def __init__(self, share: Share, engine: str, merged: bool = True) -> None:
         self.params, self.states, self.engine = list(share.params), share.states, engine
         self.chain_key, self.maximize = share.chain.structure(), share.maximize
         self.eager: list[int] = []
@@ -67,7 +73,7 @@ class Roster:
                 continue
             spec = share.spec_of(param)
             chosen.setdefault((how, param.device, kind_of(share.chain, spec)), []).append(at)
-        by_family: dict[tuple[Any, ...], tuple[Family, list[int]]] = {}
+        teams: dict[tuple[Any, ...], tuple[list[Family], list[int]]] = {}
         for (how, device, _), members in chosen.items():
             spec, state = share.spec_of(self.params[members[0]]), share.states[members[0]]
             try:
@@ -86,8 +92,10 @@ class Roster:
                 members = [at for at in members if self.params[at].is_contiguous()]
             if not members:
                 continue
-            by_family.setdefault((how, device, id(alike)), (found, []))[1].extend(members)
-        self.crews = [CREWS[how](found, sorted(members), share) for (how, *_), (found, members) in by_family.items()]
+            families, together = teams.setdefault((how, device, id(alike if merged else found)), ([], []))
+            families.append(found)
+            together.extend(members)
+        self.crews = [CREWS[how](found, sorted(members), share) for (how, *_), (found, members) in teams.items()]
         self.eager.sort()
 
     def fits(self, share: Share, engine: str) -> bool:
@@ -98,6 +106,21 @@ class Roster:
             and share.maximize == self.maximize
             and share.chain.structure() == self.chain_key
         )
+
+    def agrees(self, share: Share) -> bool:
+        """Whether this step calls for the same crews; if not, what can no longer be traced is left to eager torch.
+
+        Asked before anything runs, so that a step is taken by one roster or another, never by both.
+        """
+        for crew in self.crews:
+            try:
+                if not crew.agree(share):
+                    return False
+            except Untraceable as why:
+                for one in crew.families:
+                    give_up(share.chain, one.spec, one.maximize, one.engine, why)
+                return False
+        return True
 
     def run(self, share: Share) -> tuple[list[Job], dict[str, Any]]:
         left: list[Job] = [share.job(at) for at in self.eager]

@@ -38,8 +38,8 @@ def capturing() -> bool:
 class DeviceCrew(Crew):
     """Parameters of one family on one device, in buckets by the program that their ages call for."""
 
-    def __init__(self, of: Family, members: list[int], share: Share) -> None:
-        super().__init__(of, members, share)
+    def __init__(self, families: Sequence[Family], members: list[int], share: Share) -> None:
+        super().__init__(families, members, share)
         self.device = self.params[0].device
         self._everyone = list(range(len(members)))
         self._in_graph: list[DeviceBucket] = []

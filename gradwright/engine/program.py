@@ -21,6 +21,10 @@ KERNELS: dict[str, type[Kernel] | type[DeviceKernel]] = {"cpp": Kernel, "triton"
 """What each engine makes of a plan."""
 
 
+MOST_PROGRAMS = 8
+"""A chain that decides otherwise more often than this runs on plain torch; cycles and first steps need a few."""
+
+
 class Program:
     """The kernels of a step with the host program that feeds them, valid while its guards hold.
 
@@ -41,6 +45,7 @@ class Program:
         self.scalars = compile_host(last.graph, outputs, inputs)
         self._decide = compile_host(last.graph, list(guards), inputs) if guards else None
         self._decided = tuple(guards.values())
+        self.guarded = bool(guards)
 
     def holds(self, values: tuple[float, ...]) -> bool:
         """Whether Python would decide as it did when this program was traced."""
@@ -60,6 +65,11 @@ class Family:
         self._programs: list[Program] = []
         self._lock = threading.Lock()
 
+    @property
+    def guarded(self) -> bool:
+        """Whether another step may call for another program."""
+        return any(program.guarded for program in self._programs)
+
     def program(self, values: tuple[float, ...]) -> Program:
         """The program for these host inputs, traced and compiled where it is new.
 
@@ -70,6 +80,11 @@ class Family:
         for program in self._programs:
             if program.holds(values):
                 return program
+        if len(self._programs) >= MOST_PROGRAMS:
+            raise Untraceable(
+                "Python decisions on a step count or a knob that come out anew all the time; plain arithmetic and "
+                "gradwright.core.ops decide nothing"
+            )
         with self._lock:
             for program in self._programs:
                 if program.holds(values):

@@ -59,7 +59,7 @@ def Adafactor(
     """
     if form not in ("paper", "torch"):
         raise ValueError(f"Adafactor: form={form!r} is unknown; known are paper, torch")
-    if beta2_decay > 0:
+    if beta2_decay >= 0:
         raise ValueError(f"Adafactor: beta2_decay={beta2_decay:g} must be negative, such as -0.8")
     like_torch = form == "torch"
     moment = Factored(-beta2_decay, eps[0], clamp=like_torch, axes="last" if like_torch else "largest")

@@ -63,12 +63,10 @@ def test_a_word_that_the_graph_lacks_from_the_third_step_on():
     follows_eager(Does(parts.later_otherwise), AVERAGE)
 
 
-@pytest.mark.xfail(strict=True, reason="a program that cannot be traced later raises instead of leaving to eager")
 def test_a_word_beside_state_that_the_graph_lacks_from_the_third_step_on():
     follows_eager(Does(parts.later_otherwise, Slot()), AVERAGE)
 
 
-@pytest.mark.xfail(strict=True, reason="tensors that run one program now are taken to run one program always")
 def test_what_is_the_same_for_all_shapes_at_the_first_step_only():
     follows_eager(Does(parts.later_by_size), AVERAGE)
 
@@ -82,7 +80,6 @@ def test_plain_python_on_the_step_count(what):
     follows_eager(Does(what), AVERAGE)
 
 
-@pytest.mark.xfail(strict=True, reason="a guard on the value of a float makes a kernel at every step")
 def test_plain_python_on_the_step_count_does_not_compile_for_ever(compilations):
     follows_eager(Does(parts.plain_math), AVERAGE, steps=24)
     assert len(compilations) <= 16
