@@ -145,8 +145,8 @@ def rival(bench: Bench) -> Iterator[Row]:
             yield Row(f"rival-{name}", bar=bar, note=note)
             continue
         params = bench.params(bench.sets.gpt)
-        calls = {"ours": stepping(recipe(params)), "torch": torch_adamw(params).step}
-        calls |= {package: kind(params).step for package, kind in found.items()}
+        calls = {"ours": stepping(recipe(params, lr=1e-3)), "torch": torch_adamw(params).step}
+        calls |= {package: kind(params, lr=1e-3).step for package, kind in found.items()}
         best = bench.time(calls)
         fastest = min(found, key=best.__getitem__)
         fused = ADAMW_BYTES * numbers(bench.sets.gpt) / best["torch"]

@@ -159,7 +159,7 @@ class Optimizer(StateKeeper):
                 )
             params = group["params"]
             grads = list(map(Tensor.grad.__get__, params))  # type: ignore[attr-defined]
-            if not all(map(_is_dense, grads)):
+            if not _all_dense(grads):
                 params, grads = self._with_gradients(group, grads)
             if not params:
                 continue
@@ -266,8 +266,12 @@ class Optimizer(StateKeeper):
         return "\n".join([*lines, ")"])
 
 
-def _is_dense(grad: Tensor | None) -> bool:
-    return grad is not None and grad.layout is torch.strided
+def _all_dense(grads: list[Tensor | None]) -> bool:
+    """Whether every gradient is there and dense; the loop is torch's own, since there may be thousands."""
+    try:
+        return set(map(Tensor.layout.__get__, grads)) == {torch.strided}  # type: ignore[attr-defined]
+    except TypeError:  # None has no layout
+        return False
 
 
 def _detached(loss: Any) -> Tensor | None:

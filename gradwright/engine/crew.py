@@ -105,7 +105,7 @@ class Crew:
         if (
             self.contiguous
             and all(map(Tensor.is_contiguous, grads))
-            and all(g.dtype is dtype for g in grads)
+            and set(map(Tensor.dtype.__get__, grads)) == {dtype}  # type: ignore[attr-defined]
             # the imaginary part of a conjugate waits to be negated; strides betray it unless it is a single number
             and not any(grads[at].is_neg() for at in self.single)
         ):
