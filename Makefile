@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 .PHONY: run test test-slow lint bench clean
 
 run: $(READY)
-	$(BIN)/gradwright compare --task digits-mlp,stdlib-gpt --optimizers AdamW,Lion,Muon,ScheduleFreeAdamW,Adafactor --seeds 3 --out report
+	$(BIN)/gradwright compare --task digits-mlp,stdlib-gpt --optimizers AdamW,Lion,Muon,ScheduleFreeAdamW,Adafactor --seeds 2 --out report
 
 test: $(READY) lint
 	$(BIN)/python -m pytest -n 2
