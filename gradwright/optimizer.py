@@ -11,7 +11,9 @@ from torch import Tensor
 
 from gradwright import checkpoint, from_torch, groups
 from gradwright.engine import Fused, Job, Share, capturing, eager, select, settle
+from gradwright.engine.explain import explain as equations
 from gradwright.engine.report import report
+from gradwright.engine.symbol import Untraceable
 from gradwright.keeping import StateKeeper
 from gradwright.scaling import scaled_backward
 
@@ -250,7 +252,8 @@ class Optimizer(StateKeeper):
             states = [self.state[param] for param in params]
             share = Share(params, params, states, chain, self.spec_of, group["clock"] + 1.0, None, group["maximize"])
             engine = select.chosen(self.engine)
-            texts.append(f"group {index}: {group['recipe']}, engine {engine}\n{report(share, source)}")
+            heading = f"group {index}: {group['recipe']}, engine {engine}"
+            texts.append("\n".join([heading, *_equations(share), report(share, source)]))
         return "\n\n".join(texts)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -264,6 +267,16 @@ class Optimizer(StateKeeper):
             hidden = groups.OWN_KEYS - {"maximize"}
             lines.extend(f"    {key}: {group[key]}" for key in group if key not in hidden)
         return "\n".join([*lines, ")"])
+
+
+def _equations(share: Share) -> list[str]:
+    """The equations of a group's first parameter; none where it runs on plain torch, of which the report tells."""
+    if not share.params:
+        return []
+    try:
+        return [f"  {line}" for line in equations(share.chain, share.spec_of(share.params[0])).equations]
+    except Untraceable:
+        return []
 
 
 def _all_dense(grads: list[Tensor | None]) -> bool:
