@@ -40,6 +40,13 @@ class Chain(Nest):
         return dict(self._named)
 
     @cached_property
+    def _knobs(self) -> dict[str, float]:
+        return super().knobs()
+
+    def knobs(self) -> dict[str, float]:
+        return dict(self._knobs)
+
+    @cached_property
     def stages(self) -> tuple[int, ...]:
         """The stage of each link; one that follows a later stage counts as that stage."""
         latest, stages = 0, []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from functools import cached_property
 from types import GeneratorType
 from typing import Any, ClassVar
 
@@ -53,13 +54,13 @@ class Transform(Part):
         """The weights to evaluate with, where they are not ``p``."""
         return None
 
-    @property
+    @cached_property
     def all_needs(self) -> frozenset[str]:
         """Its own needs and those of every transform inside."""
         inner = (child.all_needs for child in self.children().values() if isinstance(child, Transform))
         return self.needs.union(*inner)
 
-    @property
+    @cached_property
     def evaluates(self) -> bool:
         """Whether it keeps weights to evaluate with."""
         inner = (child.evaluates for child in self.children().values() if isinstance(child, Transform))

@@ -13,8 +13,10 @@ import torch
 from torch import Tensor
 
 from gradwright.engine import build
-from gradwright.engine.cpp import BUFFERS, CHUNK, COUNTS, Layout, print_cpp
+from gradwright.engine.cpp import print_cpp
+from gradwright.engine.cpp_prelude import BUFFERS, CHUNK, COUNTS
 from gradwright.engine.graph import COLUMN, ELEMENT, ROW, TENSOR
+from gradwright.engine.layout import Layout
 from gradwright.engine.plan import Plan
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gradwright.engine.bucket import Bucket, Kernel
 from gradwright.engine.job import Share
+from gradwright.engine.layout import laid_as, lies_as
 from gradwright.engine.links import batches, run_link
 from gradwright.engine.program import Family, Program
 
@@ -60,7 +61,7 @@ class Crew:
             return self._advance(None, ages[0], grads, share)
         shared: dict[str, Any] = {}
         for age, members in self._apart(ages, unfit):
-            fitted = [_fitted(grads[at], self.params[at]) if at in unfit else grads[at] for at in members]
+            fitted = [laid_as(grads[at], self.params[at]) if at in unfit else grads[at] for at in members]
             shared = self._advance(members, age, fitted, share)
         return shared
 
@@ -68,7 +69,7 @@ class Crew:
         """Whether all parameters still run the same program at each age, as when the crew was formed.
 
         Raises:
-            Untraceable: at this step the chain does what the graph has no word for; carries the family.
+            Untraceable: at this step the chain does what the graph has no word for.
         """
         if not any(one.guarded for one in self.families):
             return True
@@ -84,7 +85,7 @@ class Crew:
         grads, ages = self._seen(share)
         unfit = self._unfit(grads)
         if unfit:
-            grads = [_fitted(g, p) if at in unfit else g for at, (g, p) in enumerate(zip(grads, self.params))]
+            grads = [laid_as(g, p) if at in unfit else g for at, (g, p) in enumerate(zip(grads, self.params))]
         return grads, ages
 
     def _seen(self, share: Share) -> tuple[Sequence[Tensor], list[tuple[float, ...]]]:
@@ -110,11 +111,7 @@ class Crew:
             and not any(grads[at].is_neg() for at in self.single)
         ):
             return set()
-        return {
-            at
-            for at, (grad, param) in enumerate(zip(grads, self.params))
-            if grad.stride() != param.stride() or grad.dtype != param.dtype or grad.is_neg()
-        }
+        return {at for at, (grad, param) in enumerate(zip(grads, self.params)) if not lies_as(grad, param)}
 
     def _apart(
         self, ages: Sequence[tuple[float, ...]], unfit: set[int]
@@ -199,7 +196,3 @@ class Crew:
                 self._launch(kernel, tuple(batch), row, others)
                 link = share.chain.children()[kernel.plan.feeds]
                 others[f"@{kernel.plan.feeds}"] = run_link(link, others.pop("@"), share, self.params[batch[0]], step)
-
-
-def _fitted(grad: Tensor, param: Tensor) -> Tensor:
-    return torch.empty_like(param, memory_format=torch.preserve_format).copy_(grad)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from gradwright.core import Chain, Number, ParamSpec, Slot
 from gradwright.engine.graph import COLUMN, ELEMENT, OPAQUE, ROW, Graph
-from gradwright.engine.symbol import Untraceable
 from gradwright.engine.trace import Trace, trace
 
 LETTERS = {
@@ -59,15 +58,6 @@ def explain(chain: Chain, spec: ParamSpec, step: float = 2.0, clock: float = 2.0
     numbers |= {key: slot.start for key, slot in chain.slots(spec).items() if isinstance(slot, Number)}
     found = trace(chain, spec, numbers)
     return _Writer(found, chain, latex).explanation()
-
-
-def why_opaque(chain: Chain, spec: ParamSpec) -> str | None:
-    """Why a parameter of ``spec`` runs on plain torch as a whole, or None where it does not."""
-    try:
-        explain(chain, spec)
-    except Untraceable as why:
-        return str(why)
-    return None
 
 
 class _Writer:

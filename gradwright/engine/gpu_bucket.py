@@ -16,8 +16,8 @@ from torch import Tensor
 
 from gradwright.engine import launch
 from gradwright.engine.bucket import folded, refuse_strangers
-from gradwright.engine.cpp import Layout
 from gradwright.engine.graph import COLUMN, ROW, TENSOR
+from gradwright.engine.layout import Layout
 from gradwright.engine.plan import Plan
 from gradwright.engine.shared import compile_shared
 from gradwright.engine.triton import print_triton

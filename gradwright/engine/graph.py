@@ -8,7 +8,7 @@ of its leading against its trailing dimensions), ``element`` (one number of each
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 HOST, SHARED, TENSOR, ROW, COLUMN, ELEMENT = range(6)
@@ -84,13 +84,13 @@ class Graph:
             self.nodes.append(node)
         return self._known[key]
 
-    def needed(self, outputs: list[int]) -> list[int]:
-        """The nodes that ``outputs`` depend on, in order."""
+    def needed(self, outputs: Iterable[int], given: Callable[[int], bool] = lambda at: False) -> list[int]:
+        """The nodes that ``outputs`` depend on, in order, not looking behind those that are ``given``."""
         live: set[int] = set()
         stack = list(outputs)
         while stack:
             at = stack.pop()
             if at not in live:
                 live.add(at)
-                stack.extend(self.nodes[at].args)
+                stack.extend(() if given(at) else self.nodes[at].args)
         return sorted(live)

@@ -90,7 +90,7 @@ def compile_host(graph: Graph, outputs: Sequence[int], inputs: Sequence[str]) ->
     """A Python function from the values of ``inputs`` to those of ``outputs``."""
     where = {name: index for index, name in enumerate(inputs)}
     lines = []
-    for at in graph.needed(list(outputs)):
+    for at in graph.needed(outputs):
         op, args, data, _ = graph.nodes[at]
         if op == "const":
             lines.append(f"v{at} = {data!r}" if math.isfinite(data) else f"v{at} = float('{data}')")

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from gradwright.core import Context, Part, Transform
 from gradwright.engine.job import Share
+from gradwright.engine.layout import laid_as, lies_as
 
 IN_FLIGHT = 2**22
 """Numbers that wait between two kernels at a time (16 MiB of float32), unless one tensor alone is larger."""
@@ -51,7 +52,4 @@ def run_link(link: Part, updates: Sequence[Tensor], share: Share, param: Tensor,
             made = torch.vmap(run, randomness="different")(torch.stack(list(updates))).unbind()
     made = made or [run(u) for u in updates]
     # the kernel reads it as the parameter lies in memory
-    return [
-        one if one.stride() == u.stride() and one.dtype == u.dtype else torch.empty_like(u).copy_(one)
-        for one, u in zip(made, updates)
-    ]
+    return [one if lies_as(one, u) else laid_as(one, u) for one, u in zip(made, updates)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from gradwright.engine.graph import ELEMENT, HOST, OPAQUE, REDUCTIONS, SHARED, TENSOR, Graph, Node
@@ -95,7 +95,7 @@ def plans(trace: Trace) -> list[Plan]:
     for key, at in trace.state.items():
         kind = trace.kinds[key]
         (numbers if kind == HOST else shared if kind == SHARED else stores)[key] = at
-    opaque = [at for at in graph.needed(list(stores.values())) if graph.nodes[at].op == OPAQUE]
+    opaque = [at for at in graph.needed(stores.values()) if graph.nodes[at].op == OPAQUE]
     first = [_plan(trace, {"@": graph.nodes[at].args[0]}, feeds=graph.nodes[at].data) for at in opaque]
     return [*first, _plan(trace, stores, numbers, shared)]
 
@@ -136,14 +136,6 @@ def _needs_sweep(graph: Graph, at: int) -> bool:
     return node.op in REDUCTIONS and graph.nodes[node.args[0]].kind == ELEMENT
 
 
-def reached(graph: Graph, targets: Iterable[int], done: set[int] | frozenset[int] = frozenset()) -> list[int]:
+def reached(graph: Graph, targets: Iterable[int], done: Container[int] = ()) -> list[int]:
     """What ``targets`` depend on, in order, not looking behind opaque links and what is ``done``."""
-    found: set[int] = set()
-    wanted = list(targets)
-    while wanted:
-        at = wanted.pop()
-        if at not in found:
-            found.add(at)
-            if graph.nodes[at].op != OPAQUE and at not in done:
-                wanted.extend(graph.nodes[at].args)
-    return sorted(found)
+    return graph.needed(targets, lambda at: graph.nodes[at].op == OPAQUE or at in done)

@@ -6,14 +6,12 @@ import threading
 from collections.abc import Hashable, Sequence
 from typing import Any
 
-import torch
-
 from gradwright.core import Chain, Number, ParamSpec, Slot
 from gradwright.engine.bucket import Kernel
-from gradwright.engine.cpp import Layout
 from gradwright.engine.gpu_bucket import DeviceKernel
 from gradwright.engine.host import compile_host
-from gradwright.engine.plan import Plan, plans
+from gradwright.engine.layout import layout_of
+from gradwright.engine.plan import plans
 from gradwright.engine.symbol import Untraceable
 from gradwright.engine.trace import trace
 
@@ -103,20 +101,6 @@ class Family:
             kernels = [KERNELS[self.engine](one, layout) for one, layout in zip(made, layouts)]
             _programs[signature] = Program(kernels, self.inputs, traced.guards)
         return _programs[signature]
-
-
-def layout_of(chain: Chain, spec: ParamSpec, made: Plan, maximize: bool) -> Layout:
-    """How the tensors of a plan are stored beside a parameter of ``spec``."""
-    slots = chain.slots(spec)
-
-    def stored(name: str) -> torch.dtype:
-        if name.startswith("@"):
-            return spec.computing_dtype
-        slot = slots.get(name)
-        return slot.dtype_for(spec) if isinstance(slot, Slot) else spec.dtype
-
-    tables, vectors, singles = (tuple(map(stored, names)) for names in (made.tables, made.vectors, made.singles))
-    return Layout(spec.computing_dtype, tables, vectors, singles, maximize)
 
 
 _programs: dict[Hashable, Program] = {}

@@ -9,8 +9,8 @@ from torch import Tensor
 from gradwright.core import Number, Slot
 from gradwright.engine.cpp import print_cpp
 from gradwright.engine.job import Share
+from gradwright.engine.layout import layout_of
 from gradwright.engine.plan import Plan, plans
-from gradwright.engine.program import layout_of
 from gradwright.engine.symbol import Untraceable
 from gradwright.engine.trace import trace
 

@@ -89,12 +89,4 @@ def compile_shared(graph: Graph, outputs: Sequence[int]) -> Callable[[Mapping[in
 
 def _ordered(graph: Graph, outputs: Iterable[int]) -> list[int]:
     """What ``outputs`` depend on, in order, not looking behind host values."""
-    found: set[int] = set()
-    wanted = list(outputs)
-    while wanted:
-        at = wanted.pop()
-        if at not in found:
-            found.add(at)
-            if graph.nodes[at].kind != HOST:
-                wanted.extend(graph.nodes[at].args)
-    return sorted(found)
+    return graph.needed(outputs, lambda at: graph.nodes[at].kind == HOST)

@@ -15,8 +15,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from gradwright.engine.cpp import Layout
 from gradwright.engine.graph import COLUMN, ELEMENT, OPAQUE, ROW, TENSOR
+from gradwright.engine.layout import Layout
 from gradwright.engine.plan import Plan, table_of
 from gradwright.engine.triton_prelude import prelude
 from gradwright.engine.triton_values import ARGUMENTS, Values, plain

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 import torch
 
-from gradwright.engine.cpp import Layout
 from gradwright.engine.graph import COLUMN, ELEMENT, HOST, OPAQUE, REDUCTIONS, ROW, SHARED, TENSOR
+from gradwright.engine.layout import Layout
 from gradwright.engine.plan import Plan, reached, table_of
 from gradwright.engine.shared import host_arguments
 from gradwright.engine.symbol import Untraceable

@@ -15,8 +15,8 @@ import torch
 from gradwright import AdamW
 from gradwright.core import Number, ParamSpec
 from gradwright.engine import build, launch, select
+from gradwright.engine.layout import layout_of
 from gradwright.engine.plan import plans
-from gradwright.engine.program import layout_of
 from gradwright.engine.trace import trace
 from gradwright.engine.triton import print_triton
 from gradwright.engine.triton_values import ARGUMENTS
