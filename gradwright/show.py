@@ -13,9 +13,10 @@ from rich.table import Table
 
 import gradwright  # noqa: F401 (enters the recipes)
 from gradwright.contract import run_contract
-from gradwright.describe import TRAITS, rows
+from gradwright.describe import rows
 from gradwright.formula import formula_named
 from gradwright.recipe import Recipe, registry
+from gradwright.traits import TRAITS
 
 MARKS = {"passed": "[green]passed[/]", "excused": "[dim]excused[/]", "failed": "[red]FAILED[/]"}
 

@@ -35,14 +35,14 @@ def _damaged(recipe: RecipeClass, knobs: Knobs) -> Iterator[tuple[str, Any]]:
 
 
 @check()
-def impossible_numbers_are_refuses(recipe: RecipeClass, knobs: Knobs) -> None:
+def impossible_numbers_are_refused(recipe: RecipeClass, knobs: Knobs) -> None:
     """A number that is not finite, negative, or a beta of 1 is a ValueError that names it and the recipe."""
     for name, wrong in _damaged(recipe, knobs):
         _refuses(recipe, {**knobs, name: wrong}, name, ValueError)
 
 
 @check()
-def wrong_types_are_refuses(recipe: RecipeClass, knobs: Knobs) -> None:
+def wrong_types_are_refused(recipe: RecipeClass, knobs: Knobs) -> None:
     """A hyper-parameter of the wrong kind is a TypeError that names it and the recipe."""
     for name, value in _numbers(recipe, knobs).items():
         for wrong in ("0.1", {}, True, object()):

@@ -14,23 +14,7 @@ from gradwright.contract.descent import first_move, without_decay
 from gradwright.contract.training import MATRIX, Training, copies, is_shared, served, slots_of, weights
 from gradwright.core import Context
 from gradwright.core.transform import walk
-
-TRAITS = {
-    "elementwise": "no entry knows of another: permuting the entries permutes the steps",
-    "reduces": "a step depends on sums over the tensor",
-    "matrix": "it treats its parameters as matrices",
-    "scale_free": "multiplying all gradients by one number changes nothing",
-    "relative": "the step of a matrix is proportional to its weights",
-    "sign": "all entries of a tensor that move, move equally far",
-    "low_memory": "the state is no larger than the parameters",
-    "coupled_decay": "weight decay is part of the gradient",
-    "averages": "it keeps weights to evaluate with",
-    "needs_loss": "a step needs the loss",
-    "shared": "it keeps state for the whole optimizer",
-    "totals": "it sums over all parameters",
-    "clock": "it has cycles that follow the optimizer's clock",
-}
-"""The trait words that the contract knows, with what each one claims."""
+from gradwright.traits import TRAITS
 
 
 @check()

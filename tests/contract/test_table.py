@@ -6,8 +6,8 @@ from torch.optim import lr_scheduler
 import gradwright
 from gradwright.contract import CHECKS
 from gradwright.contract.schedules import SCHEDULERS
-from gradwright.contract.traits import TRAITS
 from gradwright.recipe import registry
+from gradwright.traits import TRAITS
 from tests.contract.table import ROWS
 
 OWN = {cls for cls in registry.values() if cls.__module__.startswith("gradwright.recipes.") and cls.made_by is None}
