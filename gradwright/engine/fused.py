@@ -120,6 +120,8 @@ class Roster:
                 for one in crew.families:
                     give_up(share.chain, one.spec, one.maximize, one.engine, why)
                 return False
+            except NoCompiler:
+                return False  # the next roster meets it again, and knows what to do
         return True
 
     def run(self, share: Share) -> tuple[list[Job], dict[str, Any]]:

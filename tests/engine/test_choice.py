@@ -119,3 +119,19 @@ def test_another_compiler_by_name(monkeypatch):
     monkeypatch.setenv("CXX", "/nonexistent/c++")
     assert build.compiler()[0] == path
     build.compiler.cache_clear()
+
+
+@pytest.mark.usefixtures("compiler")
+def test_a_compiler_that_fails_at_a_later_branch_is_no_compiler(request):
+    def branches(u, state, ctx):
+        return (u * 1.3571113 if ctx.step < 3 else u * 2.4681012), state
+
+    with recipe_of(Does(branches)) as recipe:
+        _, optimizer = trained(recipe=recipe, steps=2)
+        assert is_fused(optimizer)
+        request.getfixturevalue("broken_compiler")
+        (param,) = optimizer.param_groups[0]["params"]
+        with pytest.warns(UserWarning, match="compile"):
+            optimizer.step()
+        optimizer.step()
+        assert torch.equal(param.detach(), trained("eager", recipe=recipe, steps=4)[0])
