@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import gradwright as gw
+from tests.families import entries
 
 TORCHS = {gw.SGD: torch.optim.SGD, gw.Adam: torch.optim.Adam, gw.AdamW: torch.optim.AdamW, gw.NAdam: torch.optim.NAdam}
 TORCHS |= {gw.Adafactor: torch.optim.Adafactor, gw.Muon: torch.optim.Muon}
@@ -36,6 +37,7 @@ PUBLISHED = {
     },
     gw.NAdamW: {"betas": (0.9, 0.999), "eps": 1e-8},
     gw.lookahead(gw.SGD): {"k": 5, "alpha": 0.5},
+    **entries("PUBLISHED"),
 }
 
 

@@ -10,7 +10,7 @@ import gradwright as gw
 from gradwright.core import chain
 from gradwright.transforms import Ema, Scale, ScheduleFree
 from gradwright.transforms.orthogonalize import COEFFICIENTS, newton_schulz
-from tests.parity.test_worked_numbers import M2, S3, W0, G, S
+from tests.families.worked import M2, S3, W0, G, S
 from tests.reference.muon import response
 from tests.runs import as_recipe, run
 

@@ -1,67 +1,17 @@
-"""Published equations worked through by hand: given gradients, and the parameters that must come out.
-
-Gradients are given and never depend on the parameters. Two sets of data run through the table: ``W0, v0, 1.0`` with
-the gradients ``G, H, S``, printed to ten digits, and ``M2, S3`` with gradients of their own, printed to eight.
-"""
+"""Published equations worked through by hand: given gradients, and the parameters that must come out."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pytest
 
 import gradwright as gw
+from tests.families import rows
+from tests.families.kinds import Worked
+from tests.families.worked import M2, NAN, SHRINKING, G, H, S, eight_digits, matrix, scalar, vector
 from tests.runs import run
 
-NAN = float("nan")
-
-S = [0.1, -0.2, 0.3]
-W0 = [[1, 2], [3, 4]]
-G = [[[0.1, -0.2], [0.3, 0.4]], [[-0.2, 0.1], [0.05, -0.3]], [[0.15, 0.25], [-0.1, 0.2]]]
-V0 = [1, -2]
-H = [[0.5, 0.1], [-0.3, 0.2], [0.1, -0.4]]
-SHRINKING = [1, 0.1, -0.1]  # makes the second moment fall, where beta2 is small
-S3 = [0.5, -0.3, 0.2]
-M2 = [[[0.3, -0.1], [0.2, 0.4]], [[-0.2, 0.1], [0.05, 0.3]]]
 NO_SCALE = {"relative_step": False, "scale_parameter": False}
-
-
-@dataclass(frozen=True)
-class Worked:
-    """``after`` is what the parameter is after some of the steps."""
-
-    name: str
-    recipe: Any
-    knobs: dict[str, Any]
-    start: Any
-    steps: list[Any]
-    after: dict[int, Any]
-    state: dict[str, Any] = field(default_factory=dict)
-    role: str = ""
-    losses: list[float] | None = None
-    tolerance: float = 1e-8
-
-
-def scalar(name: str, recipe: Any, *after: float, steps: Any = S, tolerance: float = 1e-8, **knobs: Any) -> Worked:
-    expected = dict(enumerate(after, start=1))
-    return Worked(name, recipe, {"lr": 0.1, **knobs}, 1.0, steps, expected, tolerance=tolerance)
-
-
-def matrix(name: str, recipe: Any, after: dict[int, Any], steps: Any = G, **given: Any) -> Worked:
-    fields = {key: given.pop(key) for key in ("state", "role", "tolerance") if key in given}
-    return Worked(name, recipe, given, W0, steps, after, **fields)
-
-
-def vector(name: str, recipe: Any, after: dict[int, Any], start: Any = V0, steps: Any = H, **given: Any) -> Worked:
-    fields = {key: given.pop(key) for key in ("state", "role") if key in given}
-    return Worked(name, recipe, given, start, steps, after, **fields)
-
-
-def eight_digits(name: str, recipe: Any, *after: float, steps: Any = S3, **knobs: Any) -> Worked:
-    return scalar(name, recipe, *after, steps=steps, tolerance=1e-7, **knobs)
-
 
 ADAMS = [
     scalar("Adam", gw.Adam, 0.9000000100, 0.9366103604, 0.9022862539),
@@ -259,7 +209,7 @@ OTHERS = [
 ]
 
 
-@pytest.mark.parametrize("row", [*ADAMS, *ADAFACTORS, *SIGNS, *OTHERS], ids=lambda row: row.name)
+@pytest.mark.parametrize("row", [*ADAMS, *ADAFACTORS, *SIGNS, *OTHERS, *rows("WORKED")], ids=lambda row: row.name)
 def test_the_trajectory_has_its_worked_numbers(row):
     walk = run(row.recipe, [row.start], [[g] for g in row.steps], roles=[row.role], losses=row.losses, **row.knobs)
     for t, expected in row.after.items():

@@ -1,10 +1,8 @@
-"""Every part by itself: one update each, worked by hand."""
+"""Every part by itself: one update each, worked by hand. The families of recipes bring cases of their own parts."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 import torch
@@ -12,27 +10,12 @@ import torch
 import gradwright.transforms as parts
 from gradwright.core import Part
 from gradwright.core.transform import Transform
+from tests.families import families, rows
+from tests.families.kinds import case
 from tests.properties.acting import act, doubles
 from tests.reference.muon import response
 
 NAN = float("nan")
-
-
-@dataclass(frozen=True)
-class Case:
-    """``part`` turns ``u`` into ``answer``, and its state into ``after``."""
-
-    part: Any
-    u: Any
-    answer: Any
-    given: dict[str, Any] = field(default_factory=dict)
-    after: dict[str, Any] = field(default_factory=dict)
-
-
-def case(part: Any, u: Any, answer: Any, after: dict[str, Any] | None = None, **given: Any) -> Case:
-    if isinstance(part, tuple):
-        part = parts.Precondition(*part)
-    return Case(part, u, answer, given, after or {})
 
 
 MOMENTUM = [
@@ -140,7 +123,7 @@ WEIGHTS = [
     ),
 ]
 
-CASES = [*MOMENTUM, *MOMENTS, *DIRECTIONS, *STEPS, *WEIGHTS]
+CASES = [*MOMENTUM, *MOMENTS, *DIRECTIONS, *STEPS, *WEIGHTS, *rows("PARTS")]
 ABSTRACT = {parts.Moment, parts.Denominator}
 each_case = pytest.mark.parametrize("given", CASES, ids=lambda given: str(given.part))
 
@@ -201,6 +184,9 @@ def test_an_estimate_answers_with_the_square_or_the_root_whichever_it_was_made_f
 
 STAGES = {0: {"L2"}, 3: {"Lookahead", "ScheduleFree"}}
 STAGES[2] = {"Decay", "EveryKth", "LossScaled", "RelativeDecay", "RelativeStep", "Scale", "ShrinkOnNan", "WeightScale"}
+for module in families().values():
+    for stage, names in getattr(module, "STAGES", {}).items():
+        STAGES.setdefault(stage, set()).update(names)
 
 
 def test_stages_say_where_combinators_cut():
@@ -223,6 +209,7 @@ DEFAULTS = [
     (parts.ScheduleFree(1.0), parts.ScheduleFree(1.0, 0.9, 0.0, 0.0, 2.0)),
     (parts.ShrinkOnNan(), parts.ShrinkOnNan(0.99)),
     (parts.WeightScale(), parts.WeightScale(0.0)),
+    *rows("DEFAULTS"),
 ]
 
 

@@ -1,0 +1,50 @@
+"""Lion and Tiger: steps that are signs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradwright as gw
+from tests import reference
+from tests.families.kinds import MATRICES, Contract, Parity, variant
+
+TABLES = ((4, 3), (3, 5))
+
+ROLES = ("embedding", "bias", "")
+
+
+def _tiger(name: str, kind: str, shapes: Any, role: str | None, nan_at: tuple[int, ...] = (), **knobs: Any) -> Parity:
+    return Parity(f"tiger, {name}", gw.Tiger, reference.tiger, knobs, {"kind": kind}, shapes, role, nan_at=nan_at)
+
+
+CONTRACT = (
+    Contract(gw.Lion),
+    Contract(gw.Lion, {"weight_decay": 0.1}),
+    Contract(gw.Tiger),
+    Contract(
+        gw.Tiger,
+        {"accumulate": 2},
+        {"latecomers_start_at_one": "micro-batches are gathered in cycles that all tensors share"},
+    ),
+)
+
+PARITY = (
+    Parity("lion", gw.Lion, reference.lion, {"lr": 0.01, "weight_decay": 0.1}),
+    _tiger("kernel", "kernel", MATRICES, None, lr=0.02),
+    _tiger("embedding", "embedding", TABLES, "embedding", lr=0.02, weight_decay=0.1),
+    _tiger("bias", "bias", ((), (5,)), None, lr=0.02),
+    _tiger("table of biases", "bias", TABLES, "bias", lr=0.02),
+    _tiger("micro-steps", "kernel", MATRICES, None, lr=0.02, accumulate=4),
+    _tiger("nan", "kernel", MATRICES, None, (3, 4, 9), lr=0.02, shrink=0.9),
+    _tiger("gain, nan", "gain", ((5,), (2, 3)), "gain", (2, 8), lr=0.02),
+    _tiger("micro-steps, nan", "embedding", TABLES, "embedding", (4, 7), lr=0.02, accumulate=3),
+)
+
+GOLDEN = {
+    "Lion": variant(gw.Lion, None),
+    "Lion, decay": variant(gw.Lion, weight_decay=0.1),
+    "Tiger": variant(gw.Tiger, None),
+    "Tiger, roles": variant(gw.Tiger, roles=ROLES),
+    "Tiger, micro-steps": variant(gw.Tiger, roles=ROLES, accumulate=3),
+    "Tiger, nan": variant(gw.Tiger, roles=("gain", "gain", "gain"), nan_at=(4, 9)),
+}
