@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gradwright import checkpoint, from_torch, groups
-from gradwright.engine import Fused, Job, Share, capturing, eager, select, settle
+from gradwright.engine import Fused, Job, Progress, Share, capturing, eager, select, settle
 from gradwright.engine.explain import explain as equations
 from gradwright.engine.report import report
 from gradwright.engine.symbol import Untraceable
@@ -100,13 +100,13 @@ class Optimizer(StateKeeper):
     def _advance(self, loss: Any) -> None:
         shares = list(self._shares(loss))
         jobs: list[Job] = []
-        shared: dict[str, Any] = {}
+        pieces: list[Progress] = []
         if (engine := select.asked(self.engine)) != "eager":
             fused = self.__dict__.setdefault("_fused", Fused())
             for index, share in shares:
-                left, values = fused.run(index, share, engine)
+                left, fusing = fused.run(index, share, engine)
                 jobs += left
-                shared.update(values)
+                pieces += fusing
         else:
             jobs = [job for _, share in shares for job in share.jobs()]
         if jobs and capturing():
@@ -114,8 +114,7 @@ class Optimizer(StateKeeper):
                 f"{jobs[0].spec} runs on plain torch, which a CUDA graph would repeat with today's step count and "
                 "hyper-parameters; step outside of the graph"
             )
-        shared.update(settle(eager.run(job) for job in jobs))
-        for key, value in shared.items():
+        for key, value in settle([*pieces, *map(eager.run, jobs)]).items():
             for state in self.state.values():
                 if key in state:
                     state[key].copy_(value) if isinstance(value, Tensor) else state[key].fill_(value)

@@ -68,6 +68,8 @@ class Bucket:
             "scratch": np.empty((threads, vectors, longest if vectors else 0), dtype=real),
             "staging": np.empty((len(plan.vectors), total), dtype=real),
         }
+        self.parts = np.zeros((sum(map(len, plan.asks.values())), count), dtype=np.float64)
+        """What the kernel leaves for totals: parts x tensors."""
         sizes = {
             "tensors": count,
             "chunks": len(chunk),
@@ -82,6 +84,9 @@ class Bucket:
         self.scalars, self.table = self._held["scalars"], self._held["table"]
         self.numel, self.threads = int((dims[:, 0] * dims[:, 1]).sum()), threads
         self._slots: dict[str, list[Tensor]] = {}
+        own = len(plan.singles) - len(self.parts)
+        places = np.arange(self.parts.size, dtype=np.int64).reshape(self.parts.shape) * self.parts.itemsize
+        self._held["single_table"][own:] = self.parts.ctypes.data + places
 
     def point(self, others: dict[str, Sequence[Tensor]]) -> None:
         """Aim the pointer tables at this step's tensors: gradients and what opaque links made, by table name."""
@@ -93,7 +98,8 @@ class Bucket:
                 self.table[column] = list(map(Tensor.data_ptr, others[name]))
             else:
                 self._point_slot(name, self.table[column])
-        for names, table in ((plan.singles, "single_table"), (plan.vectors, "vector_table")):
+        slots = plan.singles[: len(plan.singles) - len(self.parts)]
+        for names, table in ((slots, "single_table"), (tuple(plan.vectors), "vector_table")):
             for column, name in enumerate(names):
                 self._point_slot(name, self._held[table][column])
 

@@ -305,6 +305,8 @@ class _Printer:
     def _expression(self, at: int, where: str) -> str:
         """The C++ of a node, inside a loop over entries (``e``) or vectors (``b``), or outside of loops (``v``)."""
         node: Node = self.nodes[at]
+        if node.op == "const":
+            return self._name(at, where)
         if node.op in ("input", OPAQUE):
             load = self._load(str(table_of(node)))
             return f"-{load}" if node.data == "grad" and self.layout.maximize else load

@@ -10,14 +10,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradwright.core import Total
 from gradwright.engine.bucket import Bucket, Kernel
-from gradwright.engine.job import Share
+from gradwright.engine.job import Progress, Share
 from gradwright.engine.layout import laid_as, lies_as
 from gradwright.engine.links import batches, run_link
 from gradwright.engine.program import Family, Program
 
 SMALL = 32768
 """Below this many numbers a second thread costs more than it brings."""
+UNKNOWN = float("nan")
+"""What stands for a total that is not known yet; no value computed by then depends on it."""
 
 _forked = False
 
@@ -30,6 +33,8 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
+
+Ages = list[tuple[float, ...]]
 
 
 class Crew:
@@ -44,6 +49,7 @@ class Crew:
         self.single = [at for at, param in enumerate(self.params) if param.numel() == 1]
         self.buckets: dict[tuple[Any, ...], Any] = {}
         self._batches: dict[tuple[int, ...], list[list[int]]] = {}
+        self._looked: tuple[Share, tuple[Sequence[Tensor], Ages]] | None = None
 
     @staticmethod
     def inputs(of: Family, share: Share, state: dict[str, Any]) -> tuple[float, ...]:
@@ -53,17 +59,14 @@ class Crew:
         loss = [float(share.loss)] if share.loss is not None and "loss" in of.inputs else []
         return (*share.chain.knobs().values(), state["step"] + 1.0, share.clock, *numbers, *held, *loss)
 
-    def run(self, share: Share) -> dict[str, Any]:
-        """Step; returns the new values of shared slots."""
+    def run(self, share: Share) -> list[Progress]:
+        """The step, in pieces that run one after another but for the totals that they wait for together."""
         grads, ages = self._seen(share)
+        self._looked = None
         unfit = self._unfit(grads)
         if not unfit and ages.count(ages[0]) == len(ages):
-            return self._advance(None, ages[0], grads, share)
-        shared: dict[str, Any] = {}
-        for age, members in self._apart(ages, unfit):
-            fitted = [laid_as(grads[at], self.params[at]) if at in unfit else grads[at] for at in members]
-            shared = self._advance(members, age, fitted, share)
-        return shared
+            return [self._advance(None, ages[0], grads, unfit, share)]
+        return [self._advance(members, age, grads, unfit, share) for age, members in self._apart(ages, unfit)]
 
     def agree(self, share: Share) -> bool:
         """Whether all parameters still run the same program at each age, as when the crew was formed.
@@ -80,15 +83,18 @@ class Crew:
                 return False
         return True
 
-    def present(self, share: Share) -> tuple[Sequence[Tensor], list[tuple[float, ...]]]:
+    def present(self, share: Share) -> tuple[Sequence[Tensor], Ages]:
         """This step's gradients, laid out as the parameters are, and the age of each parameter with its Numbers."""
         grads, ages = self._seen(share)
+        self._looked = None
         unfit = self._unfit(grads)
         if unfit:
             grads = [laid_as(g, p) if at in unfit else g for at, (g, p) in enumerate(zip(grads, self.params))]
         return grads, ages
 
-    def _seen(self, share: Share) -> tuple[Sequence[Tensor], list[tuple[float, ...]]]:
+    def _seen(self, share: Share) -> tuple[Sequence[Tensor], Ages]:
+        if self._looked is not None and self._looked[0] is share:
+            return self._looked[1]
         if self.whole:
             states, grads = share.states, share.grads
         else:
@@ -98,7 +104,9 @@ class Crew:
             self.states = list(states)
             self.buckets.clear()
         kept = ("step", *self.family.numbers)
-        return grads, list(zip(*(map(itemgetter(key), states) for key in kept)))
+        seen = grads, list(zip(*(map(itemgetter(key), states) for key in kept)))
+        self._looked = share, seen
+        return seen
 
     def _unfit(self, grads: Sequence[Tensor]) -> set[int]:
         """The gradients that do not lie in memory as their parameters do."""
@@ -113,9 +121,7 @@ class Crew:
             return set()
         return {at for at, (grad, param) in enumerate(zip(grads, self.params)) if not lies_as(grad, param)}
 
-    def _apart(
-        self, ages: Sequence[tuple[float, ...]], unfit: set[int]
-    ) -> Iterator[tuple[tuple[float, ...], tuple[int, ...]]]:
+    def _apart(self, ages: Ages, unfit: set[int]) -> Iterator[tuple[tuple[float, ...], tuple[int, ...]]]:
         """Parameters of one age at a time, so few of the ``unfit`` at once that their copies take little memory."""
         by_age: dict[tuple[float, ...], list[int]] = {}
         for at, age in enumerate(ages):
@@ -127,25 +133,48 @@ class Crew:
                 yield age, tuple(batch)
 
     def _advance(
-        self, members: tuple[int, ...] | None, age: tuple[float, ...], grads: Sequence[Tensor], share: Share
-    ) -> dict[str, float]:
+        self,
+        members: tuple[int, ...] | None,
+        age: tuple[float, ...],
+        grads: Sequence[Tensor],
+        unfit: set[int],
+        share: Share,
+    ) -> Progress:
         """Step parameters of one age; ``members`` are all of them where it is None."""
         states = self.states if members is None else [self.states[at] for at in members]
         values = self.inputs(self.family, share, states[0])
         program = self.family.program(values)
-        scalars = program.scalars(values)
-        if len(program.kernels) == 1:
-            self._launch(program.kernels[0], members, scalars, {"grad": grads})
+        sums = [UNKNOWN] * len(program.sums)
+        for kernel in program.asking:
+            scalars = program.scalars((*values, *sums))
+            found = self._launch(
+                kernel, members, _row(program, kernel, scalars), {"grad": self._laid(members, grads, unfit)}
+            )
+            parts = dict(zip(kernel.plan.singles[-len(found) :], found))
+            for name, keys in kernel.plan.asks.items():
+                answer = yield Total(name, *(torch.tensor(parts[key], dtype=torch.float64) for key in keys))
+                for key, value in zip(keys, answer if len(keys) > 1 else [answer]):
+                    sums[program.sums.index(key)] = float(value)
+        scalars = program.scalars((*values, *sums))
+        fitted = self._laid(members, grads, unfit)
+        if len(program.kernels) == 1 + len(program.asking):
+            self._launch(program.kernels[-1], members, _row(program, program.kernels[-1], scalars), {"grad": fitted})
         else:
-            self._launch_around_links(program, members, scalars, grads, share, age[0] + 1.0)
-        rest = scalars[sum(len(kernel.row) for kernel in program.kernels) :]
+            self._launch_around_links(program, members, scalars, fitted, share, age[0] + 1.0)
         step = age[0] + 1.0
         for state in states:
             state["step"] = step
+        rest = scalars[sum(len(kernel.row) for kernel in program.kernels) :]
         for key, value in zip(program.numbers, rest):
             for state in states:
                 state[key] = value
         return dict(zip(program.shared, rest[len(program.numbers) :]))
+
+    def _laid(self, members: tuple[int, ...] | None, grads: Sequence[Tensor], unfit: set[int]) -> Sequence[Tensor]:
+        """The gradients of some parameters as these lie in memory."""
+        if members is None:
+            return grads
+        return [laid_as(grads[at], self.params[at]) if at in unfit else grads[at] for at in members]
 
     def _launch(
         self,
@@ -153,7 +182,8 @@ class Crew:
         members: tuple[int, ...] | None,
         scalars: Sequence[float],
         others: dict[str, Sequence[Tensor]],
-    ) -> None:
+    ) -> list[float]:
+        """Run a kernel; returns the parts of totals that it leaves, added up over the tensors."""
         key = (id(kernel), members)
         bucket = self.buckets.get(key)
         if bucket is None:
@@ -162,11 +192,12 @@ class Crew:
             params = self.params if members is None else [self.params[at] for at in members]
             states = self.states if members is None else [self.states[at] for at in members]
             bucket = self.buckets[key] = Bucket(kernel, params, states, torch.get_num_threads())
-        bucket.scalars[:] = scalars[: len(kernel.row)]
+        bucket.scalars[:] = scalars
         bucket.point(others)
         kernel(bucket, 1 if _forked or bucket.numel < SMALL else min(torch.get_num_threads(), bucket.threads))
         if "param" in kernel.plan.stores:
             torch.autograd.graph.increment_version(bucket.params)
+        return bucket.parts.sum(axis=1).tolist()
 
     def _launch_around_links(
         self,
@@ -184,10 +215,8 @@ class Crew:
         position = {at: k for k, at in enumerate(everyone)}
         for batch in self._batches[everyone]:
             others: dict[str, Sequence[Tensor]] = {"grad": [grads[position[at]] for at in batch]}
-            offset = 0
-            for kernel in program.kernels:
-                row = scalars[offset : offset + len(kernel.row)]
-                offset += len(row)
+            for kernel in program.kernels[len(program.asking) :]:
+                row = _row(program, kernel, scalars)
                 if kernel.plan.feeds is None:
                     self._launch(kernel, tuple(batch), row, others)
                     continue
@@ -196,3 +225,9 @@ class Crew:
                 self._launch(kernel, tuple(batch), row, others)
                 link = share.chain.children()[kernel.plan.feeds]
                 others[f"@{kernel.plan.feeds}"] = run_link(link, others.pop("@"), share, self.params[batch[0]], step)
+
+
+def _row(program: Program, kernel: Any, scalars: Sequence[float]) -> Sequence[float]:
+    """A kernel's part of what the host program computes."""
+    begin = program.begins[program.kernels.index(kernel)]
+    return scalars[begin : begin + len(kernel.row)]

@@ -12,7 +12,7 @@ from gradwright.core import Total
 from gradwright.engine.job import Progress
 
 
-def settle(jobs: Iterable[Progress]) -> dict[str, Tensor]:
+def settle(jobs: Iterable[Progress]) -> dict[str, Any]:
     """Run all jobs to their end; returns the new values of shared state, which the caller writes.
 
     Jobs without totals run and end one after another, so that only one of them holds intermediate tensors.
@@ -20,7 +20,7 @@ def settle(jobs: Iterable[Progress]) -> dict[str, Tensor]:
     Raises:
         RuntimeError: a total is settled twice in one step.
     """
-    shared: dict[str, Tensor] = {}
+    shared: dict[str, Any] = {}
     settled: set[str] = set()
     waiting: list[tuple[Progress, Any]] = [(job, None) for job in jobs]
     while waiting:

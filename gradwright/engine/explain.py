@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gradwright.core import Chain, Number, ParamSpec, Slot
 from gradwright.engine.graph import COLUMN, ELEMENT, OPAQUE, ROW, Graph
+from gradwright.engine.symbol import sum_keys
 from gradwright.engine.trace import Trace, trace
 
 LETTERS = {
@@ -66,7 +67,11 @@ class _Writer:
         self.knobs = chain.knobs()
         self.names = _letters([*self.knobs, *found.slots], latex)
         self.stored = {at: key for key, at in found.state.items()}
-        live = self.graph.needed([found.update, *found.state.values()])
+        self.sums = {
+            key: at for name, parts in found.totals.items() for key, at in zip(sum_keys(name, len(parts)), parts)
+        }
+        parts = [at for parts in found.totals.values() for at in parts]
+        live = self.graph.needed([found.update, *found.state.values(), *parts])
         uses: dict[int, int] = {}
         for at in live:
             for arg in self.graph.nodes[at].args:
@@ -99,6 +104,8 @@ class _Writer:
         legend = [(self.names[key], f"{key} = {value:g}") for key, value in self.knobs.items()]
         legend += [(self.names[key], _meaning(key, slot)) for key, slot in self.trace.slots.items()]
         legend += [("g", "gradient"), ("p", "parameter"), ("t", "this parameter's step")]
+        if self.sums:
+            legend.append((r"\sum_{\text{all}}" if self.latex else "Σ", "sum over all parameters"))
         return Explanation(tuple(equations), tuple(legend))
 
     def _term(self, at: int) -> tuple[str, int]:
@@ -116,8 +123,11 @@ class _Writer:
     def _written(self, at: int) -> tuple[str, int]:
         op, args, data, kind = self.graph.nodes[at]
         minus, dot = ("-", r" \, ") if self.latex else ("−", " ")
+        sigma = r"\sum_{\text{all}}" if self.latex else "Σ"
         if op == "const":
             return f"{data:g}", ATOM if data >= 0 else SUM
+        if op == "input" and data in self.sums:
+            return f"{sigma}({self._term(self.sums[data])[0]})", ATOM
         if op == "input":
             return self.names.get(data) or LETTERS.get(data, (data, data))[self.latex], ATOM
         if op == "add":

@@ -12,7 +12,7 @@ from gradwright.engine import select
 from gradwright.engine.build import NoCompiler
 from gradwright.engine.crew import Crew
 from gradwright.engine.gpu_crew import DeviceCrew
-from gradwright.engine.job import Job, Share
+from gradwright.engine.job import Job, Progress, Share
 from gradwright.engine.program import Family, family, give_up, kind_of
 from gradwright.engine.symbol import Untraceable
 
@@ -26,14 +26,14 @@ class Fused:
     def __init__(self) -> None:
         self._rosters: dict[int, Roster] = {}
 
-    def run(self, index: int, share: Share, engine: str) -> tuple[list[Job], dict[str, Any]]:
-        """Step what can be fused of a group's share.
+    def run(self, index: int, share: Share, engine: str) -> tuple[list[Job], list[Progress]]:
+        """How to step a group's share.
 
         Args:
             engine: what the optimizer asks for; each device has its own way to serve ``"auto"``.
 
         Returns:
-            The jobs left to the eager engine, and the new values of shared slots.
+            The jobs left to the eager engine, and the pieces of a step that kernels run.
         """
         roster = self._roster(index, share, engine)
         while not roster.agrees(share):
@@ -124,12 +124,8 @@ class Roster:
                 return False  # the next roster meets it again, and knows what to do
         return True
 
-    def run(self, share: Share) -> tuple[list[Job], dict[str, Any]]:
-        left: list[Job] = [share.job(at) for at in self.eager]
-        shared: dict[str, Any] = {}
-        for crew in self.crews:
-            shared.update(crew.run(share))
-        return left, shared
+    def run(self, share: Share) -> tuple[list[Job], list[Progress]]:
+        return [share.job(at) for at in self.eager], [piece for crew in self.crews for piece in crew.run(share)]
 
     def refresh(self, share: Share) -> None:
         for crew in self.crews:

@@ -94,6 +94,9 @@ class DeviceBucket:
         self._pointers = np.zeros((count, width), dtype=np.int64)
         self._pointers[:, -1] = list(map(Tensor.numel, self.params))
         self._known: dict[str, list[int]] = {}
+        handed = [key for keys in plan.asks.values() for key in keys]
+        self.parts = dict(zip(handed, torch.empty((len(handed), count), dtype=torch.float64, device=self.device)))
+        """What the kernel leaves for totals: for each part a number of each tensor."""
         self._for_capture: Tensor | None = None
         self._captured: list[Tensor] = []
 
@@ -103,13 +106,15 @@ class DeviceBucket:
         for column, name in enumerate([*plan.tables, *plan.vectors, *plan.singles]):
             if name == "param":
                 tensors: Sequence[Tensor] = self.params
+            elif name in self.parts:
+                tensors = self.parts[name].unbind()
             elif name in others:
                 tensors = others[name]
             else:
                 tensors = list(map(itemgetter(name), self.states))
             pointers = list(map(Tensor.data_ptr, tensors))
             if self._known.get(name) != pointers:
-                if name != "param" and name not in others:
+                if name != "param" and name not in others and name not in self.parts:
                     refuse_strangers(self.kernel, self.params, name, tensors)
                 self._known[name] = pointers
                 self._pointers[:, column] = pointers

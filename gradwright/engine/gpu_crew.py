@@ -10,16 +10,17 @@ was: which parameters have gradients and where these lie, and plain torch betwee
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from gradwright.engine.crew import Crew
+from gradwright.core import Total
+from gradwright.engine.crew import UNKNOWN, Crew
 from gradwright.engine.gpu_bucket import NOT_WARM, DeviceBucket
-from gradwright.engine.job import Share
+from gradwright.engine.job import Progress, Share
 from gradwright.engine.links import batches, run_link
 from gradwright.engine.program import Family, Program
 
@@ -51,21 +52,14 @@ class DeviceCrew(Crew):
         unknown = len(of.shared) + ("loss" in of.inputs)
         return (*share.chain.knobs().values(), state["step"] + 1.0, share.clock, *numbers, *[float("nan")] * unknown)
 
-    def run(self, share: Share) -> dict[str, Any]:
-        """Step, or where a CUDA graph is being captured, record a step and leave the host's counts as they are."""
+    def run(self, share: Share) -> list[Progress]:
+        """A step, or where a CUDA graph is being captured, its record, which leaves the host's counts as they are."""
         captured = capturing()
-        shared: dict[str, Any] = {}
-        used: list[DeviceBucket] = []
+        if captured:
+            self._in_graph = []
         with self._on_device():
             grads, teams = self._teams(share)
-            for team in teams:
-                shared.update(self._step(team, grads, share, captured, used))
-        if captured:
-            self._in_graph = used
-            _captured.extend(used)
-        else:
-            self._grow(teams)
-        return shared
+        return [self._step(team, grads, share, captured) for team in teams]
 
     def refresh(self, share: Share) -> None:
         """Do the host's part of a step whose kernels a CUDA graph is about to replay.
@@ -78,10 +72,9 @@ class DeviceCrew(Crew):
             due = [
                 (self.buckets.get((id(kernel), batch)), team.rows(kernel, batch))
                 for team in teams
-                for batch in self._runs(team)
-                for kernel in team.program.kernels
+                for kernel, batch in self._launches(team)
             ]
-            if not self._in_graph or [bucket for bucket, _ in due] != self._in_graph:
+            if not self._in_graph or {id(bucket) for bucket, _ in due} != set(map(id, self._in_graph)):
                 raise RuntimeError(
                     "the next step is not the one that was captured: a parameter joined or left, or a recipe takes "
                     "another branch at this step (a first step, the last of a cycle); capture it again"
@@ -108,7 +101,8 @@ class DeviceCrew(Crew):
         for at, age in enumerate(ages):
             if age not in known:
                 program, scalars = self._computed(share, at)
-                key = (id(program), age if len(program.kernels) > 1 else None)
+                links = any(kernel.plan.feeds for kernel in program.kernels)
+                key = (id(program), age if links else None)
                 known[age] = teams.setdefault(key, _Team(program, [], [], {}))
                 known[age].scalars[age] = scalars
             known[age].members.append(at)
@@ -119,30 +113,59 @@ class DeviceCrew(Crew):
         """The program for one parameter, and what the host computes for it."""
         values = self.inputs(self.family, share, self.states[at])
         program = self.family.program(values)
-        return program, program.scalars(values)
+        return program, program.scalars((*values, *[UNKNOWN] * len(program.sums)))
 
-    def _step(
-        self, team: _Team, grads: Sequence[Tensor], share: Share, captured: bool, used: list[DeviceBucket]
-    ) -> dict[str, Any]:
+    def _step(self, team: _Team, grads: Sequence[Tensor], share: Share, captured: bool) -> Progress:
+        """Launch a team's kernels; totals stay on the device, where the host never waits for them."""
         shared: dict[str, Any] = {}
-        for batch in self._runs(team):
-            others: dict[str, Sequence[Tensor]] = {"grad": [grads[at] for at in batch]}
-            for kernel in team.program.kernels:
-                link = kernel.plan.feeds
-                if link is not None:
-                    computing = self.family.spec.computing_dtype
-                    others["@"] = [torch.empty_like(self.params[at], dtype=computing) for at in batch]
-                bucket = self._bucket(kernel, batch, captured)
-                used.append(bucket)
-                if not captured:
-                    bucket.fill(team.rows(kernel, batch))
-                bucket.point(others, captured)
-                shared.update(bucket.derive(self._given(share) if kernel.shared is not None else {}))
-                bucket.launch()
-                if link is not None:
-                    others[f"@{link}"] = self._linked(link, others.pop("@"), batch, share, team.ages[0][0] + 1.0)
-            torch.autograd.graph.increment_version([self.params[at] for at in batch])
+        given: dict[str, Tensor] = {}
+        program, everyone = team.program, tuple(team.members)
+        for kernel in program.asking:
+            with self._on_device():
+                others: dict[str, Sequence[Tensor]] = {"grad": [grads[at] for at in everyone]}
+                bucket, _ = self._launched(kernel, everyone, team, others, share, given, captured)
+                parts = {key: found.sum() for key, found in bucket.parts.items()}
+            for name, keys in kernel.plan.asks.items():
+                answer = yield Total(name, *(parts[key] for key in keys))
+                given.update(zip(keys, answer if len(keys) > 1 else [answer]))
+        with self._on_device():
+            for batch in self._runs(team):
+                others = {"grad": [grads[at] for at in batch]}
+                for kernel in program.kernels[len(program.asking) :]:
+                    link = kernel.plan.feeds
+                    if link is not None:
+                        computing = self.family.spec.computing_dtype
+                        others["@"] = [torch.empty_like(self.params[at], dtype=computing) for at in batch]
+                    _, derived = self._launched(kernel, batch, team, others, share, given, captured)
+                    shared.update(derived)
+                    if link is not None:
+                        others[f"@{link}"] = self._linked(link, others.pop("@"), batch, share, team.ages[0][0] + 1.0)
+                torch.autograd.graph.increment_version([self.params[at] for at in batch])
+        if not captured:
+            self._grow([team])
         return shared
+
+    def _launched(
+        self,
+        kernel: Any,
+        batch: tuple[int, ...],
+        team: _Team,
+        others: dict[str, Sequence[Tensor]],
+        share: Share,
+        sums: dict[str, Tensor],
+        captured: bool,
+    ) -> tuple[DeviceBucket, dict[str, Tensor]]:
+        """Launch one kernel; returns its bucket and the new shared values that it comes with."""
+        bucket = self._bucket(kernel, batch, captured)
+        if captured:
+            self._in_graph.append(bucket)
+            _captured.append(bucket)
+        else:
+            bucket.fill(team.rows(kernel, batch))
+        bucket.point(others, captured)
+        derived = bucket.derive({**self._given(share), **sums} if kernel.shared is not None else {})
+        bucket.launch()
+        return bucket, derived
 
     def _linked(
         self, link: str, updates: Sequence[Tensor], batch: Sequence[int], share: Share, step: float
@@ -164,9 +187,16 @@ class DeviceCrew(Crew):
             key: value.reshape(()).to(self.device, torch.float64, non_blocking=True) for key, value in given.items()
         }
 
+    def _launches(self, team: _Team) -> Iterator[tuple[Any, tuple[int, ...]]]:
+        """The kernels of a step with the parameters of each launch."""
+        program = team.program
+        yield from ((kernel, tuple(team.members)) for kernel in program.asking)
+        for batch in self._runs(team):
+            yield from ((kernel, batch) for kernel in program.kernels[len(program.asking) :])
+
     def _runs(self, team: _Team) -> Iterable[tuple[int, ...]]:
         """A team in batches for which all kernels run one after another: one, unless much would wait between them."""
-        if len(team.program.kernels) == 1:
+        if not any(kernel.plan.feeds for kernel in team.program.kernels):
             return [tuple(team.members)]
         runs: list[list[int]] = []
         room = 0
@@ -212,8 +242,7 @@ class _Team(NamedTuple):
 
     def rows(self, kernel: Any, batch: Sequence[int]) -> list[tuple[float, ...]]:
         """The rows of scalars of a kernel: one that serves all, or one for each of a batch."""
-        kernels = self.program.kernels
-        begin = sum(len(other.row) for other in kernels[: kernels.index(kernel)])
+        begin = self.program.begins[self.program.kernels.index(kernel)]
         cut = slice(begin, begin + len(kernel.row))
         if len(self.scalars) == 1:
             return [next(iter(self.scalars.values()))[cut]]

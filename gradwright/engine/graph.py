@@ -46,8 +46,9 @@ class Graph:
         self.nodes: list[Node] = []
         self._known: dict[tuple[Any, ...], int] = {}
 
-    def constant(self, value: float) -> int:
-        return self._intern(Node("const", (), float(value), HOST))
+    def constant(self, value: float, kind: int = HOST) -> int:
+        """A number; as an ``ELEMENT``, a tensor full of it."""
+        return self._intern(Node("const", (), float(value), kind))
 
     def input(self, name: str, kind: int) -> int:
         return self._intern(Node("input", (), name, kind))
@@ -67,7 +68,7 @@ class Graph:
         return self._intern(Node(op, args, None, kind))
 
     def _is_one(self, at: int) -> bool:
-        return self.nodes[at].op == "const" and self.nodes[at].data == 1.0
+        return self.nodes[at].op == "const" and self.nodes[at].data == 1.0 and self.nodes[at].kind == HOST
 
     def reduce(self, op: str, arg: int, kind: int) -> int:
         """The sum or largest entry of ``arg``, for each row or column, or for the whole tensor, as ``kind`` says."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gradwright.core import Chain, ParamSpec, Total
 
-Progress = Generator[Total, Any, dict[str, Tensor]]
+Progress = Generator[Total, Any, dict[str, Any]]
 """What an engine runs: it yields totals, receives their sums, writes at its end, and returns new shared values."""
 
 

@@ -35,6 +35,8 @@ def layout_of(chain: Chain, spec: ParamSpec, made: Plan, maximize: bool) -> Layo
     def stored(name: str) -> torch.dtype:
         if name.startswith("@"):
             return spec.computing_dtype
+        if name.startswith("+"):
+            return torch.float64
         slot = slots.get(name)
         return slot.dtype_for(spec) if isinstance(slot, Slot) else spec.dtype
 

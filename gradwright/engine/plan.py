@@ -6,6 +6,7 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from gradwright.engine.graph import ELEMENT, HOST, OPAQUE, REDUCTIONS, SHARED, TENSOR, Graph, Node
+from gradwright.engine.symbol import Untraceable, sum_keys
 from gradwright.engine.trace import Trace
 
 
@@ -19,13 +20,15 @@ class Plan:
         tables: the full-size tensors it touches, by name: ``param``, ``grad``, slots, and ``@link`` for what an opaque
             link made.
         vectors: slots with one number of each row or column, by name, with their kinds.
-        singles: slots with one number of each tensor.
+        singles: slots with one number of each tensor, and the parts of totals that it hands over.
         sweeps: for each sweep but the last, the reductions it completes.
         stores: the values that the last sweep writes, by name; for ``param`` the value to subtract from it.
         numbers: the new value of each Number, a host node.
         shared: the new value of each shared slot, a shared node.
         split: how many leading dimensions are the rows, where rows or columns occur.
         feeds: the opaque link for which it prepares the table ``@``, if it is not the kernel that ends the step.
+        asks: the totals whose parts it hands over, if it is not the kernel that ends the step: name and keys of the
+            parts, which are ``singles`` in double.
     """
 
     graph: Graph
@@ -39,6 +42,7 @@ class Plan:
     shared: dict[str, int]
     split: int | None
     feeds: str | None
+    asks: dict[str, tuple[str, ...]]
 
     @property
     def last(self) -> int:
@@ -83,10 +87,13 @@ def table_of(node: Node) -> str | None:
 
 
 def plans(trace: Trace) -> list[Plan]:
-    """The kernels of a step, in order: one before each opaque link, and the one that writes.
+    """The kernels of a step, in order: those that ask for totals, one before each opaque link, the one that writes.
 
     Within a kernel, a sweep reads its inputs anew and recomputes what it needs, so that only the last one writes: there
     is no hazard between sweeps, and a step is all or nothing.
+
+    Raises:
+        Untraceable: a total depends on what an opaque link makes.
     """
     graph = trace.graph
     stores = {"param": trace.update}
@@ -96,8 +103,33 @@ def plans(trace: Trace) -> list[Plan]:
         kind = trace.kinds[key]
         (numbers if kind == HOST else shared if kind == SHARED else stores)[key] = at
     opaque = [at for at in graph.needed(stores.values()) if graph.nodes[at].op == OPAQUE]
+    asking = [
+        _plan(trace, {key: at for name in names for key, at in _parts(trace, name)}, asks=names)
+        for names in _rounds(trace)
+    ]
     first = [_plan(trace, {"@": graph.nodes[at].args[0]}, feeds=graph.nodes[at].data) for at in opaque]
-    return [*first, _plan(trace, stores, numbers, shared)]
+    return [*asking, *first, _plan(trace, stores, numbers, shared)]
+
+
+def _parts(trace: Trace, total: str) -> list[tuple[str, int]]:
+    parts = trace.totals[total]
+    return list(zip(sum_keys(total, len(parts)), parts))
+
+
+def _rounds(trace: Trace) -> list[list[str]]:
+    """Totals in order, those together that can be asked for before any of them is known."""
+    rounds: list[list[str]] = []
+    unknown: set[str] = set()
+    for name, parts in trace.totals.items():
+        needed = [trace.graph.nodes[at] for at in trace.graph.needed(parts)]
+        if any(node.op == OPAQUE for node in needed):
+            raise Untraceable(f"the total {name!r} of what plain torch makes")
+        if not rounds or unknown & {node.data for node in needed if node.op == "input"}:
+            rounds.append([])
+            unknown.clear()
+        rounds[-1].append(name)
+        unknown.update(key for key, _ in _parts(trace, name))
+    return rounds
 
 
 def _plan(
@@ -106,6 +138,7 @@ def _plan(
     numbers: dict[str, int] | None = None,
     shared: dict[str, int] | None = None,
     feeds: str | None = None,
+    asks: Iterable[str] = (),
 ) -> Plan:
     graph, nodes = trace.graph, trace.graph.nodes
     live = reached(graph, stores.values())
@@ -122,12 +155,16 @@ def _plan(
     inputs = {nodes[at].data for at in live if nodes[at].op == "input"}
     touched = [key for key in trace.slots if key in inputs or key in stores]
     vectors = {key: trace.kinds[key] for key in touched if TENSOR < trace.kinds[key] < ELEMENT}
-    singles = tuple(key for key in touched if trace.kinds[key] == TENSOR)
+    asked = {name: tuple(key for key, _ in _parts(trace, name)) for name in asks}
+    handed = tuple(key for keys in asked.values() for key in keys)
+    singles = (*(key for key in touched if trace.kinds[key] == TENSOR), *handed)
     read = [table for at in live if (table := table_of(nodes[at])) is not None]
     written = [name for name in stores if name not in vectors and name not in singles]
     tables = tuple(dict.fromkeys([*(["param"] if "param" in stores else []), *read, *written]))
     split = trace.split if any(TENSOR < nodes[at].kind < ELEMENT for at in live) else None
-    return Plan(graph, tuple(host), tables, vectors, singles, sweeps, stores, numbers or {}, shared or {}, split, feeds)
+    return Plan(
+        graph, tuple(host), tables, vectors, singles, sweeps, stores, numbers or {}, shared or {}, split, feeds, asked
+    )
 
 
 def _needs_sweep(graph: Graph, at: int) -> bool:

@@ -27,18 +27,25 @@ class Program:
     """The kernels of a step with the host program that feeds them, valid while its guards hold.
 
     Attributes:
-        kernels: one before each opaque link, and the one that ends the step.
-        inputs: the host inputs, in the order in which ``scalars`` takes them.
+        kernels: those that ask for totals, one before each opaque link, and the one that ends the step.
+        asking: those that ask for totals.
+        inputs: the host inputs, in the order in which ``scalars`` takes them; the sums of totals are the last.
+        sums: the keys of the sums of totals.
         scalars: from host inputs to each kernel's row, then the new Numbers, then the new shared values.
+        begins: where each kernel's row begins among them.
         split: how many leading dimensions are rows, where a kernel sees a matrix.
     """
 
     def __init__(self, kernels: Sequence[Any], inputs: tuple[str, ...], guards: dict[int, Any]) -> None:
-        self.kernels, self.inputs = tuple(kernels), inputs
+        self.kernels = tuple(kernels)
+        self.asking = tuple(kernel for kernel in kernels if kernel.plan.asks)
+        self.sums = tuple(key for kernel in self.asking for keys in kernel.plan.asks.values() for key in keys)
+        self.inputs = inputs = (*inputs, *self.sums)
         last = self.kernels[-1].plan
         self.numbers, self.shared = tuple(last.numbers), tuple(last.shared)
         self.split = next((kernel.plan.split for kernel in kernels if kernel.plan.split is not None), None)
         outputs = [at for kernel in kernels for at in kernel.row]
+        self.begins = tuple(sum(len(other.row) for other in kernels[:k]) for k in range(len(kernels)))
         outputs += [*last.numbers.values(), *last.shared.values()]
         self.scalars = compile_host(last.graph, outputs, inputs)
         self._decide = compile_host(last.graph, list(guards), inputs) if guards else None
@@ -94,7 +101,10 @@ class Family:
         traced = trace(self.chain, self.spec, numbers)
         made = plans(traced)
         layouts = [layout_of(self.chain, self.spec, one, self.maximize) for one in made]
-        parts = [(tuple(one.stores.items()), tuple(one.vectors.items()), one.singles, one.split) for one in made]
+        parts = [
+            (tuple(one.stores.items()), tuple(one.vectors.items()), one.singles, one.split, tuple(one.asks.items()))
+            for one in made
+        ]
         graph = tuple(traced.graph.nodes)
         signature = repr((self.engine, graph, parts, layouts, self.inputs, sorted(traced.guards.items())))
         if signature not in _programs:

@@ -50,8 +50,13 @@ def _kernel_lines(made: Plan, sizes: dict[str, int], own: int) -> list[str]:
     lines = [f"kernel: {sweeps}, {moved} bytes per number"]
     for index in range(made.last + 1):
         stored = ", ".join("what the next link takes" if name == "@" else name for name in made.stores)
+        if made.asks:
+            stored = f"the parts of {', '.join(made.asks)}"
         end = f"completes {len(made.sweeps[index])} reductions" if index < made.last else f"writes {stored}"
         lines.append(f"  sweep {index + 1}: reads {', '.join(made.reads(index))}; {end}")
+    if made.asks:
+        lines[-1] = lines[-1].replace("; writes ", "; hands over ")
+        lines.append("then these are summed over all parameters")
     if made.feeds is not None:
         lines.append(f"then {made.feeds} as plain torch, batched over equal shapes")
     return lines

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from gradwright.core import Total
 from gradwright.engine.graph import COLUMN, ELEMENT, HOST, ROW, SHARED, TENSOR, Graph
 
 
@@ -23,6 +24,7 @@ class Tracer:
         self.shape = shape
         self.split: int | None = None
         self.guards: dict[int, bool | float] = {}
+        self.totals: dict[str, tuple[int, ...]] = {}
         self._values: dict[int, Any] = {}
 
     def symbol(self, name: str, kind: int) -> Symbol:
@@ -37,6 +39,25 @@ class Tracer:
 
     def apply(self, op: str, *args: Any) -> Symbol:
         return Symbol(self, self.graph.apply(op, *map(self.wrap, args)))
+
+    def full(self, value: float) -> Symbol:
+        """A tensor like the parameter, full of one number."""
+        return Symbol(self, self.graph.constant(value, ELEMENT))
+
+    def settle(self, total: Total) -> Any:
+        """What the sums over all parameters of a total's parts will be called.
+
+        Raises:
+            Untraceable: a part is no single number of this tensor, or the name was asked for before.
+        """
+        parts = tuple(map(self.wrap, total.parts))
+        if any(self.graph.nodes[at].kind != TENSOR for at in parts):
+            raise Untraceable(f"the total {total.name!r} of something else than one number of each tensor")
+        if total.name in self.totals:
+            raise Untraceable(f"the total {total.name!r}, which is asked for twice")
+        self.totals[total.name] = parts
+        sums = tuple(self.symbol(key, SHARED) for key in sum_keys(total.name, len(parts)))
+        return sums[0] if len(sums) == 1 else sums
 
     def kind_of(self, keep: Iterable[int]) -> int:
         """The kind of a value that keeps these dimensions.
@@ -81,6 +102,11 @@ class Tracer:
             else:
                 self._values[node] = HOST_OPS[op](*map(self.value, args))
         return self._values[node]
+
+
+def sum_keys(total: str, count: int) -> tuple[str, ...]:
+    """What the sums of a total are called among a program's inputs."""
+    return tuple(f"+{total}.{k}" for k in range(count))
 
 
 class Symbol:
@@ -195,6 +221,9 @@ class Symbol:
             kind = self.tracer.kind_of(d for d in range(ndim) if d not in gone)
         if kind == self.kind:
             return self
+        node = self.tracer.graph.nodes[self.node]
+        if node.op == "const" and kind == TENSOR:
+            return node.data * self.tracer.symbol("numel", TENSOR) if op == "sum" else self
         if self.kind != ELEMENT and kind != TENSOR:
             # what is one number for each row has nothing left to reduce along columns, and the other way round
             kind = TENSOR if {self.kind, kind} == {ROW, COLUMN} else self.kind
@@ -252,6 +281,10 @@ def _plain(op: str) -> Callable[..., Symbol]:
     return lambda tracer, *args: tracer.apply(op, *args)
 
 
+def _filled(tracer: Tracer, like: Symbol, value: float) -> Symbol:
+    return tracer.full(value) if like.kind == ELEMENT else Symbol(tracer, tracer.graph.constant(value))
+
+
 TORCH_FUNCTIONS: dict[Any, Callable[..., Symbol]] = {
     torch.sqrt: _plain("sqrt"),
     torch.exp: _plain("exp"),
@@ -266,6 +299,7 @@ TORCH_FUNCTIONS: dict[Any, Callable[..., Symbol]] = {
     torch.isfinite: _plain("isfinite"),
     torch.square: lambda tracer, x: x * x,
     torch.clamp: lambda tracer, x, min=None, max=None: x.clamp(min, max),
-    torch.ones_like: lambda tracer, x: Symbol(tracer, tracer.graph.constant(1.0)),
-    torch.zeros_like: lambda tracer, x: Symbol(tracer, tracer.graph.constant(0.0)),
+    torch.ones_like: lambda tracer, x: _filled(tracer, x, 1.0),
+    torch.zeros_like: lambda tracer, x: _filled(tracer, x, 0.0),
+    torch.full_like: lambda tracer, x, value: _filled(tracer, x, value),
 }

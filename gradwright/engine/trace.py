@@ -25,6 +25,7 @@ class Trace:
         slots: what the chain declares.
         kinds: where each slot lives, as a kind of the graph.
         split: how many leading dimensions are the rows, where rows or columns occur.
+        totals: the parts of each total that is asked for, in order; its sums are inputs called by ``sum_keys``.
     """
 
     graph: Graph
@@ -34,6 +35,7 @@ class Trace:
     slots: dict[str, Slot | Number]
     kinds: dict[str, int]
     split: int | None
+    totals: dict[str, tuple[int, ...]]
 
 
 def trace(chain: Chain, spec: ParamSpec, numbers: dict[str, float]) -> Trace:
@@ -70,7 +72,7 @@ def trace(chain: Chain, spec: ParamSpec, numbers: dict[str, float]) -> Trace:
     update = tracer.wrap(u)
     if TENSOR <= tracer.graph.nodes[update].kind < ELEMENT and spec.numel > 1:
         raise Untraceable("an update that is smaller than its tensor")
-    return Trace(tracer.graph, update, changed, tracer.guards, slots, kinds, tracer.split)
+    return Trace(tracer.graph, update, changed, tracer.guards, slots, kinds, tracer.split, tracer.totals)
 
 
 def _run(chain: Chain, tracer: Tracer, u: Any, state: dict[str, Any], ctx: Context) -> tuple[Any, dict[str, Any]]:
@@ -79,7 +81,7 @@ def _run(chain: Chain, tracer: Tracer, u: Any, state: dict[str, Any], ctx: Conte
     for (name, link), at in zip(chain.children().items(), chain.stages):
         assert isinstance(link, Transform)
         try:
-            u, state, ctx = _finished(symbolic.run(name, u, state, ctx))
+            u, state, ctx = _finished(symbolic.run(name, u, state, ctx), tracer)
         except Exception as why:  # a symbol is no tensor: in what is done to it there may be errors of any kind
             if not _stands_alone(link, ctx.spec, tracer.numbers):
                 raise why if isinstance(why, Untraceable) else Untraceable(f"{type(why).__name__}: {why}") from why
@@ -89,12 +91,17 @@ def _run(chain: Chain, tracer: Tracer, u: Any, state: dict[str, Any], ctx: Conte
     return u, state
 
 
-def _finished(walker: Walk) -> tuple[Any, dict[str, Any], Context]:
-    try:
-        total = next(walker)
-    except StopIteration as end:
-        return end.value
-    raise Untraceable(f"the total {total.name!r}")
+def _finished(walker: Walk, tracer: Tracer | None = None) -> tuple[Any, dict[str, Any], Context]:
+    """What a link's update comes to; its totals become inputs that are known later."""
+    answer = None
+    while True:
+        try:
+            total = walker.send(answer)
+        except StopIteration as end:
+            return end.value
+        if tracer is None:
+            raise Untraceable(f"the total {total.name!r}")
+        answer = tracer.settle(total)
 
 
 def _stands_alone(link: Transform, spec: ParamSpec, numbers: dict[str, float]) -> bool:

@@ -141,7 +141,6 @@ class _Printer(Values):
         tables = list(dict.fromkeys([*read, *written]))
         gathered = [at for at in reductions if self.nodes[at].kind != ROW]
         shape = "[HEIGHT, WIDTH]" if self.matrix else "[BLOCK]"
-        aligned = f"(({' | '.join(f'a_{plain(name)}' for name in tables)}) & 15) == 0"
         lines = [
             "c = tl.program_id(0).to(tl.int64)",
             *(ENTER_TILE if self.matrix else ENTER_CHUNK),
@@ -154,11 +153,25 @@ class _Printer(Values):
             *(f"a_{plain(name)} = {self.address(name)}" for name in tables),
             *(f"s{at} = tl.full({shape}, {self.empty(at)}, {self.real})" for at in gathered),
         ]
+        if tables:
+            lines += self._blocks(needed, reductions, written, tables)
+        lines += [self._hand_on(at) for at in gathered]
+        for name in plan.singles if final else ():
+            if name in plan.stores:
+                value = self.rounded(name, self.name(plan.stores[name], TENSOR))
+                lines += [self.pointer(name), f"tl.store(p_{plain(name)}, {value}, mask=c == tl.load(first + t))"]
+        return lines
+
+    def _blocks(self, needed: list[int], reductions: list[int], written: list[str], tables: list[str]) -> list[str]:
+        """The loops over a chunk's blocks: whole and aligned ones first, the rest under a mask."""
+        aligned = f"(({' | '.join(f'a_{plain(name)}' for name in tables)}) & 15) == 0"
         if self.matrix:
-            lines.append(f"whole = ({aligned}) & (columns % 16 == 0) & (left + WIDTH <= columns)")
-            lines.append("turn = tl.where(whole, bottom - (bottom - top) % HEIGHT, top)")
+            lines = [
+                f"whole = ({aligned}) & (columns % 16 == 0) & (left + WIDTH <= columns)",
+                "turn = tl.where(whole, bottom - (bottom - top) % HEIGHT, top)",
+            ]
         else:
-            lines.append(f"turn = tl.where({aligned}, end - (end - begin) % BLOCK, begin)")
+            lines = [f"turn = tl.where({aligned}, end - (end - begin) % BLOCK, begin)"]
         for masked in (False, True):
             mask = "m" if masked else ""
             for name in tables:
@@ -169,11 +182,6 @@ class _Printer(Values):
             inner += [self._gather(at, mask) for at in reductions]
             inner += [self._store(name, mask) for name in written]
             lines += [*self._loop(masked), *(f"    {line}" for line in inner)]
-        lines += [self._hand_on(at) for at in gathered]
-        for name in plan.singles if final else ():
-            if name in plan.stores:
-                value = self.rounded(name, self.name(plan.stores[name], TENSOR))
-                lines += [self.pointer(name), f"tl.store(p_{plain(name)}, {value}, mask=c == tl.load(first + t))"]
         return lines
 
     def _old(self, needed: Iterable[int], mask: str) -> str:

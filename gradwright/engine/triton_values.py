@@ -117,6 +117,8 @@ class Values:
             value = f"tl.load(number + t * {len(self.folds)} + {self.folds.index(at)}).to({self.real})"
         elif at in self.reductions:
             value = f"tl.load({self.whole(at)} + {index}{guard})"
+        elif node.op == "const":
+            value = self.name(at, node.kind)
         elif node.op not in ("input", OPAQUE):
             value = self._operation(at)
         elif node.kind == ELEMENT:

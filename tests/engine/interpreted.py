@@ -18,7 +18,7 @@ from gradwright.core.ops import largest, maximum, norm
 from gradwright.engine import gpu_bucket, gpu_crew, launch
 from tests.contract.table import ROWS
 from tests.engine.pair import Pair, apart, distance, leaves, left_to_eager
-from tests.engine.parts import recipe_of
+from tests.engine.parts import AVERAGED, CLIPPED, recipe_of
 
 triton = pytest.importorskip("triton")
 tl = triton.language
@@ -69,6 +69,17 @@ def test_steps_agree(row):
         pair.step(grads, lr=0.01 / (1 + time))
         pair.close(1e-5)
     assert left_to_eager(pair.fused) <= 1
+
+
+@pytest.mark.parametrize("part", [CLIPPED, AVERAGED], ids=["clipped", "averaged"])
+def test_totals_agree(part):
+    with recipe_of(part) as recipe:
+        pair = Pair(recipe, leaves((33, 7), (5,), (), (2000,)), engine="triton")
+        for time in range(3):
+            grads = pair.gradients()
+            grads[1] = grads[1] if time else None
+            pair.step(grads).close(1e-5)
+        assert left_to_eager(pair.fused) == 0
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16], ids=str)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from gradwright.core import Number, Slot, Total, Transform, chain
-from gradwright.core.ops import norm
+from gradwright.core.ops import norm, sqrt, total
 from gradwright.transforms import Ema, Scale
 from tests.runs import as_recipe
 
@@ -115,3 +115,21 @@ def counts(u: Any, state: Any, ctx: Any) -> Any:
 
 
 AVERAGE = Ema(0.9)
+
+
+def clipped(u, state, ctx):
+    """The update cut to a norm of one over all parameters."""
+    square = yield Total("square", total(u * u))
+    return u / sqrt(square + 1.0), state
+
+
+def averaged(u, state, ctx):
+    """Two totals of two parts and of one, the second of what the first made; a shared value remembers."""
+    squares, count = yield Total("squares", total(u * u), total(torch.ones_like(u)))
+    u = u / sqrt(squares / count + 1e-3)
+    sizes = yield Total("sizes", total(u.abs()))
+    memory = 0.5 * state["memory"] + 0.5 * sizes / count
+    return u * memory, {"memory": memory}
+
+
+CLIPPED, AVERAGED = Does(clipped), Does(averaged, Slot(keep=(), shared=True))
