@@ -20,25 +20,25 @@ class StateKeeper(torch.optim.Optimizer):
 
     def ready_states(
         self, index: int, group: dict[str, Any], chain: Chain, params: list[Tensor]
-    ) -> list[dict[str, Any]]:
-        """The states of these parameters, on their device and in their type.
+    ) -> tuple[list[dict[str, Any]], list[int]]:
+        """The states of these parameters, on their device and in their type, and where the parameters lie.
 
         Parameters seldom move, so what was looked at once is trusted for as long as pointers stay the same: then the
-        answer is the same list.
+        answers are the same lists.
         """
         rosters = self.__dict__.setdefault("_rosters", {})
         # the same memory may hold other data: of another type, cut, or transposed
-        kinds = (Tensor.data_ptr, Tensor.dtype.__get__, Tensor.numel, Tensor.is_contiguous)  # type: ignore[attr-defined]
+        kinds = (Tensor.data_ptr, Tensor.nbytes.__get__, Tensor.is_contiguous)  # type: ignore[attr-defined]
         places = [list(map(kind, params)) for kind in kinds]
         known = rosters.get(index)
         if known is None or known[0] != places or not all(map(is_, known[1], params)) or not self._holds(known):
             for param in params:
                 self.settle_in(param, group, chain)
             known = rosters[index] = places, list(params), [self.state[param] for param in params], len(self.state)
-        states = known[2]
+        places, _, states, _ = known
         if chain.evaluates and any("training_weights" in state for state in states):
             raise RuntimeError("the evaluation weights are in place; call optimizer.train() before stepping")
-        return states
+        return states, places[0]
 
     def _holds(self, known: Any) -> bool:
         """Whether the states looked at before are still this optimizer's."""

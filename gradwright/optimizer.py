@@ -160,13 +160,15 @@ class Optimizer(StateKeeper):
                 )
             params = group["params"]
             grads = list(map(Tensor.grad.__get__, params))  # type: ignore[attr-defined]
-            if not _all_dense(grads):
+            places = _places(grads)
+            if places is None:
                 params, grads = self._with_gradients(group, grads)
+                places = _places(grads)
             if not params:
                 continue
-            states = self.ready_states(index, group, chain, params)
+            states, own = self.ready_states(index, group, chain, params)
             clock = group["clock"] + 1.0
-            yield index, Share(params, grads, states, chain, self.spec_of, clock, loss, group["maximize"])
+            yield index, Share(params, grads, states, chain, self.spec_of, clock, loss, group["maximize"], own, places)
 
     def _with_gradients(self, group: dict[str, Any], grads: list[Tensor | None]) -> tuple[list[Tensor], list[Tensor]]:
         pairs = [(param, grad) for param, grad in zip(group["params"], grads) if grad is not None]
@@ -278,12 +280,15 @@ def _equations(share: Share) -> list[str]:
         return []
 
 
-def _all_dense(grads: list[Tensor | None]) -> bool:
-    """Whether every gradient is there and dense; the loop is torch's own, since there may be thousands."""
+def _places(grads: list[Any]) -> list[int] | None:
+    """Where every gradient lies; ``None`` where one is missing or, being sparse, has no memory of its own.
+
+    The loop is torch's own, since there may be thousands.
+    """
     try:
-        return set(map(Tensor.layout.__get__, grads)) == {torch.strided}  # type: ignore[attr-defined]
-    except TypeError:  # None has no layout
-        return False
+        return list(map(Tensor.data_ptr, grads))
+    except (TypeError, RuntimeError):
+        return None
 
 
 def _detached(loss: Any) -> Tensor | None:

@@ -26,6 +26,15 @@ def log(x: Any) -> Any:
     return math.log(x) if isinstance(x, _HOST) else torch.log(x)
 
 
+def softplus(x: Any) -> Any:
+    """log(1 + eˣ), whatever the size of x."""
+    if isinstance(x, _HOST):
+        return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
+    if getattr(x, "is_symbol", False):
+        return x.softplus()
+    return torch.clamp(x, min=0) + torch.log1p(torch.exp(-torch.abs(x)))
+
+
 def maximum(x: Any, y: Any) -> Any:
     """The larger of two values; a NaN on either side is kept."""
     if isinstance(x, _HOST) and isinstance(y, _HOST):

@@ -83,33 +83,63 @@ class Bucket:
         self.buffers = np.array([self._held[name].ctypes.data for name in BUFFERS], dtype=np.int64)
         self.scalars, self.table = self._held["scalars"], self._held["table"]
         self.numel, self.threads = int((dims[:, 0] * dims[:, 1]).sum()), threads
-        self._slots: dict[str, list[Tensor]] = {}
+        self._slots: dict[str, _Held] = {}
+        self._aimed: list[int] | None = None
+        self._turn = 0
         own = len(plan.singles) - len(self.parts)
         places = np.arange(self.parts.size, dtype=np.int64).reshape(self.parts.shape) * self.parts.itemsize
         self._held["single_table"][own:] = self.parts.ctypes.data + places
 
-    def point(self, others: dict[str, Sequence[Tensor]]) -> None:
-        """Aim the pointer tables at this step's tensors: gradients and what opaque links made, by table name."""
+    def point(self, params: list[int], others: dict[str, list[int]]) -> None:
+        """Aim the pointer tables at this step's tensors: at parameters, and by name at what is new at every step."""
         plan = self.kernel.plan
+        self._turn += 1
         for column, name in enumerate(plan.tables):
             if name == "param":
-                self.table[column] = list(map(Tensor.data_ptr, self.params))
+                if params is not self._aimed:
+                    self.table[column] = params
             elif name in others:
-                self.table[column] = list(map(Tensor.data_ptr, others[name]))
+                self.table[column] = others[name]
             else:
                 self._point_slot(name, self.table[column])
         slots = plan.singles[: len(plan.singles) - len(self.parts)]
         for names, table in ((slots, "single_table"), (tuple(plan.vectors), "vector_table")):
             for column, name in enumerate(names):
                 self._point_slot(name, self._held[table][column])
+        self._aimed = params
 
     def _point_slot(self, name: str, column: np.ndarray) -> None:
-        held = list(map(itemgetter(name), self.states))
-        known = self._slots.get(name)
-        if known is None or not all(map(is_, known, held)):
-            refuse_strangers(self.kernel, self.params, name, held)
-            self._slots[name] = held
-        column[:] = list(map(Tensor.data_ptr, held))
+        tensors = list(map(itemgetter(name), self.states))
+        held = self._slots.get(name)
+        if held is None or not held.still(tensors, self._turn):
+            refuse_strangers(self.kernel, self.params, name, tensors)
+            held = self._slots[name] = _Held(tensors)
+            column[:] = held.places
+
+
+class _Held:
+    """State tensors and where they lie, which to look up anew at every step would cost more than all else.
+
+    That a tensor was replaced by another is seen at once. That one and the same tensor was given other memory
+    (``state["m"].data = ...``) is seen at once where the first or the last of a slot is concerned, as it is where all
+    are, and within ``ROUND`` steps otherwise; until then the old memory is kept from being reused.
+    """
+
+    ROUND = 8
+
+    def __init__(self, tensors: list[Tensor]) -> None:
+        self.tensors, self.places = tensors, list(map(Tensor.data_ptr, tensors))
+        self.memory = [tensor.detach() for tensor in tensors]
+
+    def still(self, tensors: list[Tensor], turn: int) -> bool:
+        """Whether these are the tensors, where they were."""
+        some = slice(turn % self.ROUND, None, self.ROUND)
+        return (
+            all(map(is_, self.tensors, tensors))
+            and tensors[0].data_ptr() == self.places[0]
+            and tensors[-1].data_ptr() == self.places[-1]
+            and list(map(Tensor.data_ptr, tensors[some])) == self.places[some]
+        )
 
 
 def refuse_strangers(kernel: Any, params: Sequence[Tensor], name: str, held: Sequence[Tensor]) -> None:

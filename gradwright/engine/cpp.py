@@ -15,6 +15,7 @@ import re
 
 import torch
 
+from gradwright.engine.cpp_math import math_source
 from gradwright.engine.cpp_prelude import BLOCK, BUFFERS, CHUNK, COUNTS, HALF, PRELUDE, STORED
 from gradwright.engine.graph import COLUMN, ELEMENT, OPAQUE, ROW, TENSOR, Node
 from gradwright.engine.layout import Layout
@@ -29,6 +30,8 @@ ELEMENT_OPS = {
     "neg": "-{0}",
     "abs": "__builtin_fabs{f}({0})",
     "sqrt": "__builtin_sqrt{f}({0})",
+    **{op: f"{op}_({{0}})" for op in ("exp", "log", "log1p", "sigmoid", "softplus")},
+    "atan2": "atan2_({0}, {1})",
     "sign": "((C)({0} > 0) - (C)({0} < 0))",  # of NaN it is 0, as in torch
     "maximum": "({0} > {1} || {0} != {0} ? {0} : {1})",
     "minimum": "({0} < {1} || {0} != {0} ? {0} : {1})",
@@ -86,7 +89,8 @@ class _Printer:
         )
         uses_half = "half" in self.types.values()
         return (
-            f"{PRELUDE}{HALF if uses_half else ''}typedef {'float' if self.f else 'double'} C;\n"
+            f"{PRELUDE}{HALF if uses_half else ''}{math_source({node.op for node in self.nodes}, bool(self.f))}"
+            f"typedef {'float' if self.f else 'double'} C;\n"
             'extern "C" void run(const i64* counts, void* const* buffers) {\n'
             f"{counts}{buffers}{singles}"
             "    #pragma omp parallel num_threads(threads)\n    {\n"

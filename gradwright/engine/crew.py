@@ -44,7 +44,7 @@ class Crew:
         self.families, self.family, self.members = families, families[0], members
         self.whole = members == list(range(len(share.params)))
         self.params = [share.params[at] for at in members]
-        self.states = [share.states[at] for at in members]
+        self.states = share.states if self.whole else [share.states[at] for at in members]
         self.contiguous = all(map(Tensor.is_contiguous, self.params))
         self.single = [at for at, param in enumerate(self.params) if param.numel() == 1]
         self.buckets: dict[tuple[Any, ...], Any] = {}
@@ -100,8 +100,8 @@ class Crew:
         else:
             states = [share.states[at] for at in self.members]
             grads = [share.grads[at] for at in self.members]
-        if not all(map(is_, states, self.states)):
-            self.states = list(states)
+        if states is not self.states and not all(map(is_, states, self.states)):
+            self.states = states
             self.buckets.clear()
         kept = ("step", *self.family.numbers)
         seen = grads, list(zip(*(map(itemgetter(key), states) for key in kept)))
@@ -147,18 +147,19 @@ class Crew:
         sums = [UNKNOWN] * len(program.sums)
         for kernel in program.asking:
             scalars = program.scalars((*values, *sums))
-            found = self._launch(
-                kernel, members, _row(program, kernel, scalars), {"grad": self._laid(members, grads, unfit)}
-            )
+            fitted, places = self._laid(members, grads, unfit, share)
+            found = self._launch(kernel, members, _row(program, kernel, scalars), share, {"grad": places})
+            del fitted  # copies of gradients do not wait for the sums
             parts = dict(zip(kernel.plan.singles[-len(found) :], found))
             for name, keys in kernel.plan.asks.items():
                 answer = yield Total(name, *(torch.tensor(parts[key], dtype=torch.float64) for key in keys))
                 for key, value in zip(keys, answer if len(keys) > 1 else [answer]):
                     sums[program.sums.index(key)] = float(value)
         scalars = program.scalars((*values, *sums))
-        fitted = self._laid(members, grads, unfit)
+        fitted, places = self._laid(members, grads, unfit, share)
+        last = program.kernels[-1]
         if len(program.kernels) == 1 + len(program.asking):
-            self._launch(program.kernels[-1], members, _row(program, program.kernels[-1], scalars), {"grad": fitted})
+            self._launch(last, members, _row(program, last, scalars), share, {"grad": places})
         else:
             self._launch_around_links(program, members, scalars, fitted, share, age[0] + 1.0)
         step = age[0] + 1.0
@@ -170,20 +171,26 @@ class Crew:
                 state[key] = value
         return dict(zip(program.shared, rest[len(program.numbers) :]))
 
-    def _laid(self, members: tuple[int, ...] | None, grads: Sequence[Tensor], unfit: set[int]) -> Sequence[Tensor]:
-        """The gradients of some parameters as these lie in memory."""
+    def _laid(
+        self, members: tuple[int, ...] | None, grads: Sequence[Tensor], unfit: set[int], share: Share
+    ) -> tuple[Sequence[Tensor], list[int]]:
+        """The gradients of some parameters as these lie in memory, and their places."""
         if members is None:
-            return grads
-        return [laid_as(grads[at], self.params[at]) if at in unfit else grads[at] for at in members]
+            if self.whole and share.grad_places is not None:
+                return grads, share.grad_places
+            return grads, list(map(Tensor.data_ptr, grads))
+        laid = [laid_as(grads[at], self.params[at]) if at in unfit else grads[at] for at in members]
+        return laid, list(map(Tensor.data_ptr, laid))
 
     def _launch(
         self,
         kernel: Kernel,
         members: tuple[int, ...] | None,
         scalars: Sequence[float],
-        others: dict[str, Sequence[Tensor]],
+        share: Share,
+        places: dict[str, list[int]],
     ) -> list[float]:
-        """Run a kernel; returns the parts of totals that it leaves, added up over the tensors."""
+        """Run a kernel on tables at these places; returns the parts of totals that it leaves, summed over tensors."""
         key = (id(kernel), members)
         bucket = self.buckets.get(key)
         if bucket is None:
@@ -193,7 +200,8 @@ class Crew:
             states = self.states if members is None else [self.states[at] for at in members]
             bucket = self.buckets[key] = Bucket(kernel, params, states, torch.get_num_threads())
         bucket.scalars[:] = scalars
-        bucket.point(others)
+        own = share.param_places if self.whole and members is None else None
+        bucket.point(list(map(Tensor.data_ptr, bucket.params)) if own is None else own, places)
         kernel(bucket, 1 if _forked or bucket.numel < SMALL else min(torch.get_num_threads(), bucket.threads))
         if "param" in kernel.plan.stores:
             torch.autograd.graph.increment_version(bucket.params)
@@ -213,18 +221,21 @@ class Crew:
         if everyone not in self._batches:
             self._batches[everyone] = batches(self.params, everyone)
         position = {at: k for k, at in enumerate(everyone)}
+        made: dict[str, list[Tensor]] = {}
         for batch in self._batches[everyone]:
-            others: dict[str, Sequence[Tensor]] = {"grad": [grads[position[at]] for at in batch]}
+            places = {"grad": [grads[position[at]].data_ptr() for at in batch]}
             for kernel in program.kernels[len(program.asking) :]:
                 row = _row(program, kernel, scalars)
                 if kernel.plan.feeds is None:
-                    self._launch(kernel, tuple(batch), row, others)
+                    self._launch(kernel, tuple(batch), row, share, places)
                     continue
                 params = [self.params[at] for at in batch]
-                others["@"] = [torch.empty_like(p, dtype=self.family.spec.computing_dtype) for p in params]
-                self._launch(kernel, tuple(batch), row, others)
-                link = share.chain.children()[kernel.plan.feeds]
-                others[f"@{kernel.plan.feeds}"] = run_link(link, others.pop("@"), share, self.params[batch[0]], step)
+                waiting = [torch.empty_like(p, dtype=self.family.spec.computing_dtype) for p in params]
+                places["@"] = list(map(Tensor.data_ptr, waiting))
+                self._launch(kernel, tuple(batch), row, share, places)
+                link = kernel.plan.feeds
+                made[link] = run_link(share.chain.children()[link], waiting, share, self.params[batch[0]], step)
+                places[f"@{link}"] = list(map(Tensor.data_ptr, made[link]))
 
 
 def _row(program: Program, kernel: Any, scalars: Sequence[float]) -> Sequence[float]:

@@ -45,6 +45,14 @@ def _log(x: float) -> float:
     return math.log(x) if x > 0 else (-math.inf if x == 0 else math.nan)
 
 
+def _log1p(x: float) -> float:
+    return math.log1p(x) if x > -1 else (-math.inf if x == -1 else math.nan)
+
+
+def _softplus(x: float) -> float:
+    return max(x, 0.0) + math.log1p(math.exp(-abs(x))) if x == x else x
+
+
 def _maximum(x: float, y: float) -> float:
     return math.nan if math.isnan(x) or math.isnan(y) else max(x, y)
 
@@ -65,6 +73,10 @@ HOST_OPS: dict[str, Callable[..., Any]] = {
     "sqrt": _sqrt,
     "exp": _exp,
     "log": _log,
+    "log1p": _log1p,
+    "softplus": _softplus,
+    "sigmoid": lambda x: 1.0 / (1.0 + _exp(-x)),
+    "atan2": math.atan2,
     "sign": lambda x: float((x > 0) - (x < 0)),
     "maximum": _maximum,
     "minimum": _minimum,

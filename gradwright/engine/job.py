@@ -39,6 +39,10 @@ class Share(NamedTuple):
     clock: float
     loss: Tensor | None
     maximize: bool
+    param_places: list[int] | None = None
+    """Where the parameters lie in memory: the same list for as long as they stay there."""
+    grad_places: list[int] | None = None
+    """Where the gradients lie, if all of them have memory of their own."""
 
     def job(self, at: int) -> Job:
         """The job of one of its parameters."""

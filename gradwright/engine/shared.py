@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradwright.core.ops import softplus
 from gradwright.engine.graph import HOST, Graph
 from gradwright.engine.symbol import Untraceable
 
@@ -26,6 +27,10 @@ TORCH_OPS: dict[str, Callable[..., Tensor]] = {
     "sqrt": torch.sqrt,
     "exp": torch.exp,
     "log": torch.log,
+    "log1p": torch.log1p,
+    "softplus": softplus,
+    "sigmoid": torch.sigmoid,
+    "atan2": torch.atan2,
     "sign": torch.sign,
     "maximum": torch.maximum,
     "minimum": torch.minimum,

@@ -261,6 +261,27 @@ class Symbol:
     def square(self) -> Symbol:
         return self * self
 
+    def softplus(self) -> Symbol:
+        return self.tracer.apply("softplus", self)
+
+    def reciprocal(self) -> Symbol:
+        return 1.0 / self
+
+    def rsqrt(self) -> Symbol:
+        return 1.0 / self.sqrt()
+
+    def exp(self) -> Symbol:
+        return self.tracer.apply("exp", self)
+
+    def log(self) -> Symbol:
+        return self.tracer.apply("log", self)
+
+    def sign(self) -> Symbol:
+        return self.tracer.apply("sign", self)
+
+    def lerp(self, end: Any, weight: Any) -> Symbol:
+        return self + weight * (end - self)
+
     def clamp(self, min: Any = None, max: Any = None) -> Symbol:
         low = self if min is None else self.tracer.apply("maximum", self, min)
         return low if max is None else self.tracer.apply("minimum", low, max)
@@ -289,6 +310,19 @@ TORCH_FUNCTIONS: dict[Any, Callable[..., Symbol]] = {
     torch.sqrt: _plain("sqrt"),
     torch.exp: _plain("exp"),
     torch.log: _plain("log"),
+    torch.log1p: _plain("log1p"),
+    torch.sigmoid: _plain("sigmoid"),
+    torch.atan2: _plain("atan2"),
+    torch.logical_and: _plain("and"),
+    torch.logical_or: _plain("or"),
+    torch.logical_not: _plain("not"),
+    torch.rsqrt: lambda tracer, x: x.rsqrt(),
+    torch.reciprocal: lambda tracer, x: x.reciprocal(),
+    torch.lerp: lambda tracer, start, end, weight: start + weight * (end - start),
+    torch.sum: lambda tracer, x, dim=None, keepdim=False: x.sum(dim, keepdim),
+    torch.mean: lambda tracer, x, dim=None, keepdim=False: x.mean(dim, keepdim),
+    torch.amax: lambda tracer, x, dim=None, keepdim=False: x.amax(dim, keepdim),
+    torch.linalg.vector_norm: lambda tracer, x, dim=None, keepdim=False: (x * x).sum(dim, keepdim).sqrt(),
     torch.abs: _plain("abs"),
     torch.sign: _plain("sign"),
     torch.neg: _plain("neg"),

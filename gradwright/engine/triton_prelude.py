@@ -55,6 +55,44 @@ def sign(x):
 
 
 @triton.jit
+def log1p(x):
+    # what 1 + x loses by rounding is made good by the ratio, whose errors cancel
+    u = 1.0 + x
+    v = u - 1.0
+    y = tl.log(u) * (x / tl.where(v == 0, 1.0, v))
+    return tl.where(v == 0, x, tl.where((x == float("inf")) | (x <= -1), tl.log(u), y))
+
+
+@triton.jit
+def softplus(x):
+    return tl.where(x != x, x, tl.where(x > 0, x, 0.0) + log1p(tl.exp(-tl.abs(x))))
+
+
+@triton.jit
+def atan2(y, x):
+    # in single precision, by a polynomial; 0 / 0 is 0 and infinity / infinity is 1
+    p = tl.abs(y)
+    q = tl.abs(x)
+    low = tl.where(p < q, p, q)
+    high = tl.where(p < q, q, p)
+    a = tl.where(high == 0, 0.0, tl.where(low == float("inf"), 1.0, low / tl.where(high == 0, 1.0, high)))
+    s = a * a
+    k = -0.001793593866750598 * s + 0.010914481244981289
+    k = k * s - 0.031177612021565437
+    k = k * s + 0.05795735865831375
+    k = k * s - 0.08403436839580536
+    k = k * s + 0.10952181369066238
+    k = k * s - 0.14264240860939026
+    k = k * s + 0.19998548924922943
+    k = k * s - 0.33333298563957214
+    r = a + a * (s * k)
+    r = tl.where(p > q, 1.5707963705062866 - r, r)
+    r = tl.where(x.to(tl.int32, bitcast=True) < 0, 3.1415927410125732 - r, r)
+    r = tl.where(y.to(tl.int32, bitcast=True) < 0, -r, r)
+    return tl.where((x != x) | (y != y), x + y, r)
+
+
+@triton.jit
 def summed_parts(at, first, last, STRIDE: tl.constexpr):
     d = tl.zeros([SPAN], tl.float64)
     for k in range(first, last, SPAN):

@@ -41,6 +41,11 @@ OPERATIONS = {
     "mul": "{0} * {1}",
     "neg": "-{0}",
     "abs": "tl.abs({0})",
+    "exp": "tl.exp({0})",
+    "log": "tl.log({0})",
+    "log1p": "log1p({0})",
+    "sigmoid": "1.0 / (1.0 + tl.exp(-{0}))",
+    "softplus": "softplus({0})",
     "sign": "sign({0})",
     "maximum": "larger({0}, {1})",
     "minimum": "smaller({0}, {1})",
@@ -57,7 +62,12 @@ OPERATIONS = {
     "isnan": "{0} != {0}",
     "isfinite": "tl.abs({0}) <= {largest}",
 }
-SINGLE = OPERATIONS | {"div": "tl.div_rn({0}, {1})", "sqrt": "tl.sqrt_rn({0})"}
+SINGLE = OPERATIONS | {
+    "div": "tl.div_rn({0}, {1})",
+    "sqrt": "tl.sqrt_rn({0})",
+    "sigmoid": "tl.div_rn(tl.full((), 1.0, tl.float32), 1.0 + tl.exp(-{0}))",
+    "atan2": "atan2({0}, {1})",
+}
 DOUBLE = OPERATIONS | {"div": "{0} / {1}", "sqrt": "tl.sqrt({0})"}
 """Plain division and root of single precision are approximations in Triton; those of double precision are not."""
 

@@ -14,11 +14,11 @@ import torch
 
 from gradwright import SGD, Adafactor, AdaLo, AdamW, Lamb, Lion, Muon, NAdam, cautious, lookahead
 from gradwright.core import Slot, Transform
-from gradwright.core.ops import largest, maximum, norm
+from gradwright.core.ops import largest, maximum, norm, softplus
 from gradwright.engine import gpu_bucket, gpu_crew, launch
 from tests.contract.table import ROWS
 from tests.engine.pair import Pair, apart, distance, leaves, left_to_eager
-from tests.engine.parts import AVERAGED, CLIPPED, recipe_of
+from tests.engine.parts import AVERAGED, CLIPPED, Does, recipe_of
 
 triton = pytest.importorskip("triton")
 tl = triton.language
@@ -286,3 +286,19 @@ def test_links_are_run_in_batches_that_fit(monkeypatch, started):
     assert len(started) == 4
     pair.step().close(1e-5)
     assert len(started) == 10
+
+
+@pytest.mark.parametrize("function", [torch.exp, torch.log1p, torch.sigmoid, softplus], ids=lambda one: one.__name__)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_functions_agree(function, dtype):
+    with recipe_of(Does(lambda u, state, ctx: (function(u), state))) as recipe:
+        pair = Pair(recipe, leaves((37,), (9, 7), dtype=dtype), engine="triton").steps(2)
+        pair.close(1e-6 if dtype == torch.float32 else 1e-13)
+        assert left_to_eager(pair.fused) == 0
+
+
+def test_the_angle_of_single_precision_agrees():
+    with recipe_of(Does(lambda u, state, ctx: (torch.atan2(u, ctx.param), state))) as recipe:
+        pair = Pair(recipe, leaves((37,), (9, 7)), engine="triton").steps(2)
+        pair.close(1e-6)
+        assert left_to_eager(pair.fused) == 0

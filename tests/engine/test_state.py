@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from gradwright import AdaLo, AdamW, Lamb, NAdam, lookahead
+from gradwright.engine.bucket import _Held
 from tests.engine.pair import Pair, leaves, left_to_eager
 
 pytestmark = pytest.mark.usefixtures("compiler")
@@ -138,3 +139,22 @@ def test_evaluation_weights():
     with pair.fused.evaluating(), pair.eager.evaluating():
         pair.close()
     pair.steps(2).close()
+
+
+def test_state_given_other_memory_is_found_within_a_round():
+    """The tensor stays the same object, so only its address tells; ends are looked at every step, all in turn."""
+    params = leaves(*[(3,)] * 20)()
+    optimizer = AdamW(params, engine="cpp", lr=0.0)
+
+    def step():
+        for param in params:
+            param.grad = torch.ones(3)
+        optimizer.step()
+
+    step()
+    for at, patience in ((0, 1), (19, 1), (7, _Held.ROUND)):
+        moved = optimizer.state[params[at]]["ema.m"]
+        moved.data = torch.full((3,), 5.0)
+        for _ in range(patience):
+            step()
+        assert not torch.equal(moved, torch.full((3,), 5.0)), at
