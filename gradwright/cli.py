@@ -98,11 +98,21 @@ def application() -> Any:
             list[str] | None, typer.Option(help="Only recipes with this trait; '!trait' for those without. Repeatable.")
         ] = None,
         traits: Annotated[bool, typer.Option("--traits", help="List the traits instead.")] = False,
+        fused: Annotated[
+            bool, typer.Option("--fused", help="Say which run as kernels, and why others do not.")
+        ] = False,
     ) -> None:
         """List the recipes: what each is, its state bytes per parameter (float32), its traits."""
-        from gradwright.show import show_recipes, show_traits
+        from gradwright.show import show_fusion, show_recipes, show_traits
 
-        show_traits() if traits else show_recipes(trait or [])
+        if traits and (fused or trait):
+            raise ValueError("--traits lists the traits and nothing else; leave out --fused and --trait")
+        if traits:
+            show_traits()
+        elif fused:
+            show_fusion(trait or [])
+        else:
+            show_recipes(trait or [])
 
     @app.command(epilog="Example: gradwright explain AdamW")
     def explain(

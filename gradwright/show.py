@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 import gradwright  # noqa: F401 (enters the recipes)
 from gradwright.contract import run_contract
-from gradwright.describe import rows
+from gradwright.describe import rows, select
 from gradwright.formula import formula_named
+from gradwright.fusion import summary
 from gradwright.recipe import Recipe, registry
 from gradwright.traits import TRAITS
 
@@ -32,6 +34,20 @@ def show_recipes(traits: Sequence[str]) -> None:
     console = Console()
     console.print(table if found else "no recipe has all of these traits")
     console.print(f"\n{len(found)} recipes; bytes of state per parameter of a float32 matrix", style="dim")
+
+
+def show_fusion(traits: Sequence[str]) -> None:
+    """One line a recipe: whether it runs as kernels, and if not, why."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("recipe", style="bold", no_wrap=True)
+    table.add_column("on the CPU and on a GPU")
+    found = {formula.name: summary(formula) for formula in select(traits)}
+    for name, how in found.items():
+        table.add_row(name, how if how == "fused" else f"[yellow]{escape(how)}[/]")
+    console = Console()
+    console.print(table if found else "no recipe has all of these traits")
+    whole = sum(how == "fused" for how in found.values())
+    console.print(f"\n{whole} of {len(found)} recipes run as kernels from end to end, at their defaults", style="dim")
 
 
 def show_traits() -> None:

@@ -1,0 +1,330 @@
+"""Optimal variances in diffusers: two schedulers to plug into a pipeline, and a model with a second head.
+
+    schedule = noise_schedule(pipe.scheduler)
+    error = estimate_denoising_error(NoiseNetwork(pipe.unet), loader, schedule)
+    pipe.scheduler = AnalyticDDPMScheduler.from_error(pipe.scheduler, error)
+
+Timesteps count from zero in diffusers: its timestep τ is the time τ + 1 of this package.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+try:
+    from diffusers import DDIMScheduler, DDPMScheduler
+    from diffusers.configuration_utils import register_to_config
+    from diffusers.models.unets.unet_2d import UNet2DOutput
+    from diffusers.schedulers.scheduling_ddim import DDIMSchedulerOutput
+    from diffusers.utils.torch_utils import randn_tensor
+except ImportError as missing:
+    raise ImportError("gradwright.diffusion.diffusers needs diffusers: pip install diffusers") from missing
+
+from gradwright.diffusion.error import DenoisingError
+from gradwright.diffusion.heads import SecondHead, split_heads
+from gradwright.diffusion.prediction import Prediction, to_data, to_noise
+from gradwright.diffusion.reverse import reverse_mean
+from gradwright.diffusion.schedule import NoiseSchedule
+from gradwright.diffusion.variance import optimal_variance
+
+PREDICTIONS: dict[str, Prediction] = {"epsilon": "epsilon", "sample": "x0", "v_prediction": "v"}
+
+
+def noise_schedule(scheduler: Any) -> NoiseSchedule:
+    """The schedule of a diffusers scheduler, from its betas.
+
+    Raises:
+        ValueError: a scheduler that has none.
+    """
+    betas = getattr(scheduler, "betas", None)
+    if betas is None:
+        raise ValueError(
+            f"scheduler must have betas, which {type(scheduler).__name__} has not; give a DDPM or DDIM one"
+        )
+    return NoiseSchedule(betas)
+
+
+def prediction_of(scheduler: Any) -> Prediction:
+    """What the model of a diffusers scheduler predicts, in the words of this package."""
+    name = scheduler.config.prediction_type
+    if name not in PREDICTIONS:
+        raise ValueError(f"prediction_type must be one of {tuple(PREDICTIONS)}, got {name!r}")
+    return PREDICTIONS[name]
+
+
+def inference_timesteps(trajectory: Sequence[int]) -> list[int]:
+    """A trajectory as ``set_timesteps(timesteps=...)`` wants it: counted from zero, latest first.
+
+    Example:
+        >>> inference_timesteps([1, 112, 1000])
+        [999, 111, 0]
+    """
+    return [t - 1 for t in sorted(trajectory, reverse=True)]
+
+
+class NoiseNetwork(nn.Module):
+    """A diffusers model as a network of this package: ``network(x, t)`` with t in 1 ... N returns a tensor."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor, t: Tensor, *condition: Any, **kwargs: Any) -> Tensor:
+        return self.model(x, t - 1, *condition, **kwargs).sample
+
+
+def _with_arguments_of(base: type) -> Callable[[Any], Any]:
+    """Give an ``__init__(self, *args, ours, **kwargs)`` the signature of the base's plus its own keywords.
+
+    diffusers stores and restores exactly the arguments that the signature names.
+    """
+
+    def decorate(init: Any) -> Any:
+        own = [p for p in inspect.signature(init).parameters.values() if p.kind is p.KEYWORD_ONLY]
+        init.__signature__ = inspect.Signature([*inspect.signature(base.__init__).parameters.values(), *own])
+        return register_to_config(init)
+
+    return decorate
+
+
+class _Analytic:
+    """What both schedulers share: the error as part of the config, the variance of a step, and its cap."""
+
+    def _set_error(self, denoising_mse: Any, cap: float | None, cap_steps: int) -> None:
+        name = type(self).__name__
+        if denoising_mse is None:
+            raise ValueError(
+                f"{name} needs denoising_mse, one value for each of {len(self.betas)} timesteps; "
+                f"{name}.from_error(scheduler, error) takes it from estimate_denoising_error"
+            )
+        if cap is not None and cap <= 0:
+            raise ValueError(f"cap must be positive or None, got {cap}; noise_cap() gives the authors' values")
+        if cap_steps < 1:
+            raise ValueError(f"cap_steps must be at least 1, got {cap_steps}; cap=None switches the cap off")
+        values = torch.as_tensor(denoising_mse, dtype=torch.float64)
+        if not values.dim() or len(values) != len(self.betas):
+            raise ValueError(
+                f"denoising_mse must have one row for each of {len(self.betas)} timesteps, got {tuple(values.shape)}"
+            )
+        self._schedule = noise_schedule(self)
+        self._error = DenoisingError(self._schedule, torch.arange(1, len(self.betas) + 1), values)
+
+    @classmethod
+    def from_error(cls, scheduler: Any, error: DenoisingError, **kwargs: Any) -> Any:
+        """This scheduler with the config of another one and a measured error.
+
+        Args:
+            scheduler: any diffusers scheduler with the betas that the error was measured with.
+            error: from :func:`estimate_denoising_error`; at times 1 and N at least.
+            kwargs: further arguments of the scheduler, such as ``cap``, ``cap_steps`` and ``clip_sample``.
+
+        Raises:
+            ValueError: the betas differ.
+        """
+        betas = noise_schedule(scheduler).betas
+        if betas.shape != error.schedule.betas.shape or not torch.allclose(
+            betas, error.schedule.betas, rtol=1e-5, atol=0
+        ):
+            raise ValueError("error was measured with other betas than the scheduler's; use noise_schedule(scheduler)")
+        mse = error.at(torch.arange(1, len(betas) + 1)).tolist()
+        return cls.from_config(scheduler.config, denoising_mse=mse, **kwargs)
+
+    def _check_shape(self, model_output: Tensor, sample: Tensor) -> None:
+        if model_output.shape != sample.shape:
+            raise ValueError(
+                f"model_output must have the sample's shape {tuple(sample.shape)}, got {tuple(model_output.shape)}; of "
+                f"a model that also predicts a variance pass the first half of the channels"
+            )
+
+    def _variance(self, timestep: int, previous: int, eta: float, like: Tensor | None) -> Tensor:
+        square = self._error.variance(previous + 1, timestep + 1, eta)
+        if self.config.cap is not None and previous <= sorted(self.timesteps.tolist())[self.config.cap_steps - 1]:
+            square = square.clamp(max=self.config.cap)
+        return square if like is None else square.to(like)
+
+
+class AnalyticDDPMScheduler(_Analytic, DDPMScheduler):
+    """DDPMScheduler whose steps have the optimal variance.
+
+    Args:
+        denoising_mse: mse_t of the timesteps 0 ... T − 1 in the units of the data, a list (T,), or nested for one value
+            a channel or pixel; part of the config, so ``save_pretrained`` keeps it. :meth:`from_error` fills it in.
+        cap: the largest variance of the steps next to the data, :func:`noise_cap`; None for latents.
+        cap_steps: how many steps that concerns.
+
+    All other arguments are DDPMScheduler's. The step to the data adds no noise, with every spacing of timesteps.
+
+    Raises:
+        ValueError: no error was given, or a ``variance_type`` that would be ignored.
+
+    Reference: arXiv:2201.06503.
+    """
+
+    @_with_arguments_of(DDPMScheduler)
+    def __init__(
+        self, *args: Any, denoising_mse: Any = None, cap: float | None = None, cap_steps: int = 1, **kwargs: Any
+    ):
+        super().__init__(*args, **kwargs)
+        if self.config.variance_type != "fixed_small":
+            raise ValueError(
+                f"variance_type={self.config.variance_type!r} would be ignored: the variance is the optimal one; "
+                f"leave it 'fixed_small'. For a second head use DDPMScheduler with 'learned' and LearnedVarianceModel"
+            )
+        self._set_error(denoising_mse, cap, cap_steps)
+        self._like: Tensor | None = None
+
+    def step(self, model_output: Tensor, timestep: Any, sample: Tensor, *args: Any, **kwargs: Any) -> Any:
+        """DDPMScheduler's step with the optimal variance."""
+        self._check_shape(model_output, sample)
+        self._like = sample.new_empty(0)  # a variance for each pixel must be on its device and of its dtype
+        return super().step(model_output, timestep, sample, *args, **kwargs)
+
+    def _get_variance(self, t: Any, predicted_variance: Any = None, variance_type: Any = None) -> Tensor:
+        previous = int(self.previous_timestep(t))
+        if previous < 0:
+            return torch.zeros(()) if self._like is None else self._like.new_zeros(())
+        return self._variance(int(t), previous, 1.0, self._like)
+
+
+class AnalyticDDIMScheduler(_Analytic, DDIMScheduler):
+    """DDIMScheduler that adds noise of the optimal variance, at every ``eta``.
+
+    With ``eta=0`` the mean is DDIM's, and the noise is what its deterministic step leaves out. Unlike its base, it
+    takes ``set_timesteps(timesteps=[...])`` and steps to the next timestep of the list, whatever the spacing.
+
+    Args:
+        denoising_mse, cap, cap_steps: as for :class:`AnalyticDDPMScheduler`. All others are DDIMScheduler's.
+
+    Reference: arXiv:2201.06503.
+    """
+
+    @_with_arguments_of(DDIMScheduler)
+    def __init__(
+        self, *args: Any, denoising_mse: Any = None, cap: float | None = None, cap_steps: int = 1, **kwargs: Any
+    ):
+        super().__init__(*args, **kwargs)
+        self._set_error(denoising_mse, cap, cap_steps)
+
+    def set_timesteps(
+        self,
+        num_inference_steps: int | None = None,
+        device: str | torch.device | None = None,
+        timesteps: Sequence[int] | None = None,
+    ) -> None:
+        """A number of steps with the spacing of the config, or the timesteps themselves, latest first."""
+        if (num_inference_steps is None) == (timesteps is None):
+            raise ValueError("pass either num_inference_steps or timesteps")
+        if timesteps is None:
+            super().set_timesteps(num_inference_steps, device)
+            return
+        row = torch.as_tensor(list(timesteps))
+        if (row[1:] >= row[:-1]).any() or row.min() < 0 or row.max() >= len(self.betas):
+            raise ValueError(f"timesteps must descend within {len(self.betas) - 1} ... 0, got {row.tolist()}")
+        self.timesteps, self.num_inference_steps = row.to(device), len(row)
+
+    def previous_timestep(self, timestep: int) -> int:
+        """The next timestep of the list, −1 after the last."""
+        row = self.timesteps.tolist()
+        if int(timestep) not in row:
+            raise ValueError(f"timestep must be one of scheduler.timesteps, got {int(timestep)}; see set_timesteps")
+        return (*row, -1)[row.index(int(timestep)) + 1]
+
+    def step(
+        self,
+        model_output: Tensor,
+        timestep: Any,
+        sample: Tensor,
+        eta: float = 0.0,
+        use_clipped_model_output: bool = False,
+        generator: Any = None,
+        variance_noise: Tensor | None = None,
+        return_dict: bool = True,
+    ) -> Any:
+        """√ᾱ_s x̂₀ + √(β̄_s − λ²) ε̂ + σ* z; arguments and result are DDIMScheduler's."""
+        if self.num_inference_steps is None:
+            raise ValueError("scheduler has no timesteps yet; call set_timesteps first")
+        if generator is not None and variance_noise is not None:
+            raise ValueError("pass either generator or variance_noise, not both")
+        self._check_shape(model_output, sample)
+        timestep, schedule = int(timestep), self._schedule
+        previous, t = self.previous_timestep(timestep), timestep + 1
+        data = to_data(schedule, prediction_of(self), model_output, sample, t)
+        noise = to_noise(schedule, prediction_of(self), model_output, sample, t)
+        if self.config.thresholding:
+            data = self._threshold_sample(data)
+        elif self.config.clip_sample:
+            data = data.clamp(-self.config.clip_sample_range, self.config.clip_sample_range)
+        if use_clipped_model_output:
+            signal, spread = schedule.scales(t, sample)
+            noise = (sample - signal * data) / spread
+        if previous < 0:
+            final = self.final_alpha_cumprod.to(data)
+            moved = final.sqrt() * data + (1 - final).sqrt() * noise
+        else:
+            if variance_noise is None:
+                variance_noise = randn_tensor(
+                    sample.shape, generator=generator, device=sample.device, dtype=model_output.dtype
+                )
+            deviation = self._variance(timestep, previous, eta, sample).sqrt()
+            moved = reverse_mean(schedule, previous + 1, t, data, noise, eta) + deviation * variance_noise
+        return DDIMSchedulerOutput(prev_sample=moved, pred_original_sample=data) if return_dict else (moved, data)
+
+
+class LearnedVarianceModel(nn.Module):
+    """A network with a second head as a diffusers model: its 2C channels are the prediction and the step's variance.
+
+    It goes with ``DDPMScheduler(variance_type="learned")``, which reads the second half as the variance itself. The
+    variance depends on where the step ends, so the model asks the scheduler, and must have the one that samples.
+
+    Args:
+        network: ``network(x, t)`` with t in 1 ... N returns 2C channels, such as
+            ``TwoHeads(NoiseNetwork(unet), zero_head(...), features="model.conv_act")``.
+        scheduler: the DDPMScheduler of the pipeline.
+        head: SN() or NPR().
+
+    Raises:
+        ValueError: the scheduler would not read the variance.
+    """
+
+    def __init__(self, network: nn.Module, scheduler: DDPMScheduler, head: SecondHead) -> None:
+        super().__init__()
+        kind = getattr(scheduler.config, "variance_type", None)
+        if kind != "learned" or not hasattr(scheduler, "previous_timestep"):
+            raise ValueError(
+                f"scheduler must be a DDPMScheduler with variance_type='learned', got {type(scheduler).__name__} with "
+                f"{kind!r}; make one with DDPMScheduler.from_config(scheduler.config, variance_type='learned')"
+            )
+        self.network, self.scheduler, self.head = network, scheduler, head
+        self._schedule = noise_schedule(scheduler)
+        self.eval()
+
+    @property
+    def config(self) -> Any:
+        """The config of the diffusers model inside, which a pipeline asks for the size of its samples."""
+        return next(part.config for part in self.network.modules() if hasattr(part, "config"))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return next(self.network.parameters()).dtype
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.network.parameters()).device
+
+    def forward(self, sample: Tensor, timestep: Any, *args: Any, return_dict: bool = True, **kwargs: Any) -> Any:
+        timestep = int(torch.as_tensor(timestep).flatten()[0])
+        t = torch.full((len(sample),), timestep + 1, device=sample.device)
+        output, second = split_heads(self.network(sample, t, *args, **kwargs), sample, t)
+        previous = int(self.scheduler.previous_timestep(timestep))
+        variance = torch.zeros_like(output)
+        if previous >= 0:
+            noise = to_noise(self._schedule, prediction_of(self.scheduler), output, sample, timestep + 1)
+            error = self.head.mse(self._schedule, noise, second, timestep + 1)
+            variance = optimal_variance(self._schedule, previous + 1, timestep + 1, error).to(output)
+        both = torch.cat([output, variance], 1)
+        return UNet2DOutput(sample=both) if return_dict else (both,)

@@ -1,0 +1,76 @@
+"""Fusion: what of a recipe runs as kernels, and what runs on plain torch and why."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from gradwright.core import Number, ParamSpec
+from gradwright.engine.cpp import print_cpp
+from gradwright.engine.layout import layout_of
+from gradwright.engine.plan import Plan, plans
+from gradwright.engine.symbol import Untraceable
+from gradwright.engine.trace import trace
+from gradwright.formula import Formula
+
+FORMS = {
+    "matrix": ParamSpec((256, 128), roles=frozenset({"matrix"})),
+    "vector": ParamSpec((128,)),
+    "convolution": ParamSpec((64, 32, 3, 3), roles=frozenset({"convolution"})),
+}
+"""The parameters that every recipe is asked about."""
+
+
+class Fusion(NamedTuple):
+    """How a step of one form of parameter runs.
+
+    Attributes:
+        kernels: how many kernels; 0 on plain torch.
+        links: the parts that run as plain torch between kernels.
+        reason: why it all runs on plain torch, where it does.
+    """
+
+    kernels: int
+    links: tuple[str, ...]
+    reason: str
+
+    def __str__(self) -> str:
+        if not self.kernels:
+            return f"plain torch: {self.reason}"
+        return f"fused around {', '.join(self.links)}" if self.links else "fused"
+
+
+def fusion(formula: Formula, spec: ParamSpec) -> Fusion | None:
+    """How a step of ``formula``, at its defaults, runs on a parameter of ``spec``; ``None`` if it does not serve it.
+
+    The step is one after the first.
+    """
+    chain = formula.chain({})
+    try:
+        chain.check(spec)
+    except ValueError:
+        return None
+    if formula.only is not None and not spec.matches(formula.only):
+        return None
+    numbers = {key: slot.start for key, slot in chain.slots(spec).items() if isinstance(slot, Number)}
+    try:
+        made: list[Plan] = plans(trace(chain, spec, {**chain.knobs(), **numbers, "step": 2.0, "clock": 2.0}))
+        for plan in made:
+            print_cpp(plan, layout_of(chain, spec, plan, maximize=False))
+    except Untraceable as why:
+        return Fusion(0, (), f"the graph has no word for {why}")
+    return Fusion(len(made), tuple(plan.feeds for plan in made if plan.feeds is not None), "")
+
+
+def fusion_by_form(formula: Formula) -> dict[str, str]:
+    """For each form of parameter that the recipe serves, how it runs."""
+    found = {form: fusion(formula, spec) for form, spec in FORMS.items()}
+    return {form: str(how) for form, how in found.items() if how is not None}
+
+
+def summary(formula: Formula) -> str:
+    """In a few words: one answer where all forms agree, else each with its own."""
+    found = fusion_by_form(formula)
+    answers = set(found.values())
+    if len(answers) == 1:
+        return answers.pop()
+    return "; ".join(f"{form}: {how}" for form, how in found.items()) or "serves none of the usual parameters"
