@@ -78,13 +78,16 @@ def _refuse_set(params: Any) -> None:
 
 
 def routed_defaults(groups: Iterable[Group]) -> dict[str, Any]:
-    """The defaults that schedulers look at: they decide once for all groups whether betas or momentum cycle."""
+    """The defaults that schedulers look at: they decide once for all groups whether betas or momentum cycle.
+
+    They belong to no recipe, so no group takes a hyper-parameter from them.
+    """
     names = [group.get("recipe") for group in groups]
     knobs = [formula_named(name).defaults for name in names if name is not None]
     for key in ("betas", "momentum"):
         if found := next((k[key] for k in knobs if k.get(key) is not None), None):
-            return {"maximize": False, key: found}
-    return {"maximize": False}
+            return {"maximize": False, "recipe": None, key: found}
+    return {"maximize": False, "recipe": None}
 
 
 def real_dtype(param: Tensor) -> torch.dtype:
@@ -111,6 +114,8 @@ def specs(group: Group, count: int) -> list[ParamSpec]:
 def complete(group: Group, formula: Formula, defaults: Mapping[str, Any], clock: int) -> None:
     """Fill in what a group leaves open and refuse, or warn of, what would be ignored.
 
+    A group takes from ``defaults`` what it leaves open, unless these are another recipe's; then from its own.
+
     Where the optimizer's defaults hold ``betas``, a recipe's ``momentum`` is kept as ``betas`` of one number, because
     schedulers decide once for all groups which of the two they cycle.
     """
@@ -123,11 +128,12 @@ def complete(group: Group, formula: Formula, defaults: Mapping[str, Any], clock:
     group["clock"] = clock
     group.setdefault("maximize", defaults.get("maximize", False))
     lends_beta = "momentum" in formula.defaults and "betas" in defaults
+    given = defaults if defaults.get("recipe", formula.name) == formula.name else {}
     for name, default in formula.defaults.items():
         if name == "momentum" and lends_beta:
-            group.setdefault("betas", (group.pop("momentum", defaults.get("momentum", default)),))
+            group.setdefault("betas", (group.pop("momentum", given.get("momentum", default)),))
         else:
-            group.setdefault(name, defaults.get(name, default))
+            group.setdefault(name, given.get(name, default))
     role = group.pop("role", None)
     if role is not None:
         group["roles"] = [role] * len(group["params"])

@@ -11,6 +11,7 @@ from torch.optim.swa_utils import SWALR, AveragedModel
 
 import gradwright
 from gradwright.contract.training import changes, copies, snapshot
+from gradwright.recipe import registry
 from tests.optimizer.models import leaf, model, train
 
 
@@ -149,3 +150,18 @@ def test_groups_may_climb_apart():
     up.grad = down.grad = torch.ones(3, 4)
     optimizer.step()
     torch.testing.assert_close(up.detach() - leaf(), leaf() - down.detach())
+
+
+@pytest.mark.parametrize("order", [(gradwright.Lion, gradwright.AdamW), (gradwright.AdamW, gradwright.Lion)], ids=str)
+def test_no_group_takes_the_hyper_parameters_of_another(order):
+    first, second = order
+    optimizer = gradwright.route(torch.nn.Linear(3, 2), {"matrix": first, "*": second})
+    for group in optimizer.param_groups:
+        own = registry[group["recipe"]].formula.defaults
+        assert group["betas"] == own["betas"]
+
+
+def test_a_group_of_another_recipe_in_a_recipes_class_has_its_own_defaults():
+    params = [torch.nn.Parameter(torch.ones(2)) for _ in range(2)]
+    optimizer = gradwright.AdamW([{"params": [params[0]]}, {"params": [params[1]], "recipe": "Lion"}], betas=(0.8, 0.9))
+    assert [group["betas"] for group in optimizer.param_groups] == [(0.8, 0.9), (0.9, 0.99)]
