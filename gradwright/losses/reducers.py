@@ -1,0 +1,266 @@
+"""Reducers: robust stand-ins for the mean of a batch's losses.
+
+A reducer is a value that takes losses and weights, both flat, and gives one number. Its gradient is one share for each
+sample, and shares sum to 1, so that a learning rate means the same as with the mean. Ranks are measured in shares of
+the total weight: scaling or shifting the losses changes nothing but the result's own scale. A sample of weight 0 has
+no part.
+
+None of these is the mean: where losses are skewed they have another minimum, and a narrow one trains on few samples.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from gradwright.losses import checks
+
+
+class _Ranked(NamedTuple):
+    losses: Tensor
+    """ascending; samples of weight 0 are 0"""
+    share: Tensor
+    """of the total weight"""
+    rank: Tensor
+    """the share of weight below a sample, half its own included: 0 to 1"""
+
+
+def _ranked(losses: Tensor, weight: Tensor) -> _Ranked:
+    # samples without weight go last, where they neither have a rank of their own nor shift another's
+    key = torch.where(weight > 0, losses.detach(), math.inf)
+    order = key.sort(stable=True).indices
+    ordered, counts = losses[order], weight[order].to(losses.dtype)
+    ordered = torch.where(counts > 0, ordered, 0.0)
+    total = counts.sum()
+    share = counts / torch.where(total == 0, 1.0, total)
+    return _Ranked(ordered, share, share.cumsum(0) - share / 2)
+
+
+def _average(losses: Tensor, kernel: Tensor) -> Tensor:
+    """Σ κ x / Σ κ with κ held constant; 0 if there is nothing to average."""
+    kernel = kernel.detach()
+    total = kernel.sum()
+    return (kernel * losses).sum() / torch.where(total == 0, 1.0, total)
+
+
+def overlap(low: Tensor, high: Tensor, start: float, stop: float) -> Tensor:
+    """The length that intervals [low, high] have in common with [start, stop]."""
+    return (high.clamp(max=stop) - low.clamp(min=start)).clamp(min=0.0)
+
+
+@dataclass(frozen=True)
+class SoftMedian:
+    """A smoothed weighted quantile: an average of the losses whose ranks lie near q.
+
+    κᵢ ∝ Wᵢ · max(0, 1 − |Uᵢ − q| / h), where Wᵢ is the share of a sample in the total weight and Uᵢ its mid-rank;
+    h is raised to the largest share, so that it always reaches a sample. With equal weights and at most 1 / h samples
+    it is the median, the mean of the two middle ones included. Up to a share of about ½ − h of the samples may be
+    anything without moving it far. The number of samples in it grows with the batch.
+
+    Args:
+        bandwidth: h in (0, 1], in shares of the batch; 0.1. Near 1 it becomes a mean with triangular weights.
+        q: the quantile in [0, 1]; 0.5.
+        kernel: ``"triangle"``, or ``"uniform"``: all samples within h count alike.
+
+    >>> SoftMedian()(torch.tensor([1.0, 2.0, 3.0, 100.0]), torch.ones(4))
+    tensor(2.5000)
+    """
+
+    bandwidth: float = 0.1
+    q: float = 0.5
+    kernel: Literal["triangle", "uniform"] = "triangle"
+
+    def __post_init__(self) -> None:
+        checks.number("bandwidth", self.bandwidth, 0.0, 1.0, open_low=True)
+        checks.number("q", self.q, 0.0, 1.0)
+        if self.kernel not in ("triangle", "uniform"):
+            raise ValueError(f"kernel={self.kernel!r} is unknown; choose triangle or uniform")
+
+    def __call__(self, losses: Tensor, weight: Tensor) -> Tensor:
+        if losses.numel() == 0:
+            return losses.sum()
+        x, share, rank = _ranked(losses, weight)
+        distance = torch.where(share > 0, (rank - self.q).abs(), math.inf)
+        reach = share.max().clamp(min=self.bandwidth)
+        kernel = share * (1 - distance / reach).clamp(min=0.0)
+        if self.kernel == "uniform":
+            kernel = torch.where(distance < reach, share, 0.0)
+        # at the very ends of the ranks a kernel may catch nothing; then the nearest samples stand in
+        nearest = torch.where(distance <= distance.min() * (1 + 1e-6), share, 0.0)
+        return _average(x, torch.where(kernel.sum() > 0, kernel, nearest))
+
+
+@dataclass(frozen=True)
+class TrimmedMean:
+    """The mean of what is left when a share of the smallest and of the largest losses is cut away.
+
+    A sample on an edge counts with the part of it that is inside.
+
+    Args:
+        low, high: shares to cut at either end, each in [0, 1), together less than 1; 0 and 0.1.
+
+    >>> TrimmedMean(0.25, 0.25)(torch.tensor([1.0, 2.0, 3.0, 100.0]), torch.ones(4))
+    tensor(2.5000)
+    """
+
+    low: float = 0.0
+    high: float = 0.1
+
+    def __post_init__(self) -> None:
+        checks.number("low", self.low, 0.0, 1.0)
+        checks.number("high", self.high, 0.0, 1.0)
+        if self.low + self.high >= 1:
+            raise ValueError(f"low={self.low:g} and high={self.high:g} cut everything away; their sum must be below 1")
+
+    def __call__(self, losses: Tensor, weight: Tensor) -> Tensor:
+        x, share, rank = _ranked(losses, weight)
+        return _average(x, overlap(rank - share / 2, rank + share / 2, self.low, 1 - self.high))
+
+
+@dataclass(frozen=True)
+class TopMean:
+    """The mean of the largest losses, a share of them: the conditional value at risk. The opposite aim of a median.
+
+    Args:
+        share: in (0, 1]; 0.5. 1 is the mean.
+
+    >>> TopMean(0.5)(torch.tensor([1.0, 2.0, 3.0, 100.0]), torch.ones(4))
+    tensor(51.5000)
+    """
+
+    share: float = 0.5
+
+    def __post_init__(self) -> None:
+        checks.number("share", self.share, 0.0, 1.0, open_low=True)
+
+    def __call__(self, losses: Tensor, weight: Tensor) -> Tensor:
+        return TrimmedMean(1 - self.share, 0.0)(losses, weight)
+
+
+@dataclass(frozen=True)
+class HarrellDavis:
+    """The Harrell-Davis quantile: all order statistics, weighted by Beta((n + 1) q, (n + 1)(1 − q)) on their ranks.
+
+    Smooth and efficient, but each sample counts: one outlier moves it, though little. With weights, n is the effective
+    number of samples, (Σ w)² / Σ w².
+
+    Args:
+        q: the quantile in (0, 1); 0.5.
+
+    Reference: Harrell and Davis, Biometrika 69 (1982).
+
+    >>> HarrellDavis()(torch.tensor([1.0, 2.0, 3.0, 4.0]), torch.ones(4))
+    tensor(2.5000)
+    """
+
+    q: float = 0.5
+
+    def __post_init__(self) -> None:
+        checks.number("q", self.q, 1e-6, 1 - 1e-6)
+
+    def __call__(self, losses: Tensor, weight: Tensor) -> Tensor:
+        if losses.numel() == 0:
+            return losses.sum()
+        x, share, rank = _ranked(losses, weight)
+        square = share.double().square().sum()
+        n = 1 / torch.where(square == 0, 1.0, square)
+        edges = torch.cat([rank - share / 2, (rank + share / 2)[-1:]]).double()
+        mass = _beta_cdf(edges, (n + 1) * self.q, (n + 1) * (1 - self.q)).diff()
+        return _average(x, mass.clamp(min=0.0).to(x.dtype))
+
+
+def _beta_cdf(x: Tensor, a: Tensor, b: Tensor, points: int = 4096) -> Tensor:
+    """I_x(a, b) by the trapezoid rule on x = sin²(θ), under which the density has no poles for a, b ≥ ½."""
+    theta = torch.linspace(0.0, math.pi / 2, points + 1, dtype=torch.float64, device=x.device)
+    log_density = torch.special.xlogy(2 * a - 1, theta.sin()) + torch.special.xlogy(2 * b - 1, theta.cos())
+    density = (log_density - log_density.max()).exp()
+    mass = torch.cat([density.new_zeros(1), ((density[1:] + density[:-1]) / 2).cumsum(0)])
+    place = x.clamp(0.0, 1.0).sqrt().asin() * (2 * points / math.pi)
+    left = place.floor().clamp(0, points - 1)
+    below = mass[left.long()]
+    part = place - left
+    return (below + part * (mass[left.long() + 1] - below)) / mass[-1]
+
+
+@dataclass(frozen=True)
+class HuberMean:
+    """The value m that minimises Σ wᵢ √((xᵢ − m)² + δ²): a mean within δ of the middle, a median beyond.
+
+    Its gradient is exact, by the implicit function theorem: shares ∝ wᵢ δ² / ((xᵢ − m)² + δ²)^{3/2}.
+
+    Args:
+        delta: δ > 0, in multiples of the spread of the batch (1.48 times the median distance from the median, which is
+            the standard deviation of a normal distribution); 1. The spread is held constant.
+        iterations: steps of the fixed point for m, which is a weighted mean each time; 30.
+
+    >>> HuberMean()(torch.tensor([1.0, 2.0, 3.0, 100.0]), torch.ones(4)) < 5
+    tensor(True)
+    """
+
+    delta: float = 1.0
+    iterations: int = 30
+
+    def __post_init__(self) -> None:
+        checks.number("delta", self.delta, 0.0, math.inf, open_low=True)
+        if self.iterations < 1:
+            raise ValueError(f"iterations={self.iterations} must be at least 1")
+
+    def __call__(self, losses: Tensor, weight: Tensor) -> Tensor:
+        if losses.numel() == 0:
+            return losses.sum()
+        weight = weight.to(losses.dtype)
+        x = torch.where(weight > 0, losses, 0.0)
+        middle = SoftMedian(1e-9)
+        fixed = x.detach()
+        m = middle(fixed, weight)
+        spread = 1.4826 * middle((fixed - m).abs(), weight)
+        delta = self.delta * spread
+        for _ in range(self.iterations):
+            m = _average(fixed, self._pull(fixed, m, delta, weight, 0.5))
+        # x held at its value: m is constant, the shares carry the gradient
+        share = self._pull(fixed, m, delta, weight, 1.5)
+        total = share.sum()
+        share = share / torch.where(total == 0, 1.0, total)
+        return m + (share * (x - fixed)).sum()
+
+    @staticmethod
+    def _pull(x: Tensor, m: Tensor, delta: Tensor, weight: Tensor, power: float) -> Tensor:
+        """w (δ² / ((x − m)² + δ²))^power; where there is no spread, the samples that sit at m."""
+        square = delta**2
+        ratio = square / torch.where(square == 0, 1.0, (x - m) ** 2 + square)
+        return weight * torch.where(square == 0, (x == m).to(x.dtype), ratio**power)
+
+
+@dataclass(frozen=True)
+class MedianOfMeans:
+    """The median of the means of k groups: near the mean in what it aims at, yet safe from fewer than k / 2 outliers.
+
+    Groups are dealt in turn, sample i to group i mod k; batches come shuffled.
+
+    Args:
+        groups: k ≥ 1; 5. More than there are samples are not used.
+
+    >>> MedianOfMeans(2)(torch.tensor([1.0, 2.0, 3.0, 4.0]), torch.ones(4))
+    tensor(2.5000)
+    """
+
+    groups: int = 5
+
+    def __post_init__(self) -> None:
+        if self.groups < 1:
+            raise ValueError(f"groups={self.groups} must be at least 1")
+
+    def __call__(self, losses: Tensor, weight: Tensor) -> Tensor:
+        if losses.numel() == 0:
+            return losses.sum()
+        k = min(self.groups, losses.numel())
+        group = torch.arange(losses.numel(), device=losses.device) % k
+        one = (group == torch.arange(k, device=losses.device).unsqueeze(-1)).to(losses.dtype) * weight
+        total = one.sum(-1)
+        held = torch.where(weight > 0, losses, 0.0)
+        means = one @ held / torch.where(total == 0, 1.0, total)
+        return SoftMedian(1e-9)(means, (total > 0).to(losses.dtype))

@@ -1,0 +1,107 @@
+"""Every loss with its module, its traits and, where it is a curve of one probability, its cross-entropy weight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from gradwright.losses import modules as m
+from gradwright.losses.accuracy import Miss
+from gradwright.losses.cross_entropy import Log
+from gradwright.losses.curve import Curve
+from gradwright.losses.focal import Focal
+from gradwright.losses.gce import BoxCox
+from gradwright.losses.poly import Poly
+from gradwright.losses.sce import Symmetric
+from gradwright.losses.tailr import Tailored
+
+TRAITS: dict[str, str] = {
+    "bounded": "no sample can have a loss above a fixed number",
+    "convex": "convex in the logits",
+    "proper": "the expected loss is least where the probabilities are the true ones",
+    "sceptical": "counts a sample the less, the less likely its label: W(p) does not fall and is 0 at p = 0",
+    "symmetric": "the losses of all labels of a sample add up to a constant: uniform label noise moves no minimum",
+    "accuracy": "tends to 1 − accuracy as its temperature goes to 0",
+    "shift_invariant": "does not change when the same number is added to all logits of a sample",
+    "soft_targets": "takes probabilities of classes as well as indices",
+    "multilabel": "any number of classes may hold at once",
+    "batch": "belongs to a batch and is no mean over samples",
+}
+"""Every trait of a loss, in a sentence."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A loss in the table.
+
+    Attributes:
+        function: the loss.
+        module: its module class.
+        traits: words from :data:`TRAITS`, true of the default settings.
+        paper: where it comes from; empty where there is no one paper.
+        curve: the class of its curve φ(p), whose fields are settings of the function of the same names; None if the
+            loss is no function of one probability.
+    """
+
+    function: Callable[..., Tensor]
+    module: type[m.Loss]
+    traits: frozenset[str]
+    paper: str = ""
+    curve: type[Curve] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.function.__name__
+
+    def weight(self, p: Tensor, **settings: Any) -> Tensor:
+        """W(p) = −p φ′(p): what a sample of probability p counts, beside 1 for cross-entropy.
+
+        Raises:
+            TypeError: the loss is no curve of one probability.
+        """
+        if self.curve is None:
+            raise TypeError(f"{self.name} is no function of the label's probability alone, so it has no weight W(p)")
+        return self.curve(**settings).weight(p)
+
+
+def _entry(module: type[m.Loss], traits: str, paper: str = "", curve: type[Curve] | None = None) -> Entry:
+    return Entry(module.function, module, frozenset(traits.split()), paper, curve)
+
+
+_SOFTMAX = "shift_invariant soft_targets"
+_RIVALS = "shift_invariant"
+
+LOSSES: dict[str, Entry] = {
+    entry.name: entry
+    for entry in (
+        _entry(m.CrossEntropy, f"convex proper {_SOFTMAX}", "", Log),
+        _entry(m.NormalizedCrossEntropy, f"bounded symmetric {_SOFTMAX}", "arXiv:2006.13554"),
+        _entry(m.TaiLr, f"bounded sceptical {_SOFTMAX}", "arXiv:2302.13344", Tailored),
+        _entry(m.Focal, _SOFTMAX, "arXiv:1708.02002", Focal),
+        _entry(m.SigmoidFocal, "multilabel soft_targets", "arXiv:1708.02002"),
+        _entry(m.Poly1, _SOFTMAX, "arXiv:2204.12511", Poly),
+        _entry(m.GCE, f"bounded sceptical {_SOFTMAX}", "arXiv:1805.07836", BoxCox),
+        _entry(m.SCE, _SOFTMAX, "arXiv:1908.06112", Symmetric),
+        _entry(m.LogitNorm, "bounded soft_targets", "arXiv:2205.09310"),
+        _entry(m.EMO, f"bounded {_SOFTMAX}", "arXiv:2310.04691"),
+        _entry(m.SoftAccuracy, f"bounded sceptical symmetric accuracy {_SOFTMAX}", "arXiv:1712.09482", Miss),
+        _entry(m.PairwiseSigmoid, f"bounded symmetric {_RIVALS}", "arXiv:2205.09615"),
+        _entry(m.PairwiseCubic, f"bounded symmetric {_RIVALS}", "arXiv:2205.09615"),
+        _entry(m.PairwiseMixture, f"bounded {_RIVALS}", "arXiv:2205.09615"),
+        _entry(m.TopMargin, f"bounded accuracy symmetric {_RIVALS}"),
+        _entry(m.Exact, f"bounded symmetric accuracy {_SOFTMAX}", "arXiv:2205.09615"),
+        _entry(m.SoftF1, "bounded multilabel soft_targets batch"),
+        _entry(m.MultilabelCrossEntropy, "convex multilabel soft_targets", "arXiv:2208.02955"),
+        _entry(m.SparseMultilabelCrossEntropy, "convex multilabel", "kexue.fm/archives/8888"),
+        _entry(m.JointCrossEntropy, f"convex {_SOFTMAX}", "kexue.fm/archives/9158"),
+    )
+}
+"""Every loss by the name of its function.
+
+>>> import torch
+>>> LOSSES["gce"].weight(torch.tensor([0.25, 1.0]), q=0.5)
+tensor([0.5000, 1.0000])
+"""

@@ -1,0 +1,256 @@
+"""Calibration metrics: worked numbers, torchmetrics, shards, edges, temperature."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from gradwright.calibration import (
+    AdaptiveCalibrationError,
+    Brier,
+    CalibrationError,
+    NegativeLogLikelihood,
+    TemperatureScaling,
+    reliability_diagram,
+)
+
+P = torch.tensor([[0.25, 0.2, 0.55], [0.55, 0.05, 0.4], [0.1, 0.3, 0.6], [0.9, 0.05, 0.05]], dtype=torch.float64)
+Y = torch.tensor([0, 1, 2, 0])
+BINARY = torch.tensor([0.25, 0.25, 0.55, 0.75, 0.75], dtype=torch.float64), torch.tensor([0, 0, 1, 1, 1])
+
+
+def _error(p, y, *args, logits=False, cls=CalibrationError, **settings):
+    return cls(*args, **settings).update(p, y, logits=logits).compute().item()
+
+
+@pytest.mark.parametrize(
+    ("norm", "binary", "top"),
+    [("l1", 0.29, 0.2), ("l2", 0.2918332857, 0.2081665999), ("max", 0.3166666667, 0.2333333333)],
+)
+def test_worked_numbers(norm, binary, top):
+    assert _error(*BINARY, 2, norm, "binary") == pytest.approx(binary, rel=1e-9)
+    assert _error(P, Y, 3, norm) == pytest.approx(top, rel=1e-9)
+
+
+def test_classwise():
+    error = CalibrationError(3, kind="classwise").update(P, Y)
+    assert error.per_class().tolist() == pytest.approx([0.325, 0.1, 0.15])
+    assert error.compute().item() == pytest.approx(0.1916666667)
+    left_out = CalibrationError(3, kind="classwise", threshold=0.08).update(P, Y)
+    assert left_out.reliability().samples.sum() == 9
+
+
+def test_edges_of_bins():
+    c, a = torch.tensor([0.5, 0.5, 0.9, 0.2], dtype=torch.float64), torch.tensor([1, 1, 0, 0])
+    assert _error(c, a, 2, kind="binary") == pytest.approx(0.075)
+    assert _error(c, a, 2, kind="binary", right=True) == pytest.approx(0.425)
+    for right in (False, True):
+        both = CalibrationError(2, kind="binary", right=right).update(torch.tensor([0.0, 1.0]), torch.tensor([0, 1]))
+        assert both.reliability().samples.tolist() == [1, 1]
+    certain = torch.tensor([0.95, 1.0], dtype=torch.float64), torch.tensor([1, 0])
+    assert _error(*certain, 10, kind="binary") == pytest.approx(0.475)
+
+
+def test_debiased():
+    c, a = torch.full((4,), 0.8, dtype=torch.float64), torch.tensor([1, 1, 1, 0])
+    assert _error(c, a, 1, "l2", "binary") == pytest.approx(0.05)
+    assert _error(c, a, 1, "l2", "binary", debias=True) == 0
+
+
+def test_adaptive():
+    c, a = torch.tensor([0.3, 0.4, 0.6, 0.65, 0.9, 0.99]), torch.tensor([0, 1, 1, 0, 1, 1])
+    assert _error(c, a, 3, kind="binary", cls=AdaptiveCalibrationError) == pytest.approx(0.11, rel=1e-6)
+    ties = AdaptiveCalibrationError(3, kind="binary").update(torch.full((9,), 0.4), torch.ones(9))
+    assert sorted(ties.reliability().samples.tolist()) == [0, 0, 9]
+
+
+def test_one_bin_is_the_gap_of_the_means():
+    z, y = torch.randn(50, 4), torch.randint(4, (50,))
+    p = z.softmax(-1).double()
+    gap = abs(p.max(-1).values.mean() - (p.argmax(-1) == y).double().mean())
+    assert _error(z.double(), y, 1, logits=True) == pytest.approx(gap.item(), abs=1e-7)
+
+
+def test_brier_and_likelihood():
+    assert Brier().update(P, Y).compute().item() == pytest.approx(0.63625)
+    assert Brier(scale="mean").update(P, Y).compute().item() == pytest.approx(0.63625 / 3)
+    assert Brier("top").update(P, Y).compute().item() == pytest.approx(0.19375)
+    assert NegativeLogLikelihood().update(P, Y).compute().item() == pytest.approx(1.2495531935)
+    assert NegativeLogLikelihood().update(P.log() + 3, Y, logits=True).compute().item() == pytest.approx(1.2495531935)
+
+
+def test_brier_decomposition():
+    f = torch.tensor([0.2] * 3 + [0.8] * 2, dtype=torch.float64)
+    brier = Brier("binary").update(f, torch.tensor([0, 1, 0, 1, 1]))
+    parts = brier.decompose()
+    assert brier.compute().item() == pytest.approx(0.16)
+    assert [float(x) for x in parts] == pytest.approx([0.0266666667, 0.1066666667, 0.24, 0], abs=1e-10)
+    z = torch.randn(200, 4)
+    brier = Brier(bins=5).update(z, torch.randint(4, (200,)), logits=True)
+    reliable, resolved, uncertain, rest = brier.decompose()
+    assert (reliable - resolved + uncertain + rest).item() == pytest.approx(brier.compute().item())
+    assert rest.abs() > 1e-6
+
+
+def _metrics():
+    return [
+        CalibrationError(7),
+        CalibrationError(7, "max", "classwise"),
+        CalibrationError(7, "l2", debias=True),
+        AdaptiveCalibrationError(7, kind="classwise"),
+        Brier(),
+        NegativeLogLikelihood(),
+    ]
+
+
+@pytest.mark.parametrize("which", range(6))
+def test_shards_in_any_order_are_one_pass(which):
+    z, y, w = torch.randn(97, 5), torch.randint(5, (97,)), torch.rand(97)
+    y[::9] = -100
+    whole = _metrics()[which].update(z, y, logits=True, sample_weight=w).compute()
+    shards = []
+    for part in torch.randperm(97).split(20):
+        shards.append(_metrics()[which].update(z[part], y[part], logits=True, sample_weight=w[part]))
+    merged = _metrics()[which].merge(*shards).compute()
+    torch.testing.assert_close(merged, whole, rtol=1e-12, atol=1e-14)
+    streamed = _metrics()[which]
+    for part in torch.arange(97).split(13):
+        streamed.update(z[part], y[part], logits=True, sample_weight=w[part])
+    torch.testing.assert_close(streamed.compute(), whole, rtol=1e-12, atol=1e-14)
+    again = _metrics()[which]
+    again.load_state_dict(streamed.state_dict())
+    assert again.compute() == streamed.compute()
+    kept = y >= 0
+    plain = _metrics()[which].update(z[kept], y[kept], logits=True, sample_weight=w[kept]).compute()
+    torch.testing.assert_close(plain, whole)
+    assert _metrics()[which].compute().isnan()
+    with pytest.raises(TypeError, match="merged"):
+        _metrics()[which].merge(_metrics()[4 if which != 4 else 0])
+
+
+def test_multilabel_leaves_labels_out_that_never_vary():
+    z = torch.randn(60, 3)
+    t = (torch.rand(60, 3) < 0.5).long()
+    t[:, 2] = 0
+    error = CalibrationError(5, kind="multilabel").update(z, t, logits=True)
+    each = [_error(torch.sigmoid(z[:, k].double()), t[:, k], 5, kind="binary") for k in range(2)]
+    assert error.compute().item() == pytest.approx(np.mean(each))
+    assert error.per_class()[2].isnan()
+
+
+def test_soft_targets():
+    q = torch.tensor([[0.5, 0.3, 0.2]] * 4, dtype=torch.float64)
+    expected = abs(0.65 - np.mean([0.2, 0.5, 0.2, 0.5]))
+    assert _error(P, q, 1) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("norm", ["l1", "l2", "max"])
+def test_torchmetrics(norm):
+    functional = pytest.importorskip("torchmetrics.functional.classification")
+    generator = torch.Generator().manual_seed(0)
+    z, y = torch.randn(300, 6, generator=generator) * 2, torch.randint(6, (300,), generator=generator)
+    p = z.softmax(-1)
+    theirs = functional.multiclass_calibration_error(p, y, 6, n_bins=15, norm=norm)
+    assert _error(p, y, 15, norm) == pytest.approx(theirs.item(), abs=1e-6)
+    b, t = torch.rand(300, generator=generator), torch.randint(2, (300,), generator=generator)
+    theirs = functional.binary_calibration_error(b, t, n_bins=10, norm=norm)
+    assert _error(b, t, 10, norm, "binary") == pytest.approx(theirs.item(), abs=1e-6)
+
+
+def test_brier_is_torchmetrics_mean_squared_error():
+    torchmetrics = pytest.importorskip("torchmetrics")
+    p, y = torch.rand(100), torch.randint(2, (100,))
+    theirs = torchmetrics.functional.mean_squared_error(p, y.float()).item()
+    assert Brier("binary").update(p, y).compute().item() == pytest.approx(theirs, abs=1e-6)
+    q, k = torch.randn(100, 5).softmax(-1), torch.randint(5, (100,))
+    hot = torch.nn.functional.one_hot(k, 5).float()
+    theirs = torchmetrics.functional.mean_squared_error(q.flatten(), hot.flatten()).item()
+    assert Brier(scale="mean").update(q, k).compute().item() == pytest.approx(theirs, abs=1e-6)
+
+
+def test_temperature_closed_form():
+    z = torch.tensor([4.0, 0.0]).repeat(4, 1)
+    y = torch.tensor([0, 0, 0, 1])
+    scale = TemperatureScaling()
+    fit = scale.fit(z, y)
+    assert fit.converged
+    assert fit.temperature.item() == pytest.approx(3.6409569065, rel=1e-9)
+    assert (fit.nll_before.item(), fit.nll_after.item()) == pytest.approx((1.0181499279, 0.5623351446), rel=1e-9)
+    assert _error(z, y, 15, logits=True) == pytest.approx(0.2320137900, rel=1e-6)
+    assert _error(scale(z), y, 15, logits=True) == pytest.approx(0, abs=1e-6)
+
+
+def test_temperature_worked_number():
+    z = torch.tensor([[2, 1, 0], [0, 3, 0], [1, 1, 2], [4, 0, 0]], dtype=torch.float64)
+    fit = TemperatureScaling().fit(z, torch.tensor([0, 1, 0, 1]))
+    assert fit.temperature.item() == pytest.approx(5.17635946, rel=1e-7)
+    assert (fit.nll_before.item(), fit.nll_after.item()) == pytest.approx((1.5224874836, 1.0658762848), rel=1e-9)
+
+
+@pytest.mark.parametrize("size", [1e-3, 1.0, 40.0])
+@pytest.mark.parametrize("kind", ["softmax", "sigmoid"])
+def test_temperature_is_found_again(kind, size):
+    generator = torch.Generator().manual_seed(0)
+    z = torch.randn(3000, 4, generator=generator, dtype=torch.float64)
+    if kind == "softmax":
+        y = torch.multinomial(z.softmax(-1), 1, generator=generator)[:, 0]
+    else:
+        y = torch.bernoulli(torch.sigmoid(z), generator=generator).long()
+    base = TemperatureScaling(kind).fit(z, y)
+    assert base.converged
+    torch.testing.assert_close(base.temperature, torch.ones_like(base.temperature), rtol=0, atol=0.2)
+    fit = TemperatureScaling(kind).fit(size * z, y)
+    if size > 0.01:
+        torch.testing.assert_close(fit.temperature, size * base.temperature, rtol=1e-7, atol=0)
+        assert (fit.nll_after <= fit.nll_before + 1e-12).all()
+    else:
+        assert not fit.converged
+
+
+def test_temperature_at_its_bounds():
+    z = torch.tensor([[3.0, 0.0], [0.0, 2.0]])
+    best = TemperatureScaling().fit(z, torch.tensor([0, 1]))
+    assert not best.converged
+    assert best.temperature.item() == pytest.approx(0.01)
+    assert "right by a margin" in best.status
+    worst = TemperatureScaling().fit(z, torch.tensor([1, 0]))
+    assert worst.temperature.item() == pytest.approx(100)
+    assert "infinite" in worst.status
+    with pytest.raises(ValueError, match="no sample"):
+        TemperatureScaling().fit(z, torch.tensor([-100, -100]))
+
+
+def test_nothing_is_guessed():
+    z = torch.tensor([[0.2, 0.9]])
+    with pytest.raises(ValueError, match="logits=True"):
+        CalibrationError().update(z, torch.tensor([0]))
+    with pytest.raises(ValueError, match=r"predictions\[0, 1\] is 3"):
+        CalibrationError().update(torch.tensor([[-2.0, 3.0]]).abs() - torch.tensor([[1.5, 0.0]]), torch.tensor([0]))
+    for settings, message in (
+        ({"bins": 0}, "bins=0"),
+        ({"norm": "l3"}, "norm='l3'"),
+        ({"kind": "multi"}, "kind='multi'"),
+        ({"debias": True}, "norm='l2'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            CalibrationError(**settings)
+    with pytest.raises(ValueError, match="merged"):
+        CalibrationError(3).merge(CalibrationError(4))
+    with pytest.raises(ValueError, match="classes"):
+        CalibrationError(kind="classwise").update(P, Y).update(z, torch.tensor([0]), logits=True)
+
+
+def test_reliability_and_its_picture():
+    pytest.importorskip("matplotlib").use("Agg")
+    found = CalibrationError(10).update(torch.randn(100, 3), torch.randint(3, (100,)), logits=True).reliability()
+    some = found.samples > 0
+    assert (found.low[some] <= found.accuracy[some] + 1e-12).all()
+    assert (found.high[some] >= found.accuracy[some] - 1e-12).all()
+    assert found.accuracy[~some].isnan().all()
+    axes = reliability_diagram(found, label="model")
+    assert axes.get_xlabel() == "confidence"
+    classes = CalibrationError(10, kind="classwise").update(P, Y).reliability()
+    with pytest.raises(ValueError, match="one at a time"):
+        reliability_diagram(classes)
+    assert math.isclose(found.samples.sum(), 100)

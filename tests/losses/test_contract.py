@@ -1,0 +1,48 @@
+"""Every row of the table meets every check, but for exceptions that are declared with a reason."""
+
+import pytest
+import torch
+
+from gradwright.losses import LOSSES, checking
+from tests.losses.checks import CHECKS, TRAIT_CHECKS
+from tests.losses.table import ROWS
+
+FIRST = tuple({row.name: row for row in reversed(ROWS)}.values())
+
+
+def _pairs():
+    """Every row with every check; compiling all forms, not only the first of a loss, is for the long run."""
+    for row in ROWS:
+        for name, check in CHECKS.items():
+            long = name == "compiles_whole" and row not in FIRST
+            yield pytest.param(row, check, id=f"{row}-{name}", marks=[pytest.mark.slow] if long else [])
+
+
+@pytest.mark.parametrize(("row", "check"), list(_pairs()))
+def test_row_meets_check(row, check):
+    if check.__name__ in row.exceptions:
+        with pytest.raises(Exception):  # noqa: B017, PT011  an exception that is not needed has to go
+            check(row)
+    else:
+        check(row)
+
+
+@pytest.mark.parametrize(("row", "trait"), [(r, t) for r in ROWS for t in sorted(r.entry.traits)], ids=str)
+def test_row_has_its_traits(row, trait):
+    if f"trait:{trait}" in row.exceptions:
+        with pytest.raises(AssertionError):
+            TRAIT_CHECKS[trait](row)
+    else:
+        TRAIT_CHECKS[trait](row)
+
+
+def test_every_loss_has_a_row():
+    assert {row.name for row in ROWS} == set(LOSSES)
+
+
+@pytest.mark.parametrize("row", [r for r in ROWS if r.target in ("index", "soft")], ids=str)
+@pytest.mark.parametrize("size", [1e2, 1e4])
+def test_looking_at_values_can_be_turned_off(row, size):
+    with checking("never"):
+        row.call(row.logits() * size, row.targets())
+    assert torch.get_num_threads() == 1

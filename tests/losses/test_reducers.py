@@ -1,0 +1,169 @@
+"""Reducers: worked numbers, and what makes them robust and fit to train with."""
+
+import math
+
+import pytest
+import torch
+from scipy.stats.mstats import hdquantiles
+
+from gradwright.losses import (
+    HarrellDavis,
+    HuberMean,
+    MedianOfMeans,
+    SoftMedian,
+    TopMean,
+    TrimmedMean,
+    cross_entropy,
+)
+
+ALL = (
+    SoftMedian(),
+    SoftMedian(0.25, kernel="uniform"),
+    SoftMedian(0.2, q=0.9),
+    TrimmedMean(0.1, 0.2),
+    TopMean(0.3),
+    HarrellDavis(),
+    HuberMean(),
+    MedianOfMeans(3),
+)
+
+
+def _of(reducer, values, weights=None):
+    x = torch.tensor(values, dtype=torch.float64)
+    w = torch.ones_like(x) if weights is None else torch.tensor(weights, dtype=torch.float64)
+    return reducer(x, w).item()
+
+
+OUTLIER = [1, 1.1, 0.9, 1.05, 0.95, 1.02, 0.98, 1000]
+
+
+@pytest.mark.parametrize(
+    ("reducer", "values", "expected"),
+    [
+        (SoftMedian(), [1, 2], 1.5),
+        (SoftMedian(), [1, 2, 3], 2),
+        (SoftMedian(), [1, 2, 3, 4], 2.5),
+        (SoftMedian(), [1, 2, 3, 100], 2.5),
+        (SoftMedian(), OUTLIER, 1.01),
+        (SoftMedian(0.25), OUTLIER, 1.01125),
+        (SoftMedian(), [-3, -2, -1, -0.5], -1.5),
+        (SoftMedian(0.1, q=0.9), list(range(1, 11)), 9.5),
+        (SoftMedian(), [5], 5),
+        (TrimmedMean(0.25, 0.25), [1, 2, 3, 100], 2.5),
+        (TrimmedMean(0.125, 0.0), [1, 2, 3, 4], (0.5 * 1 + 2 + 3 + 4) / 3.5),
+        (TopMean(0.25), [1, 2, 3, 100], 100),
+        (MedianOfMeans(3), [1, 2, 3, 1, 2, 3000], 2),
+    ],
+)
+def test_worked_numbers(reducer, values, expected):
+    assert _of(reducer, [float(v) for v in values]) == pytest.approx(expected, rel=1e-12)
+
+
+def test_weighted_median():
+    assert _of(SoftMedian(), [1.0, 2.0, 3.0], [1.0, 1.0, 2.0]) == pytest.approx(2.375)
+    assert _of(SoftMedian(), [1.0, 2.0, 3.0, 4.0], [1.0, 1.0, 1.0, 0.0]) == pytest.approx(2)
+
+
+def test_effective_samples_grow_with_the_batch():
+    x = torch.arange(100.0, dtype=torch.float64, requires_grad=True)
+    (share,) = torch.autograd.grad(SoftMedian(0.1)(x, torch.ones_like(x)), x)
+    assert (1 / share.square().sum()).item() == pytest.approx(15.04, abs=0.01)
+
+
+def test_harrell_davis():
+    x = torch.tensor([1.0, 2.0, 3.0, 4.0], dtype=torch.float64, requires_grad=True)
+    (share,) = torch.autograd.grad(HarrellDavis()(x, torch.ones_like(x)), x)
+    assert share.tolist() == pytest.approx([0.126585, 0.373415, 0.373415, 0.126585], abs=1e-6)
+    values = torch.randn(37, dtype=torch.float64)
+    for q in (0.25, 0.5, 0.9):
+        expected = float(hdquantiles(values.numpy(), prob=[q])[0])
+        assert HarrellDavis(q)(values, torch.ones(37)).item() == pytest.approx(expected, abs=1e-5)
+
+
+def test_huber_mean_is_the_minimiser():
+    x = torch.randn(50, dtype=torch.float64)
+    x[0] = 1e6
+    m = HuberMean(1.0)(x, torch.ones(50, dtype=torch.float64))
+    median = x.sort().values[24:26].mean()
+    delta = 1.4826 * (x - median).abs().sort().values[24:26].mean()
+    slope = ((m - x) / ((m - x) ** 2 + delta**2).sqrt()).sum()
+    assert abs(slope.item()) < 1e-6
+    assert HuberMean()(torch.full((5,), 2.0), torch.ones(5)) == 2
+
+
+@pytest.mark.parametrize("reducer", ALL, ids=str)
+def test_scale_shift_and_shares(reducer):
+    x = torch.randn(31, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    w = torch.rand(31, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    value = reducer(x, w)
+    (share,) = torch.autograd.grad(value, x)
+    assert share.sum().item() == pytest.approx(1, abs=1e-9)
+    assert (share >= 0).all()
+    assert reducer(7 * x - 3, w).item() == pytest.approx(7 * value.item() - 3, rel=1e-9)
+    assert reducer(x, 5 * w).item() == pytest.approx(value.item(), rel=1e-9)
+
+
+@pytest.mark.parametrize("reducer", ALL, ids=str)
+def test_samples_without_weight_vanish(reducer):
+    x = torch.randn(12, dtype=torch.float64)
+    if isinstance(reducer, MedianOfMeans):  # noqa: SIM108
+        keep = torch.arange(12) < 9  # groups are dealt in turn: take away at the end only
+    else:
+        keep = torch.arange(12) % 4 != 1
+    w = keep.double()
+    spoiled = torch.where(keep, x, math.nan)
+    assert reducer(spoiled, w).item() == pytest.approx(reducer(x[keep], w[keep]).item())
+    assert reducer(x, 0 * w) == 0
+    assert reducer(x[:0], w[:0]) == 0
+    assert reducer(x[:1], torch.ones(1)) == pytest.approx(x[0].item())
+
+
+@pytest.mark.parametrize("reducer", [SoftMedian(), TrimmedMean(0.3, 0.3), HuberMean(), MedianOfMeans(9)], ids=str)
+def test_outliers_do_not_move_it_far(reducer):
+    clean = torch.randn(40, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    dirty = clean.clone()
+    dirty[:4] = 1e9
+    ones = torch.ones(40, dtype=torch.float64)
+    assert abs(reducer(dirty, ones) - reducer(clean, ones)) < 1
+
+
+@pytest.mark.parametrize("reducer", [*ALL[:6], HuberMean(iterations=2), ALL[7]], ids=str)
+def test_compiles(reducer):
+    z, y = torch.randn(16, 4), torch.randint(4, (16,))
+    torch._dynamo.reset()
+    compiled = torch.compile(lambda z: cross_entropy(z, y, reduction=reducer), fullgraph=True, backend="eager")
+    torch.testing.assert_close(compiled(z), cross_entropy(z, y, reduction=reducer))
+
+
+@pytest.mark.parametrize("reducer", ALL, ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_keeps_the_type(reducer, dtype):
+    assert cross_entropy(torch.randn(16, 4, dtype=dtype), torch.zeros(16).long(), reduction=reducer).dtype == dtype
+
+
+def test_ignored_samples_are_left_out_of_the_median():
+    z, y = torch.randn(9, 3), torch.randint(3, (9,))
+    padded = torch.cat([z, torch.full((4, 3), math.nan)]), torch.cat([y, torch.full((4,), -100)])
+    median = SoftMedian()
+    torch.testing.assert_close(cross_entropy(*padded, reduction=median), cross_entropy(z, y, reduction=median))
+    assert cross_entropy(z, y, reduction=median).item() == pytest.approx(
+        cross_entropy(z, y, reduction="none").median().item(), rel=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda: SoftMedian(0.0), "bandwidth"),
+        (lambda: SoftMedian(q=1.5), "q"),
+        (lambda: SoftMedian(kernel="box"), "kernel"),
+        (lambda: TrimmedMean(0.5, 0.5), "low"),
+        (lambda: TopMean(0.0), "share"),
+        (lambda: HuberMean(-1.0), "delta"),
+        (lambda: MedianOfMeans(0), "groups"),
+        (lambda: HarrellDavis(1.0), "q"),
+    ],
+)
+def test_bad_settings_are_named(make, name):
+    with pytest.raises(ValueError, match=name):
+        make()
