@@ -77,10 +77,11 @@ class Formula:
         knobs = self.knobs(group)
         try:
             built = self.build(**knobs)
-        except ValueError as refusal:  # a part knows its own name, not the recipe's
+        except (TypeError, ValueError) as refusal:  # a part knows its own name, not the recipe's
             if str(refusal).startswith(f"{self.name}: "):
                 raise
-            raise ValueError(f"{self.name}: {refusal}") from refusal
+            kind = TypeError if isinstance(refusal, TypeError) else ValueError
+            raise kind(f"{self.name}: {refusal}") from refusal
         return built if isinstance(built, Chain) else chain(built)
 
     def knobs(self, group: Mapping[str, Any]) -> dict[str, Any]:

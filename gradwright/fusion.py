@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from gradwright.core import Number, ParamSpec
 from gradwright.engine.cpp import print_cpp
@@ -39,12 +40,15 @@ class Fusion(NamedTuple):
         return f"fused around {', '.join(self.links)}" if self.links else "fused"
 
 
-def fusion(formula: Formula, spec: ParamSpec) -> Fusion | None:
-    """How a step of ``formula``, at its defaults, runs on a parameter of ``spec``; ``None`` if it does not serve it.
+def fusion(formula: Formula, spec: ParamSpec, knobs: Mapping[str, Any] | None = None) -> Fusion | None:
+    """How a step of ``formula`` runs on a parameter of ``spec``; ``None`` if it does not serve such a one.
 
-    The step is one after the first.
+    Args:
+        formula: whose step; one after the first.
+        spec: the parameter.
+        knobs: hyper-parameters other than the defaults.
     """
-    chain = formula.chain({})
+    chain = formula.chain(knobs or {})
     try:
         chain.check(spec)
     except ValueError:

@@ -1,5 +1,30 @@
-"""What all tests share: one thread, so that runs are the same on every machine and leave the cores to others."""
+"""What all tests share: one thread, so that runs are the same on every machine and leave the cores to others; a folder
+of compiled kernels; a compiler to ask for."""
 
+import os
+
+import pytest
 import torch
 
+from gradwright.engine import build
+
 torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kernel_cache(tmp_path_factory):
+    """One empty cache folder for the whole session, which parallel workers share."""
+    root = tmp_path_factory.getbasetemp()
+    folder = (root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / "kernels"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADWRIGHT_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture
+def compiler():
+    """Skip where there is nothing to compile with."""
+    try:
+        return build.compiler()
+    except build.NoCompiler as why:
+        pytest.skip(str(why))

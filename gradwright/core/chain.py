@@ -9,6 +9,7 @@ from typing import Any
 
 from gradwright.core.context import Context
 from gradwright.core.part import Part, part_name
+from gradwright.core.spec import ParamSpec
 from gradwright.core.transform import CONDITION, Nest, State, Transform, Walk
 
 
@@ -54,6 +55,12 @@ class Chain(Nest):
             latest = max(latest, link.stage)
             stages.append(latest)
         return tuple(stages)
+
+    def check(self, spec: ParamSpec) -> None:
+        """Refuse a parameter that a link cannot serve, and links in an order in which one lacks what it reads."""
+        for at, link in enumerate(self.links):
+            link.check_order(self.links[:at])
+        super().check(spec)
 
     def upto(self, stage: int) -> Chain:
         """The links whose stage is at most ``stage``."""

@@ -67,7 +67,8 @@ def nearest(word: str, known: Iterable[str], otherwise: str = "") -> str:
     >>> nearest("embeding", ROLES)
     "did you mean 'embedding'?"
     """
-    close = get_close_matches(word, list(known), n=3)
+    spelled = {one.lower(): one for one in known}
+    close = [spelled[match] for match in get_close_matches(word.lower(), spelled, n=3)]
     if not close:
         return otherwise
     return f"did you mean {' or '.join(map(repr, close))}?"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import GeneratorType
@@ -35,10 +35,14 @@ class Transform(Part):
         stage: where it acts: 0 conditions the gradient, 1 makes the direction, 2 the step (decay and size),
             3 moves the weights in a way of its own and answers ``param - target``.
         needs: what it needs beside the gradient, out of ``{"loss"}``.
+        leaves_moment: whether later links find in ``ctx.moment`` what it divided by.
+        reads_moment: whether it asks for that; then :meth:`check_order` wants a link that leaves it.
     """
 
     stage: ClassVar[int] = DIRECTION
     needs: ClassVar[frozenset[str]] = frozenset()
+    leaves_moment: ClassVar[bool] = False
+    reads_moment: ClassVar[bool] = False
 
     def slots(self, spec: ParamSpec) -> Slots:
         """The state this part keeps beside a parameter of ``spec``."""
@@ -46,6 +50,14 @@ class Transform(Part):
 
     def check(self, spec: ParamSpec) -> None:
         """Refuse, with a ``ValueError``, a parameter that this part cannot serve."""
+
+    def check_order(self, before: Sequence[Transform]) -> None:
+        """Refuse, with a ``ValueError``, to stand behind these links of a chain."""
+        if self.reads_moment and not any(link.any_moment for link in before):
+            raise ValueError(
+                f"{type(self).__name__} reads the moment that a link before it divides by, and none does; put it "
+                "after a Precondition"
+            )
 
     def update(self, u: Any, state: State, ctx: Context) -> Any:
         raise NotImplementedError
@@ -59,6 +71,12 @@ class Transform(Part):
         """Its own needs and those of every transform inside."""
         inner = (child.all_needs for child in self.children().values() if isinstance(child, Transform))
         return self.needs.union(*inner)
+
+    @cached_property
+    def any_moment(self) -> bool:
+        """Whether it, or a transform inside, leaves a moment."""
+        inner = (child.any_moment for child in self.children().values() if isinstance(child, Transform))
+        return self.leaves_moment or any(inner)
 
     @cached_property
     def evaluates(self) -> bool:
@@ -97,8 +115,7 @@ class Nest(Transform):
         """Run the part called ``name`` on its share of ``state`` and merge what it returns."""
         part = self.children()[name]
         assert isinstance(part, Transform)
-        own = _share(state, name)
-        shared = {key: value for key, value in state.items() if "." not in key}
+        own, shared = _share(state, name), _shared(state)
         u, changed, ctx = yield from walk(part, u, {**shared, **own}, ctx)
         merged = dict(state)
         for key, value in changed.items():
@@ -114,7 +131,7 @@ class Nest(Transform):
         for name, part in self.children().items():
             assert isinstance(part, Transform)
             if part.evaluates:
-                return part.evaluate(p, _share(state, name), step)
+                return part.evaluate(p, {**_shared(state), **_share(state, name)}, step)
         return None
 
 
@@ -122,3 +139,8 @@ def _share(state: State, name: str) -> State:
     """The entries of the part called ``name``, by their own names."""
     prefix = name + "."
     return {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}
+
+
+def _shared(state: State) -> State:
+    """The entries that belong to no part alone."""
+    return {key: value for key, value in state.items() if "." not in key}

@@ -209,6 +209,8 @@ class Symbol:
         raise Untraceable("the number of dimensions of a number")
 
     def _reduced(self, op: str, dim: Any, keepdim: bool) -> Symbol:
+        if self.kind == TENSOR and dim is None:
+            return self
         if self.kind not in (ROW, COLUMN, ELEMENT):
             raise Untraceable("a reduction of a single number")
         if dim is None:

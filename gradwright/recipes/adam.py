@@ -13,11 +13,13 @@ from gradwright.transforms import (
     Debias,
     Decay,
     Ema,
+    EpsHat,
     Full,
     MaxOverTime,
     NesterovDebiased,
     NesterovSchedule,
     Precondition,
+    Rectify,
     Scale,
 )
 
@@ -42,7 +44,8 @@ def Adam(
         betas: β₁, β₂ in [0, 1) (the paper's).
         eps: ε ≥ 0, outside the root (the paper's).
         weight_decay: λ ≥ 0; for decay that stays out of the moments use AdamW.
-        amsgrad: divide by the largest v so far, corrected by the present 1 − β₂ᵗ as in torch (OpenReview ryQu7f-RZ).
+        amsgrad: divide by the largest v so far, corrected by the present 1 − β₂ᵗ as in torch; for the other forms in
+            circulation see the recipe AMSGrad.
     """
     moment = MaxOverTime(Full(betas[1])) if amsgrad else Full(betas[1])
     return chain(L2(weight_decay), Ema(betas[0], debias=True), Precondition(moment, AddEps(eps)), Scale(lr))
@@ -165,6 +168,7 @@ def AdaBelief(
     betas: tuple[float, float] = (0.9, 0.999),
     eps: float = 1e-16,
     weight_decay: float = 0.0,
+    rectify: bool = False,
 ):
     """Adam that trusts a gradient as far as it agrees with the average of those before.
 
@@ -172,17 +176,21 @@ def AdaBelief(
     p ← p − lr · ((m / (1 − β₁ᵗ)) / (√(s / (1 − β₂ᵗ)) + ε) + λ p)
 
     ε is stored in s, so it gathers to ε / (1 − β₂), and appears once more outside the root, as in the authors' code.
-    The authors' package rectifies as RAdam does by default, which the paper does not; neither does this.
+    The authors' package rectifies as :class:`RAdam` does by default, which the paper does not. With ``rectify`` the
+    first steps (five at β₂ = 0.999) are those of momentum SGD, and the later ones are r √(1 − β₂ᵗ) m̂ / (√s + ε).
 
     Args:
         lr: learning rate (the authors' default).
         betas: β₁, β₂ in [0, 1).
         eps: ε ≥ 0 (1e-16 in the authors' code, which advises 1e-8 for convolutional networks).
         weight_decay: λ ≥ 0, decoupled.
+        rectify: hold back while s varies much.
     """
+    belief = Belief(betas[1], eps)
+    divided = Rectify(Precondition(belief, EpsHat(eps)), betas[1]) if rectify else Precondition(belief, AddEps(eps))
     return chain(
         Ema(betas[0]),
-        Precondition(Belief(betas[1], eps), AddEps(eps)),
+        divided,
         Debias(betas[0]),
         Decay(weight_decay),
         Scale(lr),

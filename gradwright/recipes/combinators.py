@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache, wraps
-from typing import Any
+from typing import Any, Literal
 
-from gradwright.core import Chain, chain
-from gradwright.core.transform import DIRECTION
+from gradwright.core import Chain, Part, chain
+from gradwright.core.transform import CONDITION, DIRECTION, STEP
 from gradwright.formula import Formula
 from gradwright.recipe import Recipe, make_recipe
-from gradwright.transforms import Cautious, Lookahead
+from gradwright.transforms import AmplifySlow, Cautious, Lookahead, Moment, PullBack, RestoreNorm, UntunedWarmup
+from gradwright.transforms.lookahead import has_momentum
 
 Combinator = Callable[[type[Recipe[...]]], type[Recipe[...]]]
 
 
 def combinator(
-    name: str, *, paper: str, gains: str = "", loses: str = ""
+    name: str, *, paper: str, gains: str = "", loses: str = "", hides: str = ""
 ) -> Callable[[Callable[..., Chain]], Combinator]:
     """Turn a function (chain, own hyper-parameters) -> chain into one from recipe to recipe.
 
@@ -29,6 +30,7 @@ def combinator(
         paper: where the idea comes from.
         gains: traits that the new recipe has and the old one may not.
         loses: traits of the old recipe that the new one lacks.
+        hides: hyper-parameters of the old recipe that the new one does not have; they stay at their default.
     """
 
     def decorate(function: Callable[..., Chain]) -> Combinator:
@@ -39,16 +41,17 @@ def combinator(
             if not (isinstance(base, type) and issubclass(base, Recipe)):
                 raise TypeError(f"{function.__name__}() takes a recipe such as gradwright.AdamW, got {base!r}")
             formula = base.formula
-            if clash := sorted(p.name for p in own if p.name in formula.defaults):
+            offered = {key: value for key, value in formula.defaults.items() if key not in hides.split()}
+            if clash := sorted(p.name for p in own if p.name in offered):
                 raise ValueError(f"{function.__name__}({formula.name}): both have a hyper-parameter {clash[0]!r}")
 
             def build(**knobs: Any) -> Chain:
-                inner = {key: knobs.pop(key) for key in formula.defaults}
+                inner = {key: knobs.pop(key) for key in offered}
                 return function(formula.chain(inner), **knobs)
 
             added = [p.replace(kind=p.KEYWORD_ONLY) for p in own]
             build.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-                [*inspect.signature(formula.build).parameters.values(), *added]
+                [p for p in inspect.signature(formula.build).parameters.values() if p.name in offered] + added
             )
             build.__doc__ = (
                 f"{inspect.getdoc(function)}\n\nApplied to {formula.name}:\n\n{inspect.getdoc(formula.build)}"
@@ -81,9 +84,77 @@ def cautious(base: Chain) -> Chain:
 
 
 @combinator("Lookahead", paper="arXiv:1907.08610", gains="clock", loses="low_memory")
-def lookahead(base: Chain, k: int = 5, alpha: float = 0.5) -> Chain:
+def lookahead(
+    base: Chain, k: int = 5, alpha: float = 0.5, pullback_momentum: Literal["none", "reset", "pullback"] = "none"
+) -> Chain:
     """Every k steps, go back to a point on the way from slow weights to the fast ones.
 
     φ ← φ + α (θ − φ);   θ ← φ.   ``k`` ≥ 1 steps in a cycle, ``alpha`` in [0, 1] how far the slow weights follow.
+    ``pullback_momentum`` says what becomes of a momentum m then: ``"none"`` keeps it, ``"reset"`` makes it zero, and
+    ``"pullback"`` takes it back as the weights, m ← m̄ + α (m − m̄), m̄ ← m, at the cost of a second momentum. BatchNorm
+    statistics belong to the fast weights; evaluate after a k-th step.
+
+    Raises:
+        ValueError: a momentum shall go back and the recipe has none.
     """
-    return chain(base, Lookahead(k, alpha))
+    if pullback_momentum not in ("none", "reset", "pullback"):
+        raise ValueError(f"pullback_momentum={pullback_momentum!r} is unknown; known are none, reset, pullback")
+    if pullback_momentum == "none":
+        return chain(base, Lookahead(k, alpha))
+    to: Literal["slow", "zero"] = "zero" if pullback_momentum == "reset" else "slow"
+    links = [PullBack(link, k, alpha, to) if has_momentum(link) else link for link in base.links]
+    if links == list(base.links):
+        raise ValueError(f"pullback_momentum={pullback_momentum!r} needs a momentum, and the recipe keeps none")
+    return chain(*links, Lookahead(k, alpha))
+
+
+@combinator("Grokfast", paper="arXiv:2405.20233", loses="low_memory")
+def grokfast(base: Chain, grokfast_alpha: float = 0.98, grokfast_lamb: float = 2.0) -> Chain:
+    """Amplify the slow part of the gradients before the method sees them (Grokfast-EMA).
+
+    μ₁ = g₁,   μ ← α μ + (1 − α) g;   ĝ = g + λ μ.   ``grokfast_alpha`` in [0, 1) and ``grokfast_lamb`` ≥ 0 have the
+    authors' values. It acts before all else, an L2 penalty too. A scale-free method such as Adam sees the change of
+    direction and not that gradients are 1 + λ times as large. The authors' variant with a window of past gradients is
+    left out: it keeps a hundred of them.
+    """
+    return chain(AmplifySlow(grokfast_alpha, grokfast_lamb), base)
+
+
+@combinator("AdaNorm", paper="arXiv:2210.06364", gains="reduces", loses="elementwise sign")
+def adanorm(base: Chain, gamma: float = 0.95) -> Chain:
+    """Let a gradient that is shorter than usual enter the momentum at the usual length.
+
+    e ← γ e + (1 − γ) ‖g‖;   s = g e / ‖g‖ where e > ‖g‖ > 0.   Second moments see the plain gradient. ``gamma`` in
+    [0, 1) is the paper's; the norm is that of the tensor. In the authors' RadamNorm e is set to 0 at every step, so
+    that it is RAdam; here it is kept. Their AdaBeliefNorm measures surprise as s − m, this one as g − m.
+    """
+    return chain(base.upto(CONDITION), RestoreNorm(gamma), base.beyond(CONDITION))
+
+
+@combinator("UntunedWarmup", paper="arXiv:1910.04209")
+def untuned_warmup(base: Chain) -> Chain:
+    """Warm up for as long as the recipe's own second moment needs, with nothing to tune.
+
+    lr and decay are multiplied by 1 − exp(−(1 − β₂) t), with β₂ of the recipe: 0.63 after 1 / (1 − β₂) steps. Each
+    parameter is warmed up by its own age.
+
+    >>> import gradwright
+    >>> gradwright.untuned_warmup(gradwright.AdamW).chain(betas=(0.9, 0.95)).links[-1]
+    UntunedWarmup(beta=0.95, shape='exponential')
+
+    Raises:
+        ValueError: the recipe has no second moment with a decay rate.
+    """
+    rates = [moment.knobs()[name] for moment in _moments(base) for name in moment.knobs() if name.endswith("beta")]
+    if not rates:
+        raise ValueError("untuned_warmup: this recipe has no second moment to tell the length from; use LinearLR")
+    return chain(base.upto(STEP), UntunedWarmup(rates[0]), base.beyond(STEP))
+
+
+def _moments(part: Part) -> Iterator[Moment]:
+    """The second moments in a part, in order."""
+    if isinstance(part, Moment):
+        yield part
+    else:
+        for child in part.children().values():
+            yield from _moments(child)

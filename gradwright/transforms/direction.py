@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 
 from gradwright.core import Context, Transform
-from gradwright.core.ops import maximum, mean, norm, rms, where
+from gradwright.core.ops import maximum, mean, minimum, norm, rms, where
 from gradwright.core.transform import State
 
 
@@ -23,21 +23,35 @@ class Sign(Transform):
 
 @dataclass(frozen=True)
 class TrustRatio(Transform):
-    """LAMB's ratio: make the update as long as the tensor it moves, u ← u ‖p‖ / ‖u‖.
+    """LAMB's and LARS's ratio: make the update as long as a share of the tensor it moves, u ← u · η φ(‖p‖) / ‖u‖.
 
     The ratio is 1 where either norm is zero, so that tensors that start at zero can leave it.
 
     Args:
         only: a selector of the parameters it applies to; the others pass unchanged.
+        share: η; 1 in LAMB, 1e-3 in LARS.
+        clip: the bounds of φ, which clips ‖p‖ to them; ``None`` for φ(x) = x.
     """
 
     only: str = "*"
+    share: float = 1.0
+    clip: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.clip is None:
+            return
+        if not isinstance(self.clip, tuple) or len(self.clip) != 2:
+            raise TypeError(f"TrustRatio: clip={self.clip!r}; give two bounds of ‖p‖, such as (0.0, 10.0), or None")
+        if not 0 <= self.clip[0] <= self.clip[1]:
+            raise ValueError(f"TrustRatio: clip={self.clip!r}; give the lower bound of ‖p‖ first, and at least 0")
 
     def update(self, u: Any, state: State, ctx: Context) -> Any:
         if not ctx.spec.matches(self.only):
             return u, state
         long, wide = norm(ctx.param), norm(u)
-        ratio = where((long > 0) & (wide > 0), long / wide, torch.ones_like(wide))
+        aim = long if self.clip is None else minimum(maximum(long, self.clip[0]), self.clip[1])
+        ratio = where((long > 0) & (wide > 0), self.share * aim / wide, torch.ones_like(wide))
         return u * ratio, state
 
 

@@ -98,10 +98,16 @@ class Belief(Moment):
 class MaxOverTime(Moment):
     """AMSGrad: divide by the largest estimate so far.
 
-    The maximum is taken over the uncorrected estimate and then corrected by the current 1 − βᵗ, as in torch.
+    The maximum is taken over the uncorrected estimate and then corrected by the current 1 − βᵗ, as in torch. While the
+    uncorrected estimate still grows from zero that changes nothing.
+
+    Args:
+        of: the moment.
+        corrected: take the maximum over the corrected estimate, as optax does; it binds from the second step on.
     """
 
     of: Moment
+    corrected: bool = False
 
     def slots(self, spec: ParamSpec) -> Slots:
         return {**self.of.slots(spec), "v_max": Slot()}
@@ -111,8 +117,9 @@ class MaxOverTime(Moment):
 
     def estimate(self, u: Any, state: State, ctx: Context) -> tuple[Estimate, State]:
         estimate, changed = self.of.estimate(u, state, ctx)
-        v_max = maximum(state["v_max"], estimate.raw_square)
-        return Estimate(v_max, correction=estimate.correction), {**changed, "v_max": v_max}
+        v_max = maximum(state["v_max"], estimate.square if self.corrected else estimate.raw_square)
+        correction = 1.0 if self.corrected else estimate.correction
+        return Estimate(v_max, correction=correction), {**changed, "v_max": v_max}
 
 
 @dataclass(frozen=True)

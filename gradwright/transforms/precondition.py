@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from gradwright.core import Context, ParamSpec, Transform
 from gradwright.core.transform import Slots, State
@@ -22,6 +22,8 @@ class Precondition(Transform):
 
     moment: Moment
     denominator: Denominator
+
+    leaves_moment: ClassVar[bool] = True
 
     def slots(self, spec: ParamSpec) -> Slots:
         return self.moment.slots(spec)

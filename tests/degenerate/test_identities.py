@@ -29,10 +29,6 @@ def Average(lr=0.05, beta=0.9, debias=False, weight_decay=0.0):
     return chain(Ema(beta, debias), Decay(weight_decay), Scale(lr))
 
 
-def Signum(lr=0.05, beta=0.9, weight_decay=0.0):
-    return chain(Ema(beta), Sign(), Decay(weight_decay), Scale(lr))
-
-
 def SignumOfWeightSize(lr=0.05, beta=0.9, weight_decay=0.0):
     return chain(Ema(beta), Sign(), Decay(weight_decay), WeightScale(1e-3), Scale(lr))
 
@@ -110,12 +106,12 @@ IDENTITIES = [
     Identity(
         "Lion with one speed is Signum",
         (gw.Lion, {"betas": (0.9, 0.9), "weight_decay": 0.1}),
-        (Signum, {"weight_decay": 0.1}),
+        (gw.Signum, {"weight_decay": 0.1}),
     ),
     Identity(
         "Tiger of vectors is Signum at half the rate",
         (gw.Tiger, {"momentum": 0.9, "lr": 0.1}),
-        (Signum, {"lr": 0.05}),
+        (gw.Signum, {"lr": 0.05}),
         shapes=VECTORS,
         knobs={},
     ),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import gradwright as gw
+import gradwright.transforms as parts
 from tests.parity.rows import ROWS
 from tests.runs import gradients, normals, run
 
@@ -18,8 +19,26 @@ def walked(row, start, steps, **knobs):
     ).last
 
 
+def links_of(row):
+    return row.recipe.chain(**row.knobs).links
+
+
+def pulls_on_its_own(row):
+    """Whether something draws the weights that is neither the gradient nor ``weight_decay``."""
+    return any(isinstance(link, (parts.Constrain, parts.NormLoss)) for link in links_of(row))
+
+
+def pulls_at_any_rate(row):
+    """Whether weights shrink by an amount that the learning rate does not size."""
+    kinds = [type(link) for link in links_of(row)]
+    sized = kinds.index(parts.Scale) if parts.Scale in kinds else len(kinds)
+    return parts.Constrain in kinds or parts.Decay in kinds[sized:]
+
+
 @each_row
 def test_a_learning_rate_of_zero_moves_nothing(row):
+    if pulls_at_any_rate(row):
+        pytest.skip("it shrinks weights by an amount of its own")
     start = normals(row.shapes, 1)
     found = walked(row, start, gradients(row.shapes, STEPS, 2), lr=0.0)
     assert all(np.array_equal(p, q) for p, q in zip(found, start))
@@ -27,8 +46,11 @@ def test_a_learning_rate_of_zero_moves_nothing(row):
 
 @each_row
 def test_gradients_of_zero_move_nothing_but_by_decay(row):
+    if pulls_on_its_own(row):
+        pytest.skip("a penalty or a constraint draws the weights, gradient or not")
     start = normals(row.shapes, 1)
-    found = walked(row, start, [[0 * p for p in start]] * STEPS, weight_decay=0.0)
+    without = {"weight_decay": 0.0} if "weight_decay" in row.recipe.formula.defaults else {}
+    found = walked(row, start, [[0 * p for p in start]] * STEPS, **without)
     assert all(np.array_equal(p, q) for p, q in zip(found, start))
 
 

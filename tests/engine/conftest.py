@@ -1,30 +1,9 @@
-"""What the engine's tests share: a folder of compiled kernels, a compiler to ask for, a count of what is compiled."""
-
-import os
+"""What the engine's tests share: a count of what is compiled, and two threads."""
 
 import pytest
 import torch
 
 from gradwright.engine import build
-
-
-@pytest.fixture(scope="session", autouse=True)
-def kernel_cache(tmp_path_factory):
-    """One empty cache folder for the whole session, which parallel workers share."""
-    root = tmp_path_factory.getbasetemp()
-    folder = (root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / "kernels"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADWRIGHT_CACHE", str(folder))
-        yield folder
-
-
-@pytest.fixture
-def compiler():
-    """Skip where there is nothing to compile with."""
-    try:
-        return build.compiler()
-    except build.NoCompiler as why:
-        pytest.skip(str(why))
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from gradwright.engine import gpu_bucket, gpu_crew, launch
 from tests.contract.table import ROWS
 from tests.engine.pair import Pair, apart, distance, leaves, left_to_eager
 from tests.engine.parts import AVERAGED, CLIPPED, Does, recipe_of
+from tests.engine.rows import FUSED, fused, params
 
 triton = pytest.importorskip("triton")
 tl = triton.language
@@ -46,7 +47,6 @@ pytestmark = [
 
 SHAPES = ((), (0,), (1,), (37,), (1025,), (9, 7))
 MATRICES = ((9, 7), (70, 272), (5, 33), (9, 7))
-FIRST = tuple({row.recipe: row for row in reversed(ROWS)}.values())
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-6, torch.bfloat16: 8e-3, torch.float16: 1e-3}
 
 
@@ -58,7 +58,7 @@ def pair_of(row, dtype=torch.float32, shapes=None):
     return Pair(row.recipe, leaves(*(shapes or shapes_for(row)), dtype=dtype), engine="triton", **row.knobs)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=str)
+@pytest.mark.parametrize("row", params(fused(ROWS)))
 def test_steps_agree(row):
     pair = pair_of(row)
     for time in range(3):
@@ -83,7 +83,7 @@ def test_totals_agree(part):
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16], ids=str)
-@pytest.mark.parametrize("row", FIRST, ids=str)
+@pytest.mark.parametrize("row", params(FUSED))
 def test_types_agree(row, dtype):
     pair = pair_of(row, dtype, ((9, 7), (5, 33)) if "matrix" in row.recipe.formula.traits else ((), (37,), (9, 7)))
     for _ in range(2):
@@ -148,7 +148,7 @@ def test_pointers_are_copied_only_when_they_change(monkeypatch):
     assert sorted(map(str, copied)) == ["float64", "int64"]
 
 
-@pytest.mark.parametrize("row", FIRST, ids=str)
+@pytest.mark.parametrize("row", params(FUSED))
 @pytest.mark.parametrize("value", [math.nan, math.inf], ids=str)
 def test_odd_gradients(row, value):
     pair = pair_of(row, shapes=((9, 7), (5, 33)) if "matrix" in row.recipe.formula.traits else ((37,), (9, 7)))

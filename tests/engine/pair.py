@@ -127,7 +127,12 @@ def apart(mine: Tensor, its: Tensor) -> str:
 
 
 def ulps(mine: Tensor, its: Tensor, before: Tensor) -> float:
-    """The largest difference after a step, in units in the last place of the larger of old, new and move."""
+    """The largest difference after a step, in units in the last place of the larger of old, new and move.
+
+    Packed bits are equal or not.
+    """
+    if not its.dtype.is_floating_point:
+        return 0.0 if torch.equal(mine, its) else math.inf
     facts = torch.finfo(its.dtype)
     old, new, other = before.double(), its.double(), mine.double()
     scale = torch.stack([old.abs(), new.abs(), (new - old).abs()]).amax(0).clamp(min=facts.tiny)

@@ -6,14 +6,13 @@ import pytest
 import torch
 
 from gradwright import AdamW
-from tests.contract.table import ROWS
 from tests.engine.pair import Pair, apart, distance, leaves
 from tests.engine.parts import Does, recipe_of
+from tests.engine.rows import FIRST, params
 from tests.engine.test_agreement import served
 
 pytestmark = pytest.mark.usefixtures("compiler")
 
-FIRST = tuple({row.recipe: row for row in reversed(ROWS)}.values())
 ODD = (math.nan, math.inf, -math.inf, 0.0, -0.0, 1e-40, -1e-45, 1e38, -3e38, 1.0)
 
 
@@ -22,7 +21,7 @@ def agree(pair):
         assert distance(mine, its) < 1e-5, f"{name}: {apart(mine, its)}"
 
 
-@pytest.mark.parametrize("row", FIRST, ids=str)
+@pytest.mark.parametrize("row", params(FIRST))
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e-40, 3e38], ids=str)
 def test_one_entry_of_a_gradient(row, value):
     pair = Pair(row.recipe, served(row, torch.float32), **row.knobs).step()
@@ -35,7 +34,7 @@ def test_one_entry_of_a_gradient(row, value):
     agree(pair)
 
 
-@pytest.mark.parametrize("row", FIRST, ids=str)
+@pytest.mark.parametrize("row", params(FIRST))
 def test_gradients_of_nothing_but_zero(row):
     pair = Pair(row.recipe, served(row, torch.float32), **row.knobs)
     for _ in range(2):

@@ -23,11 +23,15 @@ class Contract:
         recipe: its class.
         knobs: the hyper-parameters that make the form.
         exceptions: checks that this form cannot meet, by name, each with the reason.
+        ulps: how far one step of two engines may be apart, in units in the last place of what an entry was, is and
+            moved: 4 where it is elementwise and 64 where it reduces, if not given; more where rounding runs through a
+            long chain of functions, or terms much larger than their sum cancel.
     """
 
     recipe: type[Recipe[...]]
     knobs: Mapping[str, Any] = field(default_factory=dict)
     exceptions: Mapping[str, str] = field(default_factory=dict)
+    ulps: int | None = None
 
     def __str__(self) -> str:
         return "-".join([self.recipe.recipe_name, *(f"{key}={value}" for key, value in self.knobs.items())])

@@ -1,4 +1,4 @@
-"""Lion and Tiger: steps that are signs."""
+"""Lion, Signum and Tiger: steps that are signs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import gradwright as gw
 from tests import reference
 from tests.families.kinds import MATRICES, Contract, Parity, variant
+from tests.reference.sign import signum
 
 TABLES = ((4, 3), (3, 5))
 
@@ -20,7 +21,10 @@ def _tiger(name: str, kind: str, shapes: Any, role: str | None, nan_at: tuple[in
 CONTRACT = (
     Contract(gw.Lion),
     Contract(gw.Lion, {"weight_decay": 0.1}),
+    Contract(gw.Signum),
+    Contract(gw.Signum, {"momentum": 0.5, "weight_decay": 0.1}),
     Contract(gw.Tiger),
+    Contract(gw.Tiger, {"lazy": True}),
     Contract(
         gw.Tiger,
         {"accumulate": 2},
@@ -30,6 +34,8 @@ CONTRACT = (
 
 PARITY = (
     Parity("lion", gw.Lion, reference.lion, {"lr": 0.01, "weight_decay": 0.1}),
+    Parity("signum", gw.Signum, signum, {"lr": 0.01, "weight_decay": 0.1}),
+    _tiger("lazy", "embedding", TABLES, "embedding", lr=0.02, weight_decay=0.1, lazy=True),
     _tiger("kernel", "kernel", MATRICES, None, lr=0.02),
     _tiger("embedding", "embedding", TABLES, "embedding", lr=0.02, weight_decay=0.1),
     _tiger("bias", "bias", ((), (5,)), None, lr=0.02),
@@ -43,8 +49,12 @@ PARITY = (
 GOLDEN = {
     "Lion": variant(gw.Lion, None),
     "Lion, decay": variant(gw.Lion, weight_decay=0.1),
+    "Signum": variant(gw.Signum, None),
+    "Signum, decay": variant(gw.Signum, weight_decay=0.1),
     "Tiger": variant(gw.Tiger, None),
     "Tiger, roles": variant(gw.Tiger, roles=ROLES),
     "Tiger, micro-steps": variant(gw.Tiger, roles=ROLES, accumulate=3),
     "Tiger, nan": variant(gw.Tiger, roles=("gain", "gain", "gain"), nan_at=(4, 9)),
 }
+
+PUBLISHED = {gw.Signum: {"lr": 1e-4, "momentum": 0.9, "weight_decay": 0.0}}

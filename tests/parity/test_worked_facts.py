@@ -8,7 +8,7 @@ import torch
 
 import gradwright as gw
 from gradwright.core import chain
-from gradwright.transforms import Ema, Scale, ScheduleFree
+from gradwright.transforms import Ema, Scale
 from gradwright.transforms.orthogonalize import COEFFICIENTS, newton_schulz
 from tests.families.worked import M2, S3, W0, G, S
 from tests.reference.muon import response
@@ -48,12 +48,7 @@ def test_schedule_free_adamw_trains_at_y_and_evaluates_at_x(name):
 @pytest.mark.parametrize("name", SCHEDULE_FREE_SGD)
 def test_schedule_free_sgd_is_the_same_part_without_a_moment(name):
     warmup, y, x = SCHEDULE_FREE_SGD[name]
-
-    def ScheduleFreeSGD(lr=1.0, warmup_steps=0.0):
-        return chain(ScheduleFree(lr, 0.9, warmup_steps))
-
-    with as_recipe(ScheduleFreeSGD) as recipe:
-        found = weights_of_training_and_evaluation(recipe, warmup_steps=warmup)
+    found = weights_of_training_and_evaluation(gw.ScheduleFreeSGD, warmup_steps=warmup)
     np.testing.assert_allclose(found, (y, x), **EIGHT_DIGITS)
 
 

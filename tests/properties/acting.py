@@ -37,7 +37,10 @@ def act(
     loss: float | None = None,
     role: str = "",
 ) -> Acted:
-    """Run ``part`` once. What is not given is fresh: no gradient but ``u``, state at its start, weights of zero."""
+    """Run ``part`` once. What is not given is fresh: no gradient but ``u``, state at its start, weights of zero.
+
+    Totals are those of an optimizer that has this tensor alone.
+    """
     u = doubles(u)
     param = doubles(param).expand(u.shape).clone()
     spec = ParamSpec(tuple(u.shape), u.dtype, frozenset(role.split()))
@@ -58,10 +61,11 @@ def act(
         None if loss is None else doubles(loss),
         spec,
     )
-    steps = walk(part, u, dict(before), ctx)
-    try:
-        total = next(steps)
-    except StopIteration as end:
-        u, changed, after = end.value
-        return Acted(u, {**before, **changed}, after, before)
-    raise AssertionError(f"{part} asks for the total {total.name}; run it in an optimizer")
+    steps, answer = walk(part, u, dict(before), ctx), None
+    while True:
+        try:
+            total = steps.send(answer)
+        except StopIteration as end:
+            u, changed, after = end.value
+            return Acted(u, {**before, **changed}, after, before)
+        answer = total.parts[0] if len(total.parts) == 1 else total.parts

@@ -42,6 +42,33 @@ def test_x_is_the_weighted_mean_of_all_z(g, r, power, warmup):
         np.testing.assert_allclose(evaluated(walk), np.average(z, axis=0, weights=weights), rtol=1e-9, atol=1e-11)
 
 
+def test_x_stays_the_mean_of_all_z_while_a_schedule_cycles_beta():
+    """OneCycleLR moves betas by default."""
+    betas, z = [0.95, 0.85, 0.9, 0.7, 0.99], []
+    walk = [[np.array([1.0, -2.0]) * (t + 1)] for t in range(5)]
+    for count in range(1, 6):
+        found = run(
+            gw.ScheduleFreeAdamW, [[1.0, 2.0]], walk[:count], lr=0.1, changes=lambda t: {"betas": (betas[t - 1], 0.9)}
+        )
+        z.append(found.state("schedule_free.z"))
+        np.testing.assert_allclose(evaluated(found), np.mean(z, axis=0), rtol=1e-12)
+
+
+def test_schedule_free_plus_follows_x_while_beta_anneals():
+    knobs = {"sf_beta1": 0.5, "sf_beta1_max": 0.9, "sf_beta1_anneal_steps": 3.0, "weight_lr_power": 0.0}
+    walk, z = [[np.array([1.0, -2.0]) * (t + 1)] for t in range(5)], []
+    for count in range(1, 6):
+        found = run(gw.ScheduleFreePlus, [[1.0, 2.0]], walk[:count], losses=[2.0] * count, **knobs)
+        z.append(found.state("polyak_schedule_free.z"))
+        np.testing.assert_allclose(evaluated(found), np.mean(z, axis=0), rtol=1e-12)
+
+
+@pytest.mark.parametrize("inner", [gw.AdamW, gw.Adafactor, gw.ADOPT, gw.Muon])
+def test_the_wrapper_refuses_what_has_a_momentum_or_no_learning_rate_at_its_end(inner):
+    with pytest.raises(ValueError, match=r"remembers earlier gradients|not with Scale"):
+        gw.schedule_free(inner)
+
+
 @given(g=arrays(shapes(0, 2)))
 def test_the_first_step_forgets_the_start_so_all_three_sequences_meet(g):
     """c = 1 at the first step."""
@@ -58,6 +85,36 @@ def test_eval_and_train_bring_the_weights_back_bit_for_bit(g, dtype):
     assert not torch.equal(walk.params[0], before)
     walk.optimizer.train()
     assert torch.equal(walk.params[0], before)
+
+
+RECIPES = {
+    gw.ScheduleFreeSGD: {"lr": 0.1},
+    gw.ScheduleFreeRAdam: {"lr": 0.1, "silent_sgd_phase": False},
+    gw.ScheduleFreePlus: {"loss": True},
+    gw.DoG: {"reps_rel": 0.1},
+    gw.schedule_free(gw.SGD): {"lr": 0.1},
+}
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.recipe_name)
+@given(g=arrays(shapes(0, 2)))
+def test_every_method_that_averages_brings_the_weights_back(recipe, g):
+    knobs = dict(RECIPES[recipe])
+    losses = [2.0, 1.5, 1.0] if knobs.pop("loss", False) else None
+    walk = run(recipe, [g], [[g], [g + 1], [-g]], losses=losses, **knobs)
+    before = walk.params[0].detach().clone()
+    walk.optimizer.eval()
+    assert not torch.equal(walk.params[0], before)
+    walk.optimizer.train()
+    assert torch.equal(walk.params[0], before)
+
+
+def test_a_lower_floor_of_the_loss_lengthens_polyaks_step():
+    steps = [
+        1 - run(gw.ScheduleFreePlus, [[1.0]], [[[1.0]]], losses=[2.0], f_star=floor).last[0].item()
+        for floor in (-2.0, 0.0, 1.0, 3.0)
+    ]
+    np.testing.assert_allclose(steps, np.array([4.0, 2.0, 1.0, 0.0]) / np.sqrt(np.pi / 2), rtol=1e-7)
 
 
 def test_a_learning_rate_of_zero_leaves_all_sequences_alone():
@@ -93,3 +150,29 @@ def test_lookahead_keeps_the_state_of_the_recipe_inside(inner):
     plain, around = run(inner, [[1.0, 1.0]], steps), run(gw.lookahead(inner), [[1.0, 1.0]], steps, k=1)
     for key in plain.optimizer.state[plain.params[0]]:
         assert np.array_equal(plain.state(key), around.state(key))
+
+
+def test_the_slow_momentum_is_a_copy():
+    """As an alias of the fast one it would make the second return, and all later ones, do nothing."""
+    walk = run(
+        gw.lookahead(gw.SGD), [0.0], [[1.0]] * 4, lr=1.0, momentum=0.5, k=2, alpha=0.5, pullback_momentum="pullback"
+    )
+    # m: 1, 1.5 → ½ · 1.5;  then 1.375, 1.6875 → ½ (1.6875 + 0.75)
+    assert walk.state("pull_back.slow") == pytest.approx(1.21875)
+    assert walk.state("pull_back.of.m") == pytest.approx(1.21875)
+
+
+def test_a_momentum_that_is_not_there_cannot_go_back():
+    leaf = [torch.zeros(1, requires_grad=True)]
+    with pytest.raises(ValueError, match="pullback_momentum='reset' needs a momentum"):
+        gw.lookahead(gw.SGD)(leaf, pullback_momentum="reset")
+    with pytest.raises(ValueError, match="pullback_momentum='back' is unknown"):
+        gw.lookahead(gw.SGD)(leaf, pullback_momentum="back")
+
+
+def test_the_wrapper_offers_its_own_momentum_only():
+    wrapped = gw.schedule_free(gw.SGD)
+    assert wrapped.formula.defaults["momentum"] == 0.9
+    assert not {"dampening", "nesterov"} & wrapped.formula.defaults.keys()
+    with pytest.raises(TypeError, match="nesterov"):
+        wrapped([torch.zeros(1, requires_grad=True)], nesterov=True)

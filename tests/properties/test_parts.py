@@ -118,7 +118,7 @@ WEIGHTS = [
         1.75,
         {"z": 5.0, "weight_sum": 0.5},
         param=8.25,
-        state={"z": 6.0, "weight_sum": 0.25, "size_max": 0.5},
+        state={"z": 6.0, "weight_sum": 0.25, "size_max": 0.5, "share": 0.75},
         step=2.0,
     ),
 ]

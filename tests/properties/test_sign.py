@@ -102,3 +102,18 @@ def test_an_infinity_is_not_a_nan():
     """It has a sign, and the memory keeps it, as in the author's code."""
     walk = run(gw.Tiger, [np.zeros(2)], [[[np.inf, 1.0]]], lr=LR)
     assert np.array_equal(walk.last[0], [-LR / 2, -LR / 2])
+
+
+def test_a_lazy_tiger_leaves_rare_tokens_where_they_are():
+    """A row without a gradient otherwise walks on by the sign of an old momentum, as fast as any other."""
+    start = np.ones((3, 4))
+    rare = np.array([[1.0] * 4, [0.0] * 4, [1.0, 0.0, 0.0, 0.0]])
+    walk = [[np.ones((3, 4))]] + [[rare]] * 5
+    knobs = {"lr": LR, "weight_decay": 0.0}
+    lazy = run(gw.Tiger, [start], walk, roles=["embedding"], lazy=True, **knobs).history
+    plain = run(gw.Tiger, [start], walk, roles=["embedding"], **knobs).history
+    assert np.array_equal(lazy[-1][0][1], lazy[0][0][1])
+    assert np.array_equal(lazy[-1][0][[0, 2]], plain[-1][0][[0, 2]])
+    assert (np.abs(plain[-1][0][1] - plain[0][0][1]) > 4 * LR).all()
+    kernel = run(gw.Tiger, [start], walk, lazy=True, **knobs).last[0]
+    assert np.array_equal(kernel, run(gw.Tiger, [start], walk, **knobs).last[0])

@@ -63,7 +63,8 @@ def nadamw(state, p, g, *, lr, betas, eps, weight_decay):
     return p * (1 - lr * weight_decay) - lr * ahead / (np.sqrt(v / (1 - betas[1] ** t)) + eps)
 
 
-def adabelief(state, p, g, *, lr, betas, eps, weight_decay):
+def adabelief(state, p, g, *, lr, betas, eps, weight_decay, rectify=False):
+    assert not rectify, "see rectified_adabelief"
     t = age(state)
     m = state["m"] = betas[0] * state.get("m", 0.0) + (1 - betas[0]) * g
     s = state["s"] = betas[1] * state.get("s", 0.0) + (1 - betas[1]) * (g - m) ** 2 + eps

@@ -22,8 +22,9 @@ def cautious_lion(state, p, g, *, lr, betas, weight_decay):
     return p - lr * (masked(lion_direction(state, g, betas), g) + weight_decay * p)
 
 
-def cautious_muon(state, p, g, *, lr, momentum, weight_decay, nesterov, coefficients, adjust_lr):
-    direction = muon_direction(state, g, momentum, nesterov, coefficients, adjust_lr)
+def cautious_muon(state, p, g, *, lr, momentum, weight_decay, nesterov, coefficients, adjust_lr, norm, split, lazy):
+    direction = muon_direction(state, g, momentum, nesterov, coefficients, adjust_lr, norm, split)
+    assert not lazy
     return p - lr * (masked(direction, g) + weight_decay * p)
 
 

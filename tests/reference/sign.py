@@ -13,7 +13,12 @@ def lion(state, p, g, *, lr, betas, weight_decay):
     return p * (1 - lr * weight_decay) - lr * lion_direction(state, g, betas)
 
 
-def tiger(state, p, g, *, lr, momentum, weight_decay, accumulate, shrink, floor, kind):
+def signum(state, p, g, *, lr, momentum, weight_decay):
+    m = state["m"] = momentum * state.get("m", 0.0) + (1 - momentum) * g
+    return p - lr * (np.sign(m) + weight_decay * p)
+
+
+def tiger(state, p, g, *, lr, momentum, weight_decay, accumulate, shrink, floor, lazy, kind):
     """``kind`` is what the author tells by the parameter's name: kernel, embedding, bias or gain."""
     t = state.get("micro", 0)
     state["micro"] = t + 1
@@ -29,4 +34,7 @@ def tiger(state, p, g, *, lr, momentum, weight_decay, accumulate, shrink, floor,
     if kind in ("bias", "gain"):
         return p - 0.5 * lr * np.sign(m)
     size = np.sqrt(np.mean(p**2, axis=-1, keepdims=True)) if kind == "embedding" else np.sqrt(np.mean(p**2))
-    return p - lr * np.maximum(size, floor) * (np.sign(m) + weight_decay * p)
+    moved = p - lr * np.maximum(size, floor) * (np.sign(m) + weight_decay * p)
+    if lazy and kind == "embedding":
+        return np.where(np.any(g != 0, axis=-1, keepdims=True), moved, p)
+    return moved

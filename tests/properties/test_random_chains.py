@@ -1,0 +1,194 @@
+"""Any part combines with any other or refuses with a sentence: chains drawn at random train, save and resume."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import pytest
+import torch
+
+import gradwright.transforms as parts
+from gradwright.core import Chain, Part, Slot
+from tests.properties.random_chains import DRAWN, Draw
+from tests.runs import as_recipe
+
+STEPS = 30
+FAST, ALL = range(30), range(30, 300)
+
+SIZE_IS_FORGOTTEN = (
+    parts.EqualizeRows,
+    parts.Hyperball,
+    parts.LayerRate,
+    parts.Normalize,
+    parts.NormalizeGradient,
+    parts.Orthogonalize,
+    parts.Rescale,
+    parts.Sign,
+    parts.TrustRatio,
+)
+"""After these a step does not depend on how large the update was, only on where it points."""
+
+
+ONLY_WITH = {
+    (parts.Constrain, "memory"): "the bound inflection_point, which these runs are too short for",
+}
+"""Hyper-parameters of another structure than the drawn one."""
+
+
+def network() -> torch.nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return torch.nn.Sequential(
+            torch.nn.Linear(6, 8), torch.nn.LayerNorm(8), torch.nn.Tanh(), torch.nn.Linear(8, 3)
+        ).double()
+
+
+DATA = torch.randn(32, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+LABELS = (DATA[:, :3] + 0.3 * DATA[:, 3:]).argmax(1)
+
+
+class Training:
+    """A small network under a chain; batches go round."""
+
+    def __init__(self, chain: Chain, engine: str = "eager") -> None:
+        self.model, self.chain = network(), chain
+
+        def Drawn(lr=1.0):
+            return chain
+
+        with as_recipe(Drawn) as recipe:
+            self.optimizer = recipe(self.model.named_parameters(), engine=engine)
+        self.formula = recipe.formula
+        self.optimizer.formula_of = lambda group: self.formula
+        self.time = 0
+
+    def steps(self, count: int) -> Training:
+        for _ in range(count):
+            batch = slice(8 * (self.time % 4), 8 * (self.time % 4) + 8)
+            self.optimizer.zero_grad()
+            loss = torch.nn.functional.cross_entropy(self.model(DATA[batch]), LABELS[batch])
+            loss.backward()
+            self.optimizer.step(loss=loss.detach())
+            self.time += 1
+        return self
+
+    def weights(self) -> list[torch.Tensor]:
+        return [param.detach().clone() for param in self.model.parameters()]
+
+    def state(self) -> dict[tuple[int, str], object]:
+        return {
+            (index, key): copy.deepcopy(value)
+            for index, param in enumerate(self.model.parameters())
+            for key, value in self.optimizer.state[param].items()
+        }
+
+
+def drawn(seed: int) -> Chain:
+    """The chain of a seed; a refusal has to be a sentence that names what it refuses."""
+    chain = Draw(seed).chain()
+    try:
+        Training(chain)
+    except ValueError as found:
+        refusal = str(found)
+    else:
+        return chain
+    assert len(refusal.split()) >= 6, refusal
+    pytest.skip(f"refused: {refusal}")
+
+
+def equal(ones, others) -> bool:
+    return all(torch.equal(one.nan_to_num(), other.nan_to_num()) for one, other in zip(ones, others))
+
+
+def seeds(fast, slow):
+    return pytest.mark.parametrize("seed", [*fast, *(pytest.param(seed, marks=pytest.mark.slow) for seed in slow)])
+
+
+@seeds(FAST, ALL)
+def test_it_trains_and_every_slot_moves(seed):
+    chain = drawn(seed)
+    training = Training(chain)
+    before, weights = training.state(), training.weights()
+    training.steps(STEPS)
+    assert not equal(weights, training.weights()), f"{chain} moves no weight"
+    after, slots = training.state(), {}
+    for param in training.model.parameters():
+        slots |= chain.slots(training.optimizer.spec_of(param))
+    for key, slot in slots.items():
+        if isinstance(slot, Slot) and slot.fixed:
+            continue
+        held = [at for at in before if at[1] == key]
+        still = all(torch.equal(torch.as_tensor(before[at]), torch.as_tensor(after[at])) for at in held)
+        assert not still, f"{chain} never writes {key}"
+
+
+@seeds(FAST, ALL)
+def test_it_resumes_bit_for_bit(seed):
+    chain = drawn(seed)
+    whole, begun, resumed = Training(chain).steps(STEPS), Training(chain).steps(STEPS // 2), Training(chain)
+    resumed.model.load_state_dict(begun.model.state_dict())
+    resumed.optimizer.load_state_dict(copy.deepcopy(begun.optimizer.state_dict()))
+    resumed.time = begun.time
+    resumed.steps(STEPS - STEPS // 2)
+    assert equal(whole.weights(), resumed.weights())
+
+
+def others(part: Part, name: str, value: float) -> list[float]:
+    """Other values of a knob, some of them extreme, within its bounds."""
+    low, high = type(part).bounds.get(name, (0.0, math.inf))
+    tried = (value / 2, 2 * value + 0.1, 1e-3, 0.5, 30.0, 1e4)
+    return [other for other in tried if low <= other < high and other != value]
+
+
+def moved(chain: Chain, knob: str, value: float) -> Chain:
+    return chain.map_knobs(lambda name, old: value if name == knob else old)
+
+
+def hidden(chain: Chain, index: int) -> bool:
+    """Whether a later link forgets what the size of the update was."""
+    return any(isinstance(link, SIZE_IS_FORGOTTEN) for link in chain.links[index + 1 :])
+
+
+def owner(part: Part, dotted: str) -> tuple[Part, str]:
+    *path, name = dotted.split(".")
+    for step in path:
+        part = part.children()[step]
+    return part, name
+
+
+@seeds(FAST[:10], [*FAST[10:], *ALL])
+def test_every_knob_has_an_effect(seed):
+    chain = drawn(seed)
+    base = Training(chain).steps(STEPS).weights()
+    for index, (link_name, link) in enumerate(chain.children().items()):
+        for dotted, value in link.knobs().items():
+            part, name = owner(link, dotted)
+            if (type(part), name) in ONLY_WITH:
+                continue
+            effective = any(
+                not equal(base, Training(moved(chain, f"{link_name}.{dotted}", other)).steps(STEPS).weights())
+                for other in others(part, name, value)
+            )
+            assert effective or hidden(chain, index), f"{link_name}.{dotted} = {value} has no effect in {chain}"
+
+
+@pytest.mark.usefixtures("compiler")
+@seeds(FAST[:5], [*FAST[5:], *ALL[:90]])
+def test_the_fused_engine_agrees(seed):
+    chain = drawn(seed)
+    fused, eager = Training(chain, engine="cpp"), Training(chain)
+    for _ in range(3):
+        fused.steps(1)
+        eager.steps(1)
+        for mine, its in zip(fused.weights(), eager.weights()):
+            torch.testing.assert_close(mine, its, rtol=1e-8, atol=1e-8, equal_nan=True)
+
+
+def test_every_part_can_be_drawn():
+    """A new part is added to an axis of ``random_chains.py``."""
+    public = {getattr(parts, name) for name in parts.__all__}
+    inner = {parts.DistanceStep, parts.Exponential, parts.PolynomialDecay, parts.PowerFunction}
+    inner |= {parts.Rectification, parts.WeightTrack}
+    concrete = {found for found in public if isinstance(found, type) and issubclass(found, Part)}
+    assert concrete <= DRAWN | inner
