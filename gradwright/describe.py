@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import torch
 
+from gradwright import recipes
 from gradwright.core import Number, ParamSpec, Part, Slot
 from gradwright.engine.explain import explain
 from gradwright.engine.symbol import Untraceable
@@ -66,6 +67,17 @@ def readme_table() -> str:
             lines.append(f"| `{name}` | {says.replace('``', '`')} | {held} | {_linked(formula.paper)} |")
     lines.append("")
     lines.append("Bytes: state per parameter of a float32 matrix of 1024 x 1024, at the defaults.")
+    return "\n".join(lines)
+
+
+def combinators_table() -> str:
+    """The table of the library's combinators for the README."""
+    lines = ["| combinator | what it makes of a recipe |", "|---|---|"]
+    for name in recipes.__all__:
+        made = getattr(recipes, name)
+        if not isinstance(made, type):
+            says = (inspect.getdoc(made) or "").split("\n\n")[0].replace("\n", " ").replace("``", "`")
+            lines.append(f"| `{name}` | {says} |")
     return "\n".join(lines)
 
 

@@ -121,15 +121,15 @@ class _Held:
     """State tensors and where they lie, which to look up anew at every step would cost more than all else.
 
     That a tensor was replaced by another is seen at once. That one and the same tensor was given other memory
-    (``state["m"].data = ...``) is seen at once where the first or the last of a slot is concerned, as it is where all
-    are, and within ``ROUND`` steps otherwise; until then the old memory is kept from being reused.
+    (``state["m"].data = ...``, ``share_memory_()``) is seen at once where the first or the last of a slot is concerned,
+    as it is where somebody moves them all, and otherwise within ``ROUND`` steps.
     """
 
     ROUND = 8
 
     def __init__(self, tensors: list[Tensor]) -> None:
         self.tensors, self.places = tensors, list(map(Tensor.data_ptr, tensors))
-        self.memory = [tensor.detach() for tensor in tensors]
+        self.memory = [tensor.detach() for tensor in tensors]  # a tensor given another storage leaves this one alive
 
     def still(self, tensors: list[Tensor], turn: int) -> bool:
         """Whether these are the tensors, where they were."""

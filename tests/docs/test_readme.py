@@ -3,15 +3,16 @@
 from pathlib import Path
 
 import gradwright
-from gradwright.describe import readme_table
+from gradwright.describe import combinators_table, readme_table
 
 ROOT = Path(gradwright.__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
 
 def test_the_table_of_recipes_is_up_to_date():
-    # python -c "from gradwright.describe import readme_table; print(readme_table())" prints what belongs there
+    # python -c "from gradwright.describe import combinators_table, readme_table; print(readme_table())" prints what belongs there
     assert readme_table() in README
+    assert combinators_table() in README
 
 
 def test_the_commands_at_the_top_are_targets_of_the_makefile():
