@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from gradwright.core import Number, ParamSpec
 from gradwright.engine.cpp import print_cpp
+from gradwright.engine.explain import LATE
 from gradwright.engine.layout import layout_of
 from gradwright.engine.plan import Plan, plans
 from gradwright.engine.symbol import Untraceable
@@ -44,7 +45,7 @@ def fusion(formula: Formula, spec: ParamSpec, knobs: Mapping[str, Any] | None = 
     """How a step of ``formula`` runs on a parameter of ``spec``; ``None`` if it does not serve such a one.
 
     Args:
-        formula: whose step; one after the first.
+        formula: whose step; one late in training.
         spec: the parameter.
         knobs: hyper-parameters other than the defaults.
     """
@@ -57,7 +58,7 @@ def fusion(formula: Formula, spec: ParamSpec, knobs: Mapping[str, Any] | None = 
         return None
     numbers = {key: slot.start for key, slot in chain.slots(spec).items() if isinstance(slot, Number)}
     try:
-        made: list[Plan] = plans(trace(chain, spec, {**chain.knobs(), **numbers, "step": 2.0, "clock": 2.0}))
+        made: list[Plan] = plans(trace(chain, spec, {**chain.knobs(), **numbers, "step": LATE, "clock": LATE}))
         for plan in made:
             print_cpp(plan, layout_of(chain, spec, plan, maximize=False))
     except Untraceable as why:

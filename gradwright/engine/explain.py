@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gradwright.core import Chain, Number, ParamSpec, Slot
-from gradwright.engine.graph import COLUMN, ELEMENT, OPAQUE, ROW, Graph
+from gradwright.engine.graph import COLUMN, ELEMENT, HOST, OPAQUE, ROW, SHARED, Graph
 from gradwright.engine.symbol import sum_keys
 from gradwright.engine.trace import Trace, trace
 
 LETTERS = {
     "beta": ("β", r"\beta"),
+    "beta1": ("β₁", r"\beta_1"),
+    "beta2": ("β₂", r"\beta_2"),
+    "beta3": ("β₃", r"\beta_3"),
+    "gamma": ("γ", r"\gamma"),
+    "sharpness": ("s", "s"),
     "size": ("η", r"\eta"),
     "weight_decay": ("λ", r"\lambda"),
     "eps": ("ε", r"\epsilon"),
@@ -27,6 +32,7 @@ LETTERS = {
 }
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 SUM, PRODUCT, POWER, ATOM = range(4)
+VISIBLE = (ROW, COLUMN, ELEMENT)
 
 
 @dataclass(frozen=True)
@@ -47,8 +53,12 @@ class Explanation:
         return "\n".join([*(f"  {line}" for line in self.equations), "", "where", *meanings])
 
 
-def explain(chain: Chain, spec: ParamSpec, step: float = 2.0, clock: float = 2.0, latex: bool = False) -> Explanation:
-    """The equations that ``chain`` computes on a parameter of ``spec`` at a step after its first.
+LATE = 1001.0
+"""A step at which first steps and rests are over, and which ends no cycle of usual length."""
+
+
+def explain(chain: Chain, spec: ParamSpec, step: float = LATE, clock: float = LATE, latex: bool = False) -> Explanation:
+    """The equations that ``chain`` computes on a parameter of ``spec`` at a step late in training.
 
     A prime marks the new value of what the step writes.
 
@@ -87,7 +97,8 @@ class _Writer:
             if at not in self.stored
             and (
                 graph.nodes[at].op == OPAQUE
-                or (uses.get(at, 0) > 1 and graph.nodes[at].args and graph.nodes[at].kind >= ROW)
+                or (uses.get(at, 0) > 1 and graph.nodes[at].args and graph.nodes[at].kind in (SHARED, *VISIBLE))
+                or (uses.get(at, 0) > 2 and graph.nodes[at].args and graph.nodes[at].kind == HOST)
             )
         ]
 
