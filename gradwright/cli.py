@@ -3,7 +3,7 @@
 import sys
 from typing import Annotated, Any
 
-NEEDED = ("typer", "rich", "sklearn", "scipy", "matplotlib", "jinja2")
+NEEDED = ("typer", "rich", "sklearn", "scipy", "matplotlib", "jinja2", "pandas")
 
 
 def main() -> None:
@@ -47,9 +47,20 @@ def application() -> Any:
             typer.Option(help="What to train: digits-mlp, digits-vae, zipf-noise, stdlib-gpt; several with commas."),
         ] = "digits-mlp",
         optimizers: Annotated[
-            str, typer.Option(help="Names with commas; torch:NAME for one of torch.optim; all for every recipe.")
-        ] = "AdamW,Lion,Muon",
-        seeds: Annotated[int, typer.Option(help="Runs of each optimizer, each from other weights.")] = 3,
+            str | None,
+            typer.Option(
+                help="Names with commas; torch:NAME for one of torch.optim; all for every recipe.",
+                show_default="AdamW,Lion,Muon; with --losses AdamW",
+            ),
+        ] = None,
+        losses: Annotated[
+            str | None,
+            typer.Option(
+                help="Losses to train with, with commas: ce, tailr, 'gce(q=0.3)', 'exact(sigma=10:1)'.",
+                show_default="the task's own",
+            ),
+        ] = None,
+        seeds: Annotated[int, typer.Option(help="Runs of each, from other weights every time.")] = 3,
         out: Annotated[str, typer.Option(help="Folder for index.html, results.json and the CSV files.")] = "report",
         budget: Annotated[
             str | None,
@@ -68,15 +79,16 @@ def application() -> Any:
         threads: Annotated[int, typer.Option(help="Processor threads of torch; one is steadiest.")] = 1,
         quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     ) -> None:
-        """Train the same model on the same data with several optimizers; write a page that says who won.
+        """Train the same model on the same data with several optimizers or losses; write a page that says who won.
 
-        Every optimizer starts from the same weights and sees the same batches. Ctrl-C stops and still writes the page.
+        Everyone starts from the same weights and sees the same batches. Ctrl-C stops and still writes the page.
         """
         from gradwright.study import compare as run
 
         study = run(
             task,
-            optimizers,
+            ("AdamW" if losses else "AdamW,Lion,Muon") if optimizers is None else optimizers,
+            losses=losses,
             seeds=seeds,
             first_seed=first_seed,
             budget=budget,
@@ -124,6 +136,23 @@ def application() -> Any:
         from gradwright.describe import explanation, latex_equations
 
         typer.echo(latex_equations(recipe) if latex else explanation(recipe))
+
+    @app.command(epilog="Example: gradwright fit wine.csv --target quality --loss softmax")
+    def fit(
+        path: Annotated[str, typer.Argument(help="A CSV or Parquet file with a header.")],
+        target: Annotated[str, typer.Option(help="The column to predict.")],
+        loss: Annotated[
+            str | None, typer.Option(help="softmax, logistic, squared, ...", show_default="by the target")
+        ] = None,
+        test_size: Annotated[float, typer.Option(help="The share of rows kept for testing.")] = 0.25,
+        C: Annotated[float, typer.Option("-C", help="The inverse of the L2 strength, as in scikit-learn.")] = 1.0,
+        out: Annotated[str, typer.Option(help="Folder for the model and index.html.")] = "fit",
+        seed: Annotated[int, typer.Option(help="Of the split.")] = 0,
+    ) -> None:
+        """Fit a linear model to a table, prove that it is the optimum, and say what limits its score."""
+        from gradwright.linear_model.fit import fit_table
+
+        fit_table(path, target, loss=loss, test_size=test_size, C=C, out=out, seed=seed, say=typer.echo)
 
     @app.command(epilog="Example: gradwright check my_module:MyRecipe")
     def check(

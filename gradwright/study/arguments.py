@@ -8,7 +8,9 @@ from typing import Any
 
 from gradwright.study import tasks as builtin
 from gradwright.study.budget import Budget
+from gradwright.study.criteria import Loss
 from gradwright.study.loaders import from_loaders
+from gradwright.study.losses import losses as losses_of
 from gradwright.study.task import Task
 
 
@@ -31,6 +33,21 @@ def read_tasks(task: Any) -> list[Task]:
     names = [each.name for each in found]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise ValueError(f"task names {twice!r} twice: name it once")
+    return found
+
+
+def read_losses(losses: Any, tasks: Sequence[Task]) -> tuple[Loss, ...]:
+    """The losses to train with; none for the tasks' own."""
+    if losses is None:
+        return ()
+    found = losses_of(losses)
+    for task in tasks:
+        if not task.judge:
+            able = [name for name in builtin.names() if builtin.find(name).judge]
+            raise ValueError(
+                f"losses: the task {task.name!r} trains by a loss of its own, {task.metric.label}, which no loss of "
+                f"logits and labels can replace: leave losses out, or choose {', '.join(able)}"
+            )
     return found
 
 

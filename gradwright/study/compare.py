@@ -1,4 +1,4 @@
-"""Tasks x optimizers x learning rates x seeds, one run after another."""
+"""Tasks x optimizers x losses x learning rates x seeds, one run after another."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from gradwright.study.arguments import read_budget, read_rates, read_seeds, read_tasks
+from gradwright.study.arguments import read_budget, read_losses, read_rates, read_seeds, read_tasks
 from gradwright.study.budget import SCHEDULES, Budget
-from gradwright.study.entrants import Entrant, entrants
+from gradwright.study.entrants import Entrant, entrants, pairs
 from gradwright.study.environment import environment
 from gradwright.study.files import writable
 from gradwright.study.names import unknown
@@ -28,6 +28,7 @@ def compare(
     task: Any,
     optimizers: Any,
     *,
+    losses: Any = None,
     seeds: int | Sequence[int] = 3,
     first_seed: int = 0,
     steps: int | None = None,
@@ -40,9 +41,9 @@ def compare(
     evaluations: int = EVALUATIONS,
     progress: bool | Watcher = True,
 ) -> Study:
-    """Train the same model on the same data with several optimizers, and say who won and how sure that is.
+    """Train the same model on the same data with several optimizers or losses, and say who won and how sure that is.
 
-    At a given seed every optimizer starts from the same weights and sees the same batches; seeds are derived from
+    At a given seed everyone starts from the same weights and sees the same batches; seeds are derived from
     the task's name and the number of the seed, so a run is the same in any process and any order. Each optimizer
     runs at its own default learning rate unless another is asked for. Runs follow one another in this process. A run
     that raises is marked failed, one whose loss is not finite or ends no better than it began is marked diverged;
@@ -54,6 +55,13 @@ def compare(
             where the loaders give pairs (input, target) and the loss takes (output, target).
         optimizers: names ("AdamW", "torch:SGD", "all"), recipe classes, bound recipes, functions from a model to a
             ``torch.optim.Optimizer``; a list, or with commas between, or a dictionary {label: any of these}.
+        losses: train with these instead of the task's own loss, every optimizer with every loss: names of
+            :data:`gradwright.losses.LOSSES` ("tailr"; "ce"), with settings ("gce(q=0.3)", "exact(sigma=10:1)"),
+            modules, or functions of (logits, target); a list, or with commas between, or a dictionary {label: any of
+            these}. The task must have logits and labels, and then ranks by the metric that is its judge of losses:
+            accuracy, or ``loss_fn`` where loaders were given. A setting ``a:b`` moves from a to b over the run in
+            equal ratios; ``weight=balanced`` counts every class alike. "exact" runs as its authors run it:
+            standardised logits, sigma from 10 to 1, gradients divided by a running mean of their norm.
         seeds: how many seeds (at least 1), or which.
         first_seed: the first of them where ``seeds`` is a number; fresh seeds are a fresh sample.
         steps, budget: the budget of a run: steps, or a string such as "300 steps" or "20s" (seconds of training by
@@ -84,7 +92,10 @@ def compare(
     ['finished', 'finished', 'finished', 'finished']
     """
     chosen = read_tasks(task)
-    entered = entrants(optimizers)
+    criteria = read_losses(losses, chosen)
+    if criteria:
+        chosen = [each.judged() for each in chosen]
+    entered = pairs(entrants(optimizers), criteria)
     numbers = read_seeds(seeds, first_seed)
     budgets = {each.name: read_budget(each, steps, budget) for each in chosen}
     grid = read_rates(lr, lr_grid)
@@ -119,7 +130,10 @@ def compare(
             tasks=notes,
             runs=tuple(runs),
             settings={
-                "optimizers": [entrant.name for entrant in entered],
+                "entrants": [entrant.name for entrant in entered],
+                "optimizers": list(dict.fromkeys(entrant.optimizer or entrant.name for entrant in entered)),
+                "losses": [loss.name for loss in criteria],
+                "loss_notes": [loss.note for loss in criteria if loss.note],
                 "seeds": numbers,
                 "lr": lr,
                 "lr_grid": grid if lr is None else None,

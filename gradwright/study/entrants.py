@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import nn
 
+from gradwright.study.criteria import Loss
 from gradwright.study.names import unknown
 
 Builder = Callable[[nn.Module], torch.optim.Optimizer]
@@ -24,6 +25,8 @@ class Entrant:
         lr_source: whose learning rate it comes with.
         recipe: the recipe whose learning rate is the main one, where others may help it out.
         named: whether the label alone says all of it.
+        loss: what it trains with; None: the task's own loss.
+        optimizer: the optimizer's label, where ``name`` says the loss.
     """
 
     name: str
@@ -31,6 +34,31 @@ class Entrant:
     lr_source: str
     recipe: str = ""
     named: bool = False
+    loss: Loss | None = None
+    optimizer: str = ""
+
+
+def pairs(optimizers: Sequence[Entrant], losses: Sequence[Loss]) -> tuple[Entrant, ...]:
+    """Every optimizer with every loss, labelled by what there are several of."""
+    if not losses:
+        return tuple(optimizers)
+
+    def label(optimizer: Entrant, loss: Loss) -> str:
+        if len(losses) == 1:
+            return optimizer.name
+        return loss.name if len(optimizers) == 1 else f"{optimizer.name} + {loss.name}"
+
+    return tuple(
+        replace(
+            each,
+            name=label(each, loss),
+            named=each.named and loss.named,
+            loss=loss,
+            optimizer=each.name,
+        )
+        for each in optimizers
+        for loss in losses
+    )
 
 
 def entrants(optimizers: Any) -> tuple[Entrant, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradwright.study.record import FINISHED, RunRecord, Study, TaskNote
-from gradwright.study.summary import arms, initial, ranking
+from gradwright.study.summary import Arm, arms, initial, ranking
 from gradwright.study.svg import (
     COLOURS,
     FAINT,
@@ -21,21 +21,24 @@ from gradwright.study.svg import (
     limits,
     log_axis,
     name_width,
+    per_cent,
     series_of,
     to_svg,
 )
-from gradwright.study.verdict import number
+from gradwright.study.words import value
+
+FEW = 10  # predictions below which a group of them says nothing
 
 
 def shades(study: Study) -> Shades:
-    """The colour number of each optimizer: in the order asked for, or, where there are more than colours, of the best
+    """The colour number of each entrant: in the order asked for, or, where there are more than colours, of the best
     by mean rank; None for the others, which are drawn in grey."""
-    names = list(study.settings["optimizers"])
+    names = study.entrants
     if len(names) > COLOURS:
-        places = [{arm.optimizer: i for i, arm in enumerate(ranking(study, task))} for task in study.tasks]
+        places = [{arm.entrant: i for i, arm in enumerate(ranking(study, task))} for task in study.tasks]
         best = sorted(names, key=lambda name: sum(place.get(name, len(names)) for place in places))
         names = [name for name in names if name in best[:COLOURS]]
-    return {name: names.index(name) if name in names else None for name in study.settings["optimizers"]}
+    return {name: names.index(name) if name in names else None for name in study.entrants}
 
 
 def curves(
@@ -45,15 +48,16 @@ def curves(
     against steps or processor seconds. Runs that diverged are thin lines that end in a cross."""
     width = 12.2 if wide else 5.9
     figure, axes = figure_of(width, 3.5, left=0.6 / width, right=1 - name_width(colours, width, 9.5))
-    sinking = quantity == "train_loss" or any(m.name == quantity and m.lower_is_better for m in task.metrics)
+    metric = next((each for each in task.metrics if each.name == quantity), None)
+    sinking = metric is None or (metric.lower_is_better and not metric.share)
     ends, shown = [], []
     for arm in reversed(ranking(study, task)):
-        series = series_of(colours, arm.optimizer)
+        series = series_of(colours, arm.entrant)
         if arm.finished:
             x, y = _mean_curve(arm.finished, quantity, by_time or task.timed, by_time)
             _line(axes, series, x, y)
             shown.append(y)
-            ends.append((float(y[-1].mean()), arm.optimizer))
+            ends.append((float(y[-1].mean()), arm.entrant))
         for run in arm.runs:
             if run.status != FINISHED and run.points:
                 _broken_line(axes, series, run, quantity, by_time, task.timed)
@@ -64,6 +68,8 @@ def curves(
         if sinking and start > low:  # what leaps above the start would press all else to the floor
             high = min(high, start + 0.25 * (start - low))
         limits(axes, low, high, sinking)
+    if metric is not None and metric.share:
+        per_cent(axes.yaxis)
     axes.margins(x=0)
     axes.autoscale(axis="x")
     axes.set_xlim(left=0)
@@ -72,26 +78,28 @@ def curves(
 
 
 def finals(study: Study, task: TaskNote, colours: Shades) -> str:
-    """Every run as a dot, its optimizer's mean as a bar and, at the right, a number; the best optimizer on top."""
+    """Every run as a dot, its entrant's mean as a bar and, at the right, a number; the best on top."""
     ranked = ranking(study, task)
     figure, axes = figure_of(12.2, 0.75 + 0.34 * len(ranked), left=name_width(colours, 12.2, 9.0), right=0.89)
-    values = [value for arm in ranked for value in arm.values() if math.isfinite(value)]
+    values = [x for arm in ranked for x in arm.values() if math.isfinite(x)]
     for row, arm in enumerate(ranked):
-        series = series_of(colours, arm.optimizer)
+        series = series_of(colours, arm.entrant)
         y = [row] * len(arm.values())
         axes.plot(arm.values(), y, ls="", marker=series.marker, ms=6.5, alpha=0.6, mew=0, **series.style())
         if arm.values():
             mean = arm.summary().mean
             axes.plot([mean, mean], [row - 0.32, row + 0.32], lw=2.6, **series.style())
         beside = {"xycoords": ("axes fraction", "data"), "va": "center", "annotation_clip": False}
-        axes.annotate(arm.trouble or number(arm.summary().mean), (1.012, row), color=FAINT, **beside)
-    axes.set_yticks(range(len(ranked)), [arm.optimizer for arm in ranked])
+        axes.annotate(arm.trouble or value(task.metric, arm.summary().mean), (1.012, row), color=FAINT, **beside)
+    axes.set_yticks(range(len(ranked)), [arm.entrant for arm in ranked])
     axes.tick_params(axis="y", labelcolor=INK, length=0, labelsize=10)
     axes.set_ylim(len(ranked) - 0.5, -0.75)
     better = "lower" if task.metric.lower_is_better else "higher"
     axes.set_xlabel(f"{task.metric.label} at the end ({better} is better)")
-    if values and min(values) > 0 and max(values) > 4 * min(values):
+    if values and min(values) > 0 and max(values) > 4 * min(values) and not task.metric.share:
         log_axis(axes, "x", min(values), max(values))
+    if task.metric.share:
+        per_cent(axes.xaxis)
     return to_svg(figure, f"{task.name}-finals", f"Final {task.metric.label} of every run on {task.name}")
 
 
@@ -125,9 +133,30 @@ def sensitivity(study: Study, task: TaskNote, colours: Shades) -> str:
     axes.set_xscale("log")
     axes.set_xlabel("learning rate")
     if seen:
-        limits(axes, min(seen), max(seen))
+        limits(axes, min(seen), max(seen), not task.metric.share)
+    if task.metric.share:
+        per_cent(axes.yaxis)
     end_labels(axes, ends, colours)
     return to_svg(figure, f"{task.name}-lr", f"Final {task.metric.label} by learning rate on {task.name}")
+
+
+def reliability(task: TaskNote, colours: Shades, arm: Arm) -> str:
+    """How often the predicted class of a test sample was right, by the probability claimed for it: the runs of all
+    seeds together, dots as large as their bins are full."""
+    figure, axes = figure_of(3.9, 3.4, left=0.6 / 3.9, right=0.97)
+    series = series_of(colours, arm.entrant)
+    table = np.array([run.calibration for run in arm.finished]).sum(0)
+    samples, claimed, right = table[table[:, 0] >= FEW].T
+    axes.plot([0, 1], [0, 1], color=FAINT, lw=1, ls=(0, (4, 3)))
+    axes.plot(claimed / samples, right / samples, lw=1.4, **series.style())
+    size = 12 + 240 * samples / samples.sum()
+    axes.scatter(claimed / samples, right / samples, s=size, lw=0, clip_on=False, **series.style())
+    for x, y, word, side in ((0.03, 0.97, "claims too little", "left"), (0.97, 0.03, "claims too much", "right")):
+        axes.annotate(word, (x, y), color=FAINT, fontsize=8.5, ha=side, va="top" if y > 0.5 else "bottom")
+    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="probability claimed", ylabel="share that was right")
+    per_cent(axes.xaxis)
+    per_cent(axes.yaxis)
+    return to_svg(figure, f"{task.name}-{arm.entrant}-reliability", f"Reliability of {arm.entrant} on {task.name}")
 
 
 def _mean_curve(runs: Sequence[RunRecord], quantity: str, timed: bool, cpu: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -23,7 +23,8 @@ def from_loaders(
 
     The loaders are walked again from the start in every epoch; a shuffling ``DataLoader`` is seeded so that every
     optimizer sees the same batches at the same seed. Batches are moved to the model's device. The validation loss is
-    the mean over its samples. For anything else (other batches, other metrics) write a :class:`Task`.
+    the mean over its samples, by ``loss_fn`` whatever loss the model is trained with. For anything else (other batches,
+    other metrics) write a :class:`Task`.
 
     Raises:
         TypeError: an argument is not what is asked for.
@@ -46,9 +47,9 @@ def from_loaders(
         net = model()
         batch = Replay(train, name, seed, "train")
 
-        def loss(step: int) -> Tensor:
+        def compared(step: int) -> tuple[Tensor, Tensor]:
             x, y = _pair(batch(step), net)
-            return loss_fn(net(x), y)
+            return net(x), y
 
         def evaluate() -> dict[str, float]:
             total, count = 0.0, 0
@@ -61,9 +62,10 @@ def from_loaders(
                 raise ValueError("the validation loader is empty: there is nothing to judge by")
             return {"validation_loss": total / count}
 
-        return Session(net, loss, evaluate)
+        return Session(net, lambda step: loss_fn(*compared(step)), evaluate, compared)
 
-    return Task(name, "A model and data of the user's own.", start, (Metric("validation_loss", "validation loss"),))
+    metrics = (Metric("validation_loss", "validation loss"),)
+    return Task(name, "A model and data of the user's own.", start, metrics, judge="validation_loss")
 
 
 class Replay:

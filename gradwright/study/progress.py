@@ -11,7 +11,7 @@ from gradwright.study.entrants import Entrant
 from gradwright.study.record import FINISHED, RunRecord
 from gradwright.study.run import Tick
 from gradwright.study.task import Task
-from gradwright.study.verdict import number
+from gradwright.study.words import number, value
 
 REFRESH = 0.1  # seconds between two updates of the live display
 HEARTBEAT = 30.0  # seconds between two lines of a long run where there is no live display
@@ -72,7 +72,7 @@ class Estimator(Watcher):
 
     def finish(self, record: RunRecord) -> None:
         self.done += 1
-        self.seen.setdefault((record.task, record.optimizer), []).append(record.total_seconds)
+        self.seen.setdefault((record.task, record.entrant), []).append(record.total_seconds)
 
     def due(self, interval: float) -> bool:
         """True once every ``interval`` seconds."""
@@ -199,7 +199,7 @@ def outcome(job: Job | None, record: RunRecord) -> str:
     if record.status != FINISHED:
         return f"{head}  {record.status}: {record.reason}"
     metric = job.task.metric if job else None
-    result = f"{metric.label} {number(record.final(metric.name))}" if metric else ""
+    result = f"{metric.label} {value(metric, record.final(metric.name))}" if metric else ""
     return f"{head}  {result}  in {record.total_seconds:.1f} s"
 
 

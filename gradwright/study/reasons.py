@@ -8,7 +8,8 @@ import numpy as np
 
 from gradwright.study.record import FAILED, FINISHED, Study
 from gradwright.study.summary import Arm, arms
-from gradwright.study.verdict import Verdict, listing, number
+from gradwright.study.verdict import Verdict
+from gradwright.study.words import listing, number, value
 
 GOOD, WARN, NOTE = "good", "warn", "note"
 
@@ -24,7 +25,8 @@ class Reason(NamedTuple):
 def reasons(study: Study, v: Verdict) -> list[Reason]:
     """The reasons in the order a critical reader would ask."""
     found = [
-        _start(),
+        _start(v),
+        _judge(study, v),
         _seeds(study, v),
         _noise(v),
         _budget(study, v),
@@ -36,17 +38,28 @@ def reasons(study: Study, v: Verdict) -> list[Reason]:
     return [*(reason for reason in found if reason is not None), _scope()]
 
 
-def _start() -> Reason:
+def _start(v: Verdict) -> Reason:
     return Reason(
         GOOD,
         "Same start, same data",
-        "At a given seed every optimizer began from the same weights and saw the same batches.",
+        f"At a given seed every {v.noun} began from the same weights and saw the same batches.",
     )
+
+
+def _judge(study: Study, v: Verdict) -> Reason | None:
+    """By what losses are judged, and with what settings they ran."""
+    if v.noun == "optimizer":
+        return None
+    notes = "; ".join(study.settings.get("loss_notes", ()))
+    text = f"Ranked by {v.task.metric.label}, which none of the losses is. What a name does not say is that loss's "
+    text += f"default ({notes})." if notes else "default."
+    advice = "To tune a setting by this page and then believe the page would be to judge by what one has learned from."
+    return Reason(NOTE, "No loss judges itself", f"{text} {advice}")
 
 
 def _seeds(study: Study, v: Verdict) -> Reason:
     counts = sorted({len(arm.runs) for arm in v.ranked})
-    text = f"{_count(counts[0], 'seed')} for each optimizer"
+    text = f"{_count(counts[0], 'seed')} for each {v.noun}"
     if len(counts) > 1:
         stopped = f"the study was stopped by hand after {len(study.runs)} of {study.planned} runs"
         text = f"{counts[0]} to {counts[-1]} seeds: {stopped}"
@@ -59,7 +72,7 @@ def _seeds(study: Study, v: Verdict) -> Reason:
 def _noise(v: Verdict) -> Reason | None:
     if v.winner is None or v.second is None:
         return None
-    name = v.winner.optimizer
+    name = v.winner.entrant
     if v.kind == "clear":
         largest = max(gap.p for gap in v.gaps.values())
         odds = "less than once in 10 000 times" if largest < 1e-4 else f"at most {100 * largest:.2g} times in 100"
@@ -93,13 +106,13 @@ def _time(v: Verdict) -> Reason | None:
         return None
     seconds, name = leader_by_time([arm for arm in v.ranked if arm.eligible])
     cost = v.winner.median("cpu_seconds_per_step") / v.second.median("cpu_seconds_per_step")
-    second = v.second.optimizer
+    second = v.second.entrant
     if 0.95 <= cost <= 1.05:
-        price = f"A step of {v.winner.optimizer} costs about as much as one of {second}"
+        price = f"A step of {v.winner.entrant} costs about as much as one of {second}"
     else:
-        price = f"A step of {v.winner.optimizer} takes {cost:.2g} times as long as one of {second}"
+        price = f"A step of {v.winner.entrant} takes {cost:.2g} times as long as one of {second}"
     equal = f"given equal processor time ({number(seconds, 2)} s)"
-    if name == v.winner.optimizer:
+    if name == v.winner.entrant:
         return Reason(GOOD, "Also by time", f"{price}; {equal} it still leads.")
     return Reason(WARN, "Not by time", f"{price}; {equal} {name} leads on this machine.")
 
@@ -111,14 +124,14 @@ def _early(v: Verdict) -> Reason | None:
     for arm in v.ranked:
         if arm.eligible:
             values = sign * _mean_curve(arm)[1]
-            best[arm.optimizer] = float(values.min())
+            best[arm.entrant] = float(values.min())
             if values[-1] - values.min() > 0.05 * (values[0] - sign * v.ranked[0].summary().mean):
                 step = arm.runs[0].points[int(values.argmin())].step
-                worse.append(f"{arm.optimizer} ({number(abs(float(values.min())))} after {step} steps)")
+                worse.append(f"{arm.entrant} ({value(v.task.metric, abs(float(values.min())))} after {step} steps)")
     if not worse:
         return None
     leader = min(best, key=best.__getitem__)
-    change = "the winner is the same" if leader == v.ranked[0].optimizer else f"{leader} would lead"
+    change = "the winner is the same" if leader == v.ranked[0].entrant else f"{leader} would lead"
     return Reason(
         WARN,
         "Better before the end",
@@ -128,8 +141,8 @@ def _early(v: Verdict) -> Reason | None:
 
 def _rates(study: Study, v: Verdict) -> Reason:
     if study.settings.get("lr_grid"):
-        edges = [arm.optimizer for arm in v.ranked if on_edge(arms(study, v.task)[arm.optimizer], arm)]
-        text = "Each optimizer is shown at its best rate, chosen on these same seeds, which flatters all a little"
+        edges = [arm.entrant for arm in v.ranked if on_edge(arms(study, v.task)[arm.entrant], arm)]
+        text = f"Each {v.noun} is shown at its best rate, chosen on these same seeds, which flatters all a little"
         if edges:
             advice = f"{listing(edges)} did best at the edge of the grid: widen it before you judge"
             return Reason(WARN, "Grid too narrow", f"{text}. {advice}.")
@@ -141,6 +154,13 @@ def _rates(study: Study, v: Verdict) -> Reason:
             f"{study.settings['lr']:g} for everyone favours those whom it happens to suit: good rates differ a "
             f"hundredfold between optimizers.",
         )
+    if v.noun == "loss":
+        return Reason(
+            NOTE,
+            "One optimizer",
+            f"{study.settings['optimizers'][0]} at its default learning rate trained them all. Another rate may suit "
+            "another loss: `--lr-grid auto` gives each its best.",
+        )
     return Reason(
         NOTE,
         "Nothing was tuned",
@@ -150,12 +170,12 @@ def _rates(study: Study, v: Verdict) -> Reason:
 
 
 def _trouble(v: Verdict) -> Reason | None:
-    said = [f"{arm.optimizer} ({arm.trouble})" for arm in v.ranked if arm.trouble]
+    said = [f"{arm.entrant} ({arm.trouble})" for arm in v.ranked if arm.trouble]
     if not said:
         return None
     kinds = {run.status for arm in v.ranked for run in arm.runs} - {FINISHED}
     title = "Failed" if kinds == {FAILED} else "Diverged" if FAILED not in kinds else "Diverged or failed"
-    return Reason(WARN, title, f"{listing(said)}. The table says why. An optimizer that lost a run cannot win.")
+    return Reason(WARN, title, f"{listing(said)}. The table says why. One that lost a run cannot win.")
 
 
 def _scope() -> Reason:
@@ -168,9 +188,9 @@ def _scope() -> Reason:
 
 
 def leader_by_time(ranked: list[Arm]) -> tuple[float, str]:
-    """Who is ahead once the first optimizer has used up its processor time, and that time in seconds."""
+    """Who is ahead once the first entrant has used up its processor time, and that time in seconds."""
 
-    found = {arm.optimizer: _mean_curve(arm) for arm in ranked}
+    found = {arm.entrant: _mean_curve(arm) for arm in ranked}
     seconds = min(float(x[-1]) for x, _ in found.values())
     sign = 1 if ranked[0].metric.lower_is_better else -1
     values = {name: sign * float(np.interp(seconds, x, y)) for name, (x, y) in found.items()}

@@ -37,6 +37,8 @@ class RunRecord:
 
     ``lr`` is the main learning rate, ``group_lrs`` that of every group, ``asked_lr`` the one asked for (None:
     the default). Seconds are medians over steps; the share is the optimizer's part of a step's processor time.
+    ``loss`` is empty where the task's own trained it, ``entrant`` the label by which the run is compared.
+    ``calibration`` has a row for each bin of confidence: samples, the sum of what was claimed, of what came true.
     """
 
     task: str
@@ -56,6 +58,13 @@ class RunRecord:
     state_bytes_per_parameter: float = math.nan
     parameters: int = 0
     total_seconds: float = math.nan
+    loss: str = ""
+    entrant: str = ""
+    calibration: tuple[tuple[float, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.entrant:
+            object.__setattr__(self, "entrant", self.optimizer)
 
     def curve(self, metric: str) -> list[float]:
         """The values of a metric (or ``train_loss``) at every evaluation."""
@@ -117,9 +126,28 @@ class Study:
             for task in content["tasks"]
         )
         content["runs"] = tuple(
-            RunRecord(**{**run, "points": tuple(Point(**point) for point in run["points"])}) for run in content["runs"]
+            RunRecord(
+                **{
+                    **run,
+                    "points": tuple(Point(**point) for point in run["points"]),
+                    "calibration": tuple(map(tuple, run.get("calibration", ()))),
+                }
+            )
+            for run in content["runs"]
         )
         return cls(**content)
+
+    @property
+    def entrants(self) -> list[str]:
+        """The labels of what is compared, in the order asked for."""
+        return list(self.settings.get("entrants", self.settings["optimizers"]))
+
+    @property
+    def noun(self) -> str:
+        """What is compared: "optimizer", "loss" or "pair" (of an optimizer and a loss)."""
+        if len(self.settings.get("losses", ())) < 2:
+            return "optimizer"
+        return "loss" if len(self.settings["optimizers"]) == 1 else "pair"
 
     def show(self) -> None:
         """Print a table and the verdict for each task."""
@@ -142,6 +170,7 @@ class Study:
         plain = [
             "task",
             "optimizer",
+            "loss",
             "seed",
             "lr",
             "lr_source",
@@ -165,6 +194,7 @@ class Study:
             [
                 run.task,
                 run.optimizer,
+                run.loss,
                 run.seed,
                 run.lr,
                 point.step,
@@ -177,7 +207,7 @@ class Study:
             for point in run.points
             for name, value in [("train_loss", point.train_loss), *point.metrics.items()]
         ]
-        head = ["task", "optimizer", "seed", "lr", "step", "seconds", "cpu_seconds", "metric", "value"]
+        head = ["task", "optimizer", "loss", "seed", "lr", "step", "seconds", "cpu_seconds", "metric", "value"]
         return _csv(head, rows)
 
 

@@ -16,7 +16,8 @@ from gradwright.study.record import Study, TaskNote
 from gradwright.study.statistics import Gap
 from gradwright.study.summary import Arm, arms, basin, initial, regrets
 from gradwright.study.svg import Shades
-from gradwright.study.verdict import Verdict, decimals, explanation, headline, listing, number, plus_minus, verdict
+from gradwright.study.verdict import Verdict, beside, explanation, headline, verdict
+from gradwright.study.words import difference, listing, mean_and_deviation, number, plural, value
 
 NEEDED = ("jinja2", "matplotlib", "scipy")
 
@@ -36,12 +37,12 @@ def save(study: Study, folder: Path) -> list[Path]:
     """Write the numbers first, then the page; returns the paths, the page first."""
     written = []
     for name, text in (
-        ("results.json", study.to_json()),
-        ("runs.csv", study.runs_csv()),
-        ("curves.csv", study.curves_csv()),
-        ("index.html", html(study)),
+        ("results.json", study.to_json),
+        ("runs.csv", study.runs_csv),
+        ("curves.csv", study.curves_csv),
+        ("index.html", lambda: html(study)),
     ):
-        write(folder / name, text)
+        write(folder / name, text())
         written.insert(0, folder / name)
     return written
 
@@ -59,7 +60,9 @@ def html(study: Study) -> str:
     return environment.get_template("report.html.j2").render(
         study=study,
         colours=colours,
-        title=f"{listing(study.settings['optimizers'])} on {listing([task.name for task in study.tasks])}",
+        title=f"{listing(study.entrants)} on {listing([task.name for task in study.tasks])}",
+        count=f"{len(study.entrants)} {plural(study.noun, len(study.entrants))}",
+        trained_by=_trained_by(study),
         sections=[_section(study, task, colours) for task in seen],
         overview=_overview(study, seen) if len(seen) > 1 else [],
         command=command(study),
@@ -68,8 +71,8 @@ def html(study: Study) -> str:
 
 
 def command(study: Study) -> str:
-    """The line that repeats the study, or the empty string where none can: tasks or optimizers of the user's own, seeds
-    with gaps."""
+    """The line that repeats the study, or the empty string where none can: tasks, optimizers or losses of the user's
+    own, seeds with gaps."""
     from gradwright.study import tasks
 
     names = [task.name for task in study.tasks]
@@ -80,6 +83,7 @@ def command(study: Study) -> str:
     if seeds != list(range(seeds[0], seeds[0] + len(seeds))):
         return ""
     words = ["gradwright", "compare", "--task", ",".join(names), "--optimizers", ",".join(settings["optimizers"])]
+    words += ["--losses", ",".join(settings["losses"])] if settings.get("losses") else []
     words += ["--seeds", str(len(seeds))] + (["--first-seed", str(seeds[0])] if seeds[0] else [])
     if settings["lr"] is not None:
         words += ["--lr", f"{settings['lr']:g}"]
@@ -97,18 +101,19 @@ def _section(study: Study, task: TaskNote, colours: Shades) -> dict[str, Any]:
     v = verdict(study, task)
     grid = any(len(each) > 1 for each in arms(study, task).values())
     main = task.metric
-    pictures = [
-        ("training loss, mean over the steps between evaluations", "train_loss", False),
-    ]
+    pictures = []
+    if study.noun == "optimizer":  # several losses have no common scale
+        pictures.append(("training loss, mean over the steps between evaluations", "train_loss", False))
     if not task.timed:
         pictures.append((f"{main.label}, by processor time", main.name, True))
     pictures += [(metric.label, metric.name, False) for metric in task.metrics[1:]]
     return {
         "task": task,
         "kind": v.kind,
-        "winner": v.winner.optimizer if v.winner else "",
+        "winner": v.winner.entrant if v.winner else "",
         "headline": headline(v),
         "explanation": explanation(v),
+        "beside": beside(v, study.entrants[0]) if study.noun != "optimizer" else None,
         "reasons": reasons(study, v),
         "finals": figures.finals(study, task, colours),
         "main": figures.curves(study, task, colours, main.name, main.label, wide=True),
@@ -116,57 +121,63 @@ def _section(study: Study, task: TaskNote, colours: Shades) -> dict[str, Any]:
             (f"{label[0].upper()}{label[1:]}", figures.curves(study, task, colours, quantity, label, by_time))
             for label, quantity, by_time in pictures
         ],
+        "reliability": [
+            (arm.entrant, figures.reliability(task, colours, arm))
+            for arm in v.ranked
+            if arm.finished and all(run.calibration for run in arm.finished)
+        ],
         "sensitivity": figures.sensitivity(study, task, colours) if grid else "",
         "rows": [_row(study, v, place, arm, grid) for place, arm in enumerate(v.ranked)],
         "grid": grid,
-        "untrained": number(initial(study, task)),
+        "untrained": value(main, initial(study, task)),
         "parameters": max((run.parameters for run in study.runs if run.task == task.name), default=0),
     }
 
 
 def _row(study: Study, v: Verdict, place: int, arm: Arm, grid: bool) -> dict[str, Any]:
-    gap = v.gaps.get(arm.optimizer)
+    gap = v.gaps.get(arm.entrant)
+    metric = v.task.metric
     rates = {name: rate for run in arm.runs[:1] for name, rate in run.group_lrs.items()}
     others = [f"the rest: {name} at {rate:.3g}" for name, rate in rates.items() if rate != arm.lr]
     seconds = arm.median("cpu_seconds_per_step")
     return {
-        "name": arm.optimizer,
+        "name": arm.entrant,
         "place": place + 1 if arm.eligible else "–",
         "best": arm is v.winner,
-        "tied": arm.optimizer in v.tied,
-        "final": plus_minus(*arm.summary()[1:]),
+        "tied": arm.entrant in v.tied,
+        "final": mean_and_deviation(metric, *arm.summary()[1:]),
         "runs": f"{len(arm.finished)} of {len(arm.runs)} runs",
-        "gap": _gap(gap) if gap else ("", ""),
-        "others": [plus_minus(*arm.summary(metric.name)[1:]).split(" ", 1) for metric in v.task.metrics[1:]],
+        "gap": _gap(v.task, gap) if gap else ("", ""),
+        "others": [_split(mean_and_deviation(each, *arm.summary(each.name)[1:])) for each in v.task.metrics[1:]],
         "best_step": number(arm.best_step, 3) if math.isnan(arm.best_step) else f"{arm.best_step:g}",
         "seconds": "–" if math.isnan(seconds) else f"{1e3 * seconds:.3g} ms",
         "steps": f"{arm.median('steps'):.0f} steps" if v.task.timed else "",
         "share": _percent(arm.median("optimizer_share")),
         "bytes": number(arm.median("state_bytes_per_parameter"), 3) if arm.median("state_bytes_per_parameter") else "0",
         "lr": "–" if math.isnan(arm.lr) else f"{arm.lr:.3g}",
-        "source": [arm.runs[0].lr_source, *others],
-        "basin": _decades(basin(arms(study, v.task)[arm.optimizer], initial(study, v.task))) if grid else "",
+        "source": [arm.runs[0].lr_source, *others] if study.noun != "loss" else [],
+        "basin": _decades(basin(arms(study, v.task)[arm.entrant], initial(study, v.task))) if grid else "",
         "trouble": arm.trouble,
         "reason": arm.reason,
     }
 
 
 def _overview(study: Study, seen: list[TaskNote]) -> list[dict[str, Any]]:
-    """One row an optimizer: its result on every task and the mean of how far it is behind."""
+    """One row an entrant: its result on every task and the mean of how far it is behind."""
     short = {task.name: regrets(study, task) for task in seen}
     verdicts = {task.name: verdict(study, task) for task in seen}
     rows = []
-    for name in study.settings["optimizers"]:
+    for name in study.entrants:
         if not all(name in by for by in short.values()):
             continue
         cells = []
         for task in seen:
             v = verdicts[task.name]
-            arm = next(arm for arm in v.ranked if arm.optimizer == name)
+            arm = next(arm for arm in v.ranked if arm.entrant == name)
             behind = short[task.name][name]
             cells.append(
                 {
-                    "final": arm.trouble or plus_minus(*arm.summary()[1:]),
+                    "final": arm.trouble or mean_and_deviation(task.metric, *arm.summary()[1:]),
                     "best": arm is v.winner,
                     "tied": name in v.tied,
                     "behind": behind,
@@ -178,11 +189,27 @@ def _overview(study: Study, seen: list[TaskNote]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: row["mean"])
 
 
-def _gap(gap: Gap) -> tuple[str, str]:
+def _gap(task: TaskNote, gap: Gap) -> tuple[str, str]:
     """The distance to the winner, and its interval."""
-    digits = decimals(gap.difference)
-    interval = "" if math.isnan(gap.low) else f"{gap.low:.{digits}f} to {gap.high:.{digits}f}"
-    return f"+{gap.difference:.{digits}f}", interval
+    size, low, high = difference(task.metric, gap.difference, gap.low, gap.high)
+    words = f"{size} points" if task.metric.share else f"+{size}"
+    return words, "" if math.isnan(gap.low) else f"{low} to {high}"
+
+
+def _split(shown: str) -> tuple[str, str]:
+    """A mean and its deviation apart: "41.2 ± 0.5 %" is ("41.2 %", "± 0.5")."""
+    mean, sign, deviation = shown.partition(" ± ")
+    if not sign:
+        return shown, ""
+    return (f"{mean} %", f"± {deviation[:-2]}") if deviation.endswith(" %") else (mean, f"± {deviation}")
+
+
+def _trained_by(study: Study) -> str:
+    """What all runs have in common, where one optimizer or one loss was asked for beside several of the other."""
+    losses = study.settings.get("losses", ())
+    if study.noun == "loss":
+        return f"trained by {study.settings['optimizers'][0]}"
+    return f"trained with {losses[0]}" if len(losses) == 1 else ""
 
 
 def _code(text: str) -> Any:

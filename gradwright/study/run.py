@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import statistics
 import time
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from gradwright.study.budget import SCHEDULES, Budget
+from gradwright.study.criteria import Criterion
 from gradwright.study.entrants import Entrant
 from gradwright.study.record import DIVERGED, FAILED, FINISHED, Point, RunRecord
 from gradwright.study.seeding import RandomStream
@@ -68,6 +70,7 @@ class Training:
         self.points: list[Point] = []
         self.losses: list[float] = []
         self.times: list[Times] = []
+        self.calibration: tuple[tuple[float, ...], ...] = ()
         self.begun = time.perf_counter()
 
     def __iter__(self) -> Iterator[Tick]:
@@ -79,12 +82,12 @@ class Training:
                 self.reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
 
     def _train(self) -> Iterator[Tick]:
-        session = self.task.begin(self.seed)
+        session, criterion = self._begin()
         self.optimizer = self.entrant.build(session.model)
         self.parameters = sum(parameter.numel() for parameter in session.model.parameters())
         self.main = main_group(self.optimizer, self.entrant.recipe)
         self.base = _learning_rates(self.optimizer, self.main, self.lr)
-        advance = Step(session, self.optimizer, (self.task.name, self.seed))
+        advance = Step(session, self.optimizer, (self.task.name, self.seed), criterion)
         session.model.train()
         if switches(self.optimizer):
             self.optimizer.train()  # type: ignore[attr-defined]
@@ -95,6 +98,8 @@ class Training:
             step = len(self.losses)
             for group, base in zip(self.optimizer.param_groups, self.base):
                 _set_lr(group, base * self.schedule(self.budget.middle(step, elapsed)))
+            if criterion is not None:
+                criterion.share = fraction
             loss, times = advance(step)
             self.losses.append(loss)
             self.times.append(times)
@@ -108,17 +113,42 @@ class Training:
                 if not math.isfinite(value := self.points[-1].metrics[self.task.metric.name]):
                     return f"the {self.task.metric.label} became {value} by step {step + 1}"
             yield Tick(step + 1, fraction, loss, elapsed)
+        self._calibrate(session)
         values = [point.metrics[self.task.metric.name] for point in self.points]
         return diverged(values[0], values[-1], self.task.metric.lower_is_better)
 
-    def _evaluate(self, session: Session) -> None:
-        """Add a point, measured at the weights the optimizer wants to be judged by."""
+    def _begin(self) -> tuple[Session, Criterion | None]:
+        """The session, with the entrant's loss in the place of the task's own if it has one."""
+        session, loss = self.task.begin(self.seed), self.entrant.loss
+        if loss is None:
+            return session, None
+        criterion, batch = loss.begin(session), session.batch
+        assert batch is not None, "the loss has looked"
+        return replace(session, loss=lambda step: criterion(*batch(step))), criterion
+
+    def _calibrate(self, session: Session) -> None:
+        """What the trained model claims and how often it came true, bin by bin."""
+        if session.calibration is None:
+            return
+        with self._judged(session):
+            found = session.calibration().reliability()
+        columns = (found.weight, found.weight * found.confidence, found.weight * found.accuracy)
+        self.calibration = tuple(zip(*(column.nan_to_num(0.0).tolist() for column in columns)))
+
+    @contextlib.contextmanager
+    def _judged(self, session: Session) -> Iterator[None]:
+        """The model at the weights the optimizer wants to be judged by."""
         session.model.eval()
         with torch.no_grad(), evaluating(self.optimizer):
+            yield
+        session.model.train()
+
+    def _evaluate(self, session: Session) -> None:
+        """Add a point."""
+        with self._judged(session):
             metrics = {name: float(value) for name, value in session.evaluate().items()}
         if missing := [metric.name for metric in self.task.metrics if metric.name not in metrics]:
             raise ValueError(f"evaluate() gave {sorted(metrics)}, but the task's metrics name {missing[0]!r} too")
-        session.model.train()
         since = self.points[-1].step if self.points else 0
         recent = self.losses[since:]
         train_loss = sum(recent) / len(recent) if recent else math.nan
@@ -135,7 +165,9 @@ class Training:
         cpu = sum(times.cpu for times in settled)
         return RunRecord(
             task=self.task.name,
-            optimizer=self.entrant.name,
+            optimizer=self.entrant.optimizer or self.entrant.name,
+            loss=self.entrant.loss.name if self.entrant.loss else "",
+            entrant=self.entrant.name,
             seed=self.seed,
             asked_lr=self.lr,
             lr=self.base[self.main] if self.base else (math.nan if self.lr is None else self.lr),
@@ -144,6 +176,7 @@ class Training:
             status=self.status,
             reason=self.reason,
             points=tuple(points),
+            calibration=self.calibration,
             steps=len(self.losses),
             seconds_per_step=statistics.median([times.wall for times in settled]) if settled else math.nan,
             cpu_seconds_per_step=statistics.median([times.cpu for times in settled]) if settled else math.nan,

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from gradwright.study.criteria import Criterion
 from gradwright.study.seeding import derive
 from gradwright.study.task import Session
 
@@ -31,8 +32,14 @@ class Step:
     on the machine cannot stretch.
     """
 
-    def __init__(self, session: Session, optimizer: torch.optim.Optimizer, key: tuple[object, ...]) -> None:
-        self.session, self.optimizer, self.key = session, optimizer, key
+    def __init__(
+        self,
+        session: Session,
+        optimizer: torch.optim.Optimizer,
+        key: tuple[object, ...],
+        criterion: Criterion | None = None,
+    ) -> None:
+        self.session, self.optimizer, self.key, self.criterion = session, optimizer, key, criterion
         signature = inspect.signature(optimizer.step).parameters
         self.takes_loss = "loss" in signature
         closure = signature.get("closure")
@@ -59,6 +66,8 @@ class Step:
         with torch.enable_grad():
             loss = self.session.loss(step)
             loss.backward()
+        if self.criterion is not None:
+            self.criterion.after_backward(self.session.model.parameters())
         return loss
 
     def _now(self) -> float:

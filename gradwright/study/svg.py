@@ -36,11 +36,11 @@ _STYLE = {
 }
 
 Shades = dict[str, int | None]
-"""The colour number of each optimizer; None is grey."""
+"""The colour number of each entrant; None is grey."""
 
 
 class Series:
-    """How one optimizer is drawn."""
+    """How one entrant is drawn."""
 
     def __init__(self, place: int | None) -> None:
         self.colour = OTHER if place is None else f"#0100{place:02x}"
@@ -57,7 +57,7 @@ class Series:
 
 
 def series_of(colours: Shades, name: str) -> Series:
-    """How the optimizer of this name is drawn."""
+    """How the entrant of this name is drawn."""
     return Series(colours.get(name))
 
 
@@ -101,6 +101,13 @@ def log_axis(axes: Any, axis: str, low: float, high: float) -> None:
     ticks.set_major_locator(LogLocator(subs=subs))
     ticks.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ticks.set_minor_formatter(NullFormatter())
+
+
+def per_cent(axis: Any) -> None:
+    """Label the ticks of an axis of shares in per cent."""
+    from matplotlib.ticker import FuncFormatter
+
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g} %"))
 
 
 def end_labels(axes: Any, ends: list[tuple[float, str]], colours: Shades) -> None:

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gradwright.calibration import CalibrationError
 from gradwright.study.seeding import RandomStream, derive
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One number that ``evaluate`` returns: its key, how a reader should see it, and which way is better."""
+    """One number that ``evaluate`` returns: its key, how a reader should see it, and which way is better.
+
+    ``share``: it is a share of a whole, shown in per cent, and differences of two in points.
+    """
 
     name: str
     label: str
     lower_is_better: bool = True
+    share: bool = False
 
 
 @dataclass(frozen=True)
@@ -31,11 +36,18 @@ class Session:
         loss: ``loss(step)`` is the training loss on batch number ``step`` (0, 1, ...), a differentiable 0-d tensor.
             Asked twice for one step it uses the same batch.
         evaluate: the metrics of the model as it is now; called without gradients and with ``model.eval()``.
+        batch: ``batch(step)`` is what ``loss`` compares there, logits with the classes last and targets, so that
+            another loss can take its place; None where there is no such thing.
+        calibration: the claims of the trained model and what came true, gathered; called as ``evaluate``, at the end.
+        class_counts: how many training labels name each class ``(C,)``, for losses that weigh classes.
     """
 
     model: nn.Module
     loss: Callable[[int], Tensor]
     evaluate: Callable[[], Mapping[str, float]]
+    batch: Callable[[int], tuple[Tensor, Tensor]] | None = None
+    calibration: Callable[[], CalibrationError] | None = None
+    class_counts: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +62,8 @@ class Task:
         metrics: the first one ranks, the others inform.
         steps: the usual number of optimizer steps; None where the caller must choose.
         data: returns a line for each data set: what it is and the sha256 of its content.
+        judge: the metric that ranks where losses are compared, none of which may judge the others; its sessions then
+            have a ``batch``. Empty where no other loss can train this task.
     """
 
     name: str
@@ -58,11 +72,16 @@ class Task:
     metrics: tuple[Metric, ...]
     steps: int | None = None
     data: Callable[[], Mapping[str, str]] = field(default=dict)
+    judge: str = ""
 
     @property
     def metric(self) -> Metric:
         """The metric that ranks."""
         return self.metrics[0]
+
+    def judged(self) -> Task:
+        """The task as it is where losses are compared: its judge is the first metric."""
+        return replace(self, metrics=tuple(sorted(self.metrics, key=lambda metric: metric.name != self.judge)))
 
     def begin(self, seed: int) -> Session:
         """The session of this seed: the same weights and batches for every optimizer."""

@@ -6,7 +6,9 @@ import math
 from typing import Any
 
 from gradwright.study.record import Study, TaskNote
-from gradwright.study.verdict import headline, number, plus_minus, verdict
+from gradwright.study.summary import Arm
+from gradwright.study.verdict import headline, verdict
+from gradwright.study.words import difference, mean_and_deviation, number, value
 
 
 def show(study: Study, console: Any) -> None:
@@ -27,21 +29,34 @@ def _table(study: Study, task: TaskNote) -> Any:
     v = verdict(study, task)
     title = f"{task.name}: {task.metric.label}, {task.budget}"
     table = Table(title=title, box=box.SIMPLE, title_justify="left", title_style="bold")
-    table.add_column("optimizer")
-    for heading in ("final", "behind", "runs", "step", "optimizer", "bytes/param", "lr"):
+    table.add_column(study.noun)
+    others = [metric for metric in task.metrics[1:] if study.noun != "optimizer"]
+    costs = ("step", "optimizer", "bytes/param", "lr") if study.noun == "optimizer" else ()
+    for heading in ("final", "behind", "runs", *(metric.name for metric in others), *costs):
         table.add_column(heading, justify="right")
     for arm in v.ranked:
-        gap = v.gaps.get(arm.optimizer)
-        seconds, share = arm.median("cpu_seconds_per_step"), arm.median("optimizer_share")
+        gap = v.gaps.get(arm.entrant)
         table.add_row(
-            arm.optimizer,
-            plus_minus(*arm.summary()[1:]) if arm.eligible else arm.trouble,
-            "" if gap is None else f"+{number(gap.difference, 2)}{' ≈' if arm.optimizer in v.tied else ''}",
+            arm.entrant,
+            mean_and_deviation(task.metric, *arm.summary()[1:]) if arm.eligible else arm.trouble,
+            "" if gap is None else _behind(task, gap.difference) + (" ≈" if arm.entrant in v.tied else ""),
             f"{len(arm.finished)}/{len(arm.runs)}",
-            "–" if math.isnan(seconds) else f"{1e3 * seconds:.3g} ms",
-            "–" if math.isnan(share) else f"{100 * share:.0f} %",
-            number(arm.median("state_bytes_per_parameter"), 3),
-            f"{arm.lr:.3g}",
+            *(value(metric, arm.summary(metric.name).mean) for metric in others),
+            *(_costs(arm) if costs else ()),
             style="bold" if arm is v.winner else None,
         )
     return table
+
+
+def _behind(task: TaskNote, gap: float) -> str:
+    return f"+{difference(task.metric, gap)[0]}{' points' if task.metric.share else ''}"
+
+
+def _costs(arm: Arm) -> list[str]:
+    seconds, share = arm.median("cpu_seconds_per_step"), arm.median("optimizer_share")
+    return [
+        "–" if math.isnan(seconds) else f"{1e3 * seconds:.3g} ms",
+        "–" if math.isnan(share) else f"{100 * share:.0f} %",
+        number(arm.median("state_bytes_per_parameter"), 3),
+        f"{arm.lr:.3g}",
+    ]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from gradwright.study.record import Study, TaskNote
 from gradwright.study.statistics import Gap, probability_of_improvement, seeds_needed, welch
 from gradwright.study.summary import Arm, ranking
+from gradwright.study.words import difference, listing, value
 
 ALPHA = 0.05
 
@@ -17,7 +19,8 @@ class Verdict:
     """The ranking of one task and what the noise between seeds allows to say.
 
     Args:
-        ranked: one arm for each optimizer, the best first, diverged and failed ones last.
+        ranked: one arm for each entrant, the best first, diverged and failed ones last.
+        noun: what is compared: "optimizer", "loss" or "pair".
         gaps: how much worse than the winner each other eligible arm is (positive), with its 95 % interval.
 
     A win is clear where every interval leaves out zero. "Better than each of the others" needs no correction for many
@@ -26,6 +29,7 @@ class Verdict:
     """
 
     task: TaskNote
+    noun: str
     ranked: tuple[Arm, ...]
     gaps: dict[str, Gap]
 
@@ -57,21 +61,21 @@ class Verdict:
 
 
 def verdict(study: Study, task: TaskNote) -> Verdict:
-    """Rank the optimizers of a task and compare the winner with each of the others."""
+    """Rank the entrants of a task and compare the winner with each of the others."""
     ranked = tuple(ranking(study, task))
     gaps: dict[str, Gap] = {}
     if ranked and ranked[0].eligible:
         sign = 1.0 if task.metric.lower_is_better else -1.0
         best = [sign * value for value in ranked[0].values()]
-        gaps = {arm.optimizer: welch(best, [sign * v for v in arm.values()]) for arm in ranked[1:] if arm.eligible}
-    return Verdict(task, ranked, gaps)
+        gaps = {arm.entrant: welch(best, [sign * v for v in arm.values()]) for arm in ranked[1:] if arm.eligible}
+    return Verdict(task, study.noun, ranked, gaps)
 
 
 def headline(v: Verdict) -> str:
     """One sentence: who won."""
     if v.winner is None:
-        return f"Nobody won {v.task.name}: no optimizer finished all its runs"
-    name = v.winner.optimizer
+        return f"Nobody won {v.task.name}: no {v.noun} finished all its runs"
+    name = v.winner.entrant
     return {
         "alone": f"{name} {'ran alone' if len(v.ranked) == 1 else 'is the only one that finished'} on {v.task.name}",
         "single": f"{name} came first on {v.task.name}, but one seed proves nothing",
@@ -80,72 +84,55 @@ def headline(v: Verdict) -> str:
     }[v.kind]
 
 
+class Beside(NamedTuple):
+    """The winner beside a rival by every metric: ``rows`` of a label, both values, and which is better (0 or 1)."""
+
+    winner: str
+    rival: str
+    rows: list[tuple[str, str, str, int]]
+
+
+def beside(v: Verdict, first: str) -> Beside | None:
+    """The winner beside ``first``, or beside the next where that is itself; None where nobody else finished."""
+    others = [arm for arm in v.ranked if arm is not v.winner and arm.eligible]
+    rival = next((arm for arm in others if arm.entrant == first), v.second)
+    if v.winner is None or rival is None:
+        return None
+    rows = []
+    for metric in v.task.metrics:
+        a, b = (arm.summary(metric.name).mean for arm in (v.winner, rival))
+        rows.append((metric.label, value(metric, a), value(metric, b), int((b < a) == metric.lower_is_better)))
+    return Beside(v.winner.entrant, rival.entrant, rows)
+
+
 def explanation(v: Verdict) -> str:
     """The gap against the noise, in one or two sentences."""
     if v.winner is None or v.second is None:
         return "There is nothing to compare it with." if v.winner else "See the table for what happened to each."
     best, second = v.winner, v.second
-    gap = v.gaps[second.optimizer]
-    digits = decimals(gap.difference)
+    gap = v.gaps[second.entrant]
+    metric = v.task.metric
+    size, low, high = difference(metric, gap.difference, gap.low, gap.high)
     lead = (
-        f"{best.optimizer} ended at {number(best.summary().mean)}, {second.optimizer}, the next, at "
-        f"{number(second.summary().mean)}: a gap of {gap.difference:.{digits}f}"
+        f"{best.entrant} ended at {value(metric, best.summary().mean)}, {second.entrant}, the next, at "
+        f"{value(metric, second.summary().mean)}: a gap of {size}{' points' if metric.share else ''}"
     )
     if v.kind == "single":
         return f"{lead}. How much of it is luck, one seed cannot say: run at least three."
     seeds = f"{best.summary().n} and {second.summary().n} seeds"
     if best.summary().n == second.summary().n:
         seeds = f"{best.summary().n} seeds each"
-    lead += f", 95 % interval {gap.low:.{digits}f} to {gap.high:.{digits}f} over {seeds}"
+    lead += f", 95 % interval {low} to {high} over {seeds}"
     if v.kind == "clear":
         return f"{lead}. The gap is larger than the noise between seeds, for this one and for all the others."
-    if v.tied[0] != second.optimizer:
+    if v.tied[0] != second.entrant:
         return f"{lead}. The noise of {listing(v.tied)} is too large to tell from the winner."
     needed = seeds_needed(best.values(), second.values())
     chance = probability_of_improvement(
-        *([value if v.task.metric.lower_is_better else -value for value in arm.values()] for arm in (best, second))
+        *([x if metric.lower_is_better else -x for x in arm.values()] for arm in (best, second))
     )
     advice = f"about {needed:.0f} seeds would settle it" if needed <= 1000 else "no practical number of seeds would"
     return (
-        f"{lead}. That is within the noise between seeds: {best.optimizer} beat {second.optimizer} in "
+        f"{lead}. That is within the noise between seeds: {best.entrant} beat {second.entrant} in "
         f"{100 * chance:.0f} % of the pairs of runs, and {advice}. Not told apart from the winner: {listing(v.tied)}."
     )
-
-
-def listing(names: list[str]) -> str:
-    """a, b and c."""
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else ""
-
-
-def decimals(value: float, significant: int = 2) -> int:
-    """Decimals that show ``significant`` digits of a value."""
-    if not math.isfinite(value) or value == 0:
-        return 3
-    return max(0, significant - 1 - math.floor(math.log10(abs(value))))
-
-
-def number(value: float, significant: int = 4) -> str:
-    """Four significant digits, or a dash where there is nothing.
-
-    >>> number(2.08449), number(float("nan"))
-    ('2.084', '–')
-    """
-    if math.isnan(value):
-        return "–"
-    if value == 0:
-        return "0"
-    if abs(value) < 1e-4 or abs(value) >= 1e6 or math.isinf(value):
-        return f"{value:.3g}"
-    return f"{value:.{min(decimals(value, significant), 6)}f}"
-
-
-def plus_minus(mean: float, deviation: float) -> str:
-    """The mean to the digits that its deviation justifies, five at most.
-
-    >>> plus_minus(2.08449, 0.0213)
-    '2.084 ± 0.021'
-    """
-    if math.isnan(mean) or math.isnan(deviation) or deviation == 0:
-        return number(mean)
-    digits = min(decimals(deviation), decimals(mean, 5))
-    return f"{mean:.{digits}f} ± {deviation:.{digits}f}"

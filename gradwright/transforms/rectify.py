@@ -93,10 +93,11 @@ class GrowingClip(Transform):
     """ADOPT's clip of every entry to ±(t − 1)^power: nothing passes at the first step, and more at each later one.
 
     Args:
-        power: 1/4 in the paper.
+        power: 1/4 in the paper; below 8, beyond which nothing is clipped.
     """
 
     power: float = 0.25
+    bounds: ClassVar = {"power": (0.0, 8.0)}
 
     def update(self, u: Any, state: State, ctx: Context) -> Any:
         bound = (ctx.step - 1) ** self.power

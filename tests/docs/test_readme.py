@@ -10,7 +10,7 @@ README = (ROOT / "README.md").read_text()
 
 
 def test_the_table_of_recipes_is_up_to_date():
-    # python -c "from gradwright.describe import combinators_table, readme_table; print(readme_table())" prints what belongs there
+    # gradwright.describe.readme_table() and combinators_table() are what belongs there
     assert readme_table() in README
     assert combinators_table() in README
 

@@ -155,7 +155,8 @@ class Draw:
             return self.both(dice.choice(CORES))
         if what == 1:
             kind = dice.choice((parts.OnceTrusted, parts.Rectify))
-            return [momentum, self.part(kind, of=moment)]
+            # a shorter memory than this is never trusted
+            return [momentum, self.part(kind, of=moment, beta=dice.uniform(0.9, 0.99))]
         if what == 2 and dice.random() < 0.3:
             return [self.part(parts.PullBack, of=parts.Ema(self.knob("beta")))]
         if what == 2:
@@ -199,7 +200,8 @@ class Draw:
         if name == "Denominator":
             return parts.AddEps(1e-6)
         if name == "DistanceStep":
-            return parts.DistanceStep(self.knob("size"), debias=self.dice.random() < 0.5)
+            # a smaller multiplier leaves the distance where it starts
+            return parts.DistanceStep(self.dice.uniform(0.5, 1.0), debias=self.dice.random() < 0.5)
         if name == "RelativeStep":
             return parts.RelativeStep(self.knob("size"))
         if name == "Window":

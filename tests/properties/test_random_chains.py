@@ -14,7 +14,7 @@ from tests.properties.random_chains import DRAWN, Draw
 from tests.runs import as_recipe
 
 STEPS = 30
-FAST, ALL = range(30), range(30, 300)
+FAST, ALL = range(12), range(12, 300)
 
 SIZE_IS_FORGOTTEN = (
     parts.EqualizeRows,
@@ -31,9 +31,17 @@ SIZE_IS_FORGOTTEN = (
 
 
 ONLY_WITH = {
+    (parts.AdaptiveMemoryMoment, "size"): "a size that changes: only its ratio to the one before counts",
     (parts.Constrain, "memory"): "the bound inflection_point, which these runs are too short for",
+    (parts.DAdaptAdam, "growth"): "a distance that grows within these runs",
+    (parts.DAdaptSGD, "growth"): "a distance that grows within these runs",
+    (parts.Prodigy, "growth"): "a distance that grows within these runs",
+    (parts.Prodigy, "beta3"): "a distance that grows within these runs",
+    (parts.PolyakScheduleFree, "beta_end"): "anneal above zero",
+    (parts.RelativeStep, "floor"): "scaled=True",
+    (parts.ShrinkOnNan, "shrink"): "a gradient with a NaN",
 }
-"""Hyper-parameters of another structure than the drawn one."""
+"""Hyper-parameters that act only together with something that is not always drawn."""
 
 
 def network() -> torch.nn.Module:
@@ -137,7 +145,7 @@ def test_it_resumes_bit_for_bit(seed):
 def others(part: Part, name: str, value: float) -> list[float]:
     """Other values of a knob, some of them extreme, within its bounds."""
     low, high = type(part).bounds.get(name, (0.0, math.inf))
-    tried = (value / 2, 2 * value + 0.1, 1e-3, 0.5, 30.0, 1e4)
+    tried = (value / 2, 2 * value + 0.1, 1e-3, 0.5, 1.01, 30.0, 1e4)
     return [other for other in tried if low <= other < high and other != value]
 
 
@@ -157,7 +165,7 @@ def owner(part: Part, dotted: str) -> tuple[Part, str]:
     return part, name
 
 
-@seeds(FAST[:10], [*FAST[10:], *ALL])
+@seeds(FAST[:4], [*FAST[4:], *ALL])
 def test_every_knob_has_an_effect(seed):
     chain = drawn(seed)
     base = Training(chain).steps(STEPS).weights()
@@ -174,7 +182,7 @@ def test_every_knob_has_an_effect(seed):
 
 
 @pytest.mark.usefixtures("compiler")
-@seeds(FAST[:5], [*FAST[5:], *ALL[:90]])
+@seeds(FAST[:4], [*FAST[4:], *ALL[:90]])
 def test_the_fused_engine_agrees(seed):
     chain = drawn(seed)
     fused, eager = Training(chain, engine="cpp"), Training(chain)

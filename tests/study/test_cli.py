@@ -27,6 +27,17 @@ def test_compare(monkeypatch, capsys, tmp_path):
     assert study.environment["threads"] == 1
 
 
+def test_compare_losses_takes_one_optimizer_unless_told_otherwise(monkeypatch, capsys, tmp_path):
+    words = ["--task", "digits-mlp", "--losses", "ce,gce(q=0.3)", "--seeds", "1", "--budget", "6"]
+    code, out, err = call(monkeypatch, capsys, "compare", *words, "--out", str(tmp_path))
+    assert code == 0
+    assert "[2/2]" in err
+    assert "gce(q=0.3)" in out
+    study = Study.from_json((tmp_path / "results.json").read_text())
+    assert [(run.optimizer, run.loss) for run in study.runs] == [("AdamW", "ce"), ("AdamW", "gce(q=0.3)")]
+    assert study.tasks[0].metric.name == "accuracy"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -35,6 +46,9 @@ def test_compare(monkeypatch, capsys, tmp_path):
         (["--optimizers", ","], "optimizers is empty"),
         (["--out", f"{__file__}/report"], "cannot be written"),
         (["--budget", "long"], "budget='long'"),
+        (["--losses", "tailor"], "did you mean 'tailr'"),
+        (["--losses", "gce(q=2)"], "q=2 is outside"),
+        (["--task", "digits-vae", "--losses", "ce"], "a loss of its own"),
     ],
 )
 def test_errors_are_one_line(monkeypatch, capsys, words, said):
@@ -49,7 +63,7 @@ def test_errors_are_one_line(monkeypatch, capsys, words, said):
 def test_help_reads(monkeypatch, capsys):
     code, out, _ = call(monkeypatch, capsys, "compare", "--help")
     assert code == 0
-    for option in ("--task", "--optimizers", "--seeds", "--out", "--lr-grid", "--budget"):
+    for option in ("--task", "--optimizers", "--seeds", "--out", "--lr-grid", "--budget", "--losses"):
         assert option in out
 
 

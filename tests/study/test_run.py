@@ -132,7 +132,8 @@ def test_schedules_move_the_rate_and_groups_keep_their_proportion():
 def test_a_budget_of_seconds_ends():
     record, ticks = train(sgd(0.01), budget=Budget(seconds=0.05))
     assert record.status == FINISHED
-    assert record.steps > 5
+    assert record.steps == len(ticks) > 0
+    assert all(tick.fraction < 1 for tick in ticks[:-1])
     assert ticks[-1].fraction == 1
     assert record.points[-1].step == record.steps
-    assert 0.05 <= record.points[-1].seconds < 0.3
+    assert record.points[-1].seconds >= 0.05

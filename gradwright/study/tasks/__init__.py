@@ -6,17 +6,18 @@ import importlib
 
 from gradwright.study.task import Task
 
-_MODULES = {
-    "digits-mlp": "digits_mlp",
-    "digits-vae": "digits_vae",
-    "zipf-noise": "zipf_noise",
-    "stdlib-gpt": "stdlib_gpt",
+_PLACES = {
+    "digits-mlp": ("digits_mlp", "TASK"),
+    "digits-vae": ("digits_vae", "TASK"),
+    "zipf-noise": ("zipf_noise", "TASK"),
+    "zipf-noise-validation": ("zipf_noise", "VALIDATION"),
+    "stdlib-gpt": ("stdlib_gpt", "TASK"),
 }
 
 
 def names() -> tuple[str, ...]:
     """The names of the built-in tasks."""
-    return tuple(_MODULES)
+    return tuple(_PLACES)
 
 
 def find(name: str) -> Task:
@@ -27,6 +28,7 @@ def find(name: str) -> Task:
     """
     from gradwright.study.names import unknown
 
-    if name not in _MODULES:
-        raise unknown("task", name, _MODULES)
-    return importlib.import_module(f".{_MODULES[name]}", __package__).TASK
+    if name not in _PLACES:
+        raise unknown("task", name, _PLACES)
+    module, attribute = _PLACES[name]
+    return getattr(importlib.import_module(f".{module}", __package__), attribute)

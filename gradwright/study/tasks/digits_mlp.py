@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from gradwright.calibration import CalibrationError
 from gradwright.study.task import Batches, Metric, Session, Task
 from gradwright.study.tasks.digits import digits
 from gradwright.study.tasks.perceptron import perceptron
@@ -16,9 +17,9 @@ def start(seed: int) -> Session:
     model = perceptron(64, *(128,) * 9, 10)
     batches = Batches(len(data.x), 64, "digits-mlp", seed)
 
-    def loss(step: int) -> Tensor:
+    def batch(step: int) -> tuple[Tensor, Tensor]:
         rows = batches(step)
-        return cross_entropy(model(data.x[rows]), data.y[rows])
+        return model(data.x[rows]), data.y[rows]
 
     def evaluate() -> dict[str, float]:
         logits = model(data.x_validation)
@@ -28,7 +29,11 @@ def start(seed: int) -> Session:
             "accuracy": (logits.argmax(1) == data.y_validation).float().mean().item(),
         }
 
-    return Session(model, loss, evaluate)
+    def calibration() -> CalibrationError:
+        return CalibrationError().update(model(data.x_validation), data.y_validation, logits=True)
+
+    counts = data.y.bincount(minlength=10)
+    return Session(model, lambda step: cross_entropy(*batch(step)), evaluate, batch, calibration, counts)
 
 
 TASK = Task(
@@ -38,8 +43,9 @@ TASK = Task(
     metrics=(
         Metric("validation_nll", "validation loss (nats)"),
         Metric("train_nll", "loss on the training set (nats)"),
-        Metric("accuracy", "validation accuracy", lower_is_better=False),
+        Metric("accuracy", "validation accuracy", lower_is_better=False, share=True),
     ),
     steps=600,
     data=lambda: {"digits (scikit-learn, 1100 train, 697 validation)": digits().sha256},
+    judge="accuracy",
 )

@@ -53,16 +53,18 @@ def start(seed: int) -> Session:
     model = GPT()
     x_validation, y_validation = fixed_windows(text.validation, 96, LENGTH)
 
-    def loss(step: int) -> Tensor:
+    def batch(step: int) -> tuple[Tensor, Tensor]:
         rng = generator("stdlib-gpt", seed, "batches", step)
         x, y = windows(text.train, torch.randint(len(text.train) - LENGTH, (BATCH,), generator=rng), LENGTH)
-        return cross_entropy(model(x).flatten(0, 1), y.flatten())
+        return model(x).flatten(0, 1), y.flatten()
 
     def evaluate() -> dict[str, float]:
-        loss = cross_entropy(model(x_validation).flatten(0, 1), y_validation.flatten())
-        return {"nats_per_byte": loss.item()}
+        logits, next_byte = model(x_validation).flatten(0, 1), y_validation.flatten()
+        right = (logits.argmax(1) == next_byte).float().mean()
+        return {"nats_per_byte": cross_entropy(logits, next_byte).item(), "accuracy": right.item()}
 
-    return Session(model, loss, evaluate)
+    counts = text.train.bincount(minlength=256)
+    return Session(model, lambda step: cross_entropy(*batch(step)), evaluate, batch, class_counts=counts)
 
 
 def _data() -> dict[str, str]:
@@ -76,7 +78,11 @@ TASK = Task(
     name="stdlib-gpt",
     description="A small GPT (3 layers, width 64) predicts the next byte of the Python standard library's sources.",
     start=start,
-    metrics=(Metric("nats_per_byte", "validation loss (nats per byte)"),),
+    metrics=(
+        Metric("nats_per_byte", "validation loss (nats per byte)"),
+        Metric("accuracy", "share of bytes guessed right", lower_is_better=False, share=True),
+    ),
     steps=300,
     data=_data,
+    judge="accuracy",
 )

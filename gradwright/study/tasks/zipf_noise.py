@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from gradwright.calibration import CalibrationError
 from gradwright.study.seeding import derive
 from gradwright.study.task import Batches, Metric, Session, Task, sha256
 from gradwright.study.tasks.perceptron import perceptron
@@ -18,14 +20,19 @@ CLASSES, TAIL, LATENT, SPREAD = 100, 50, 16, 1.25
 
 
 class ZipfData(NamedTuple):
-    """Inputs ``(n, 64)``, noisy labels, which of them are wrong, and a clean balanced test set."""
+    """Inputs ``(n, 64)``, noisy labels, which of them are wrong; two clean balanced sets to judge by; ``share``
+    ``(100,)`` of each class in the world."""
 
     x: Tensor
     y: Tensor
     corrupted: Tensor
     x_test: Tensor
     y_test: Tensor
+    x_validation: Tensor
+    y_validation: Tensor
+    share: Tensor
     sha256: str
+    sha256_validation: str
 
 
 @functools.cache
@@ -35,7 +42,8 @@ def zipf_data(samples: int = 20_000, exponent: float = 0.862, noise: float = 0.2
     .. math:: x = \tanh(A\,(c_k + 1.25\,\varepsilon)), \qquad c_k, \varepsilon \sim N(0, I_{16})
 
     with ``A`` a random 64 x 16 map, rounded to three decimals so that the hash does not hang on the last bit of a
-    processor's tanh. A share ``noise`` of the training labels is replaced by another class, drawn uniformly.
+    processor's tanh. A share ``noise`` of the training labels is replaced by another class, drawn uniformly. Test and
+    validation set are 50 fresh samples of each class.
     """
     rng = np.random.Generator(np.random.PCG64(derive("zipf-noise", "data")))
     share = np.arange(1, CLASSES + 1) ** -exponent
@@ -54,44 +62,69 @@ def zipf_data(samples: int = 20_000, exponent: float = 0.862, noise: float = 0.2
     y = np.where(corrupted, other, clean)
     y_test = np.repeat(np.arange(CLASSES), 50)
     x_test = draw(y_test)
+    x_validation = draw(y_test)
     tensors = [torch.from_numpy(array) for array in (x, y, corrupted, x_test, y_test)]
-    return ZipfData(*tensors, sha256(*tensors))
+    validation = [torch.from_numpy(x_validation), tensors[-1]]
+    true_share = torch.from_numpy(counts / counts.sum())
+    return ZipfData(*tensors, *validation, true_share, sha256(*tensors), sha256(*tensors[:3], *validation))
 
 
-def start(seed: int) -> Session:
-    """64-256-256-256-100 with ReLU; batches of 128."""
+def start(seed: int, name: str = "zipf-noise", split: str = "test") -> Session:
+    """64-256-256-256-100 with ReLU; batches of 128; judged on the test or the validation set."""
     data = zipf_data()
     model = perceptron(64, 256, 256, 256, CLASSES)
-    batches = Batches(len(data.x), 128, "zipf-noise", seed)
-    wrong, tail = data.corrupted, data.y_test >= CLASSES - TAIL
+    batches = Batches(len(data.x), 128, name, seed)
+    x, y = (data.x_test, data.y_test) if split == "test" else (data.x_validation, data.y_validation)
+    wrong, tail, share = data.corrupted, y >= CLASSES - TAIL, data.share[y] * CLASSES
 
-    def loss(step: int) -> Tensor:
+    def batch(step: int) -> tuple[Tensor, Tensor]:
         rows = batches(step)
-        return cross_entropy(model(data.x[rows]), data.y[rows])
+        return model(data.x[rows]), data.y[rows]
 
     def evaluate() -> dict[str, float]:
-        logits = model(data.x_test)
-        right = (logits.argmax(1) == data.y_test).float()
+        logits = model(x)
+        right = (logits.argmax(1) == y).float()
         return {
-            "balanced_nll": cross_entropy(logits, data.y_test).item(),
+            "balanced_nll": cross_entropy(logits, y).item(),
+            "balanced_accuracy": right.mean().item(),
+            "accuracy": (right * share).mean().item(),
             "tail_accuracy": right[tail].mean().item(),
             "head_accuracy": right[~tail].mean().item(),
             "memorised": (model(data.x[wrong]).argmax(1) == data.y[wrong]).float().mean().item(),
+            "ece": calibration().compute().item(),
         }
 
-    return Session(model, loss, evaluate)
+    def calibration() -> CalibrationError:
+        return CalibrationError().update(model(x), y, logits=True)
 
+    counts = data.y.bincount(minlength=CLASSES)
+    return Session(model, lambda step: cross_entropy(*batch(step)), evaluate, batch, calibration, counts)
+
+
+METRICS = (
+    Metric("balanced_nll", "clean balanced loss (nats)"),
+    Metric("balanced_accuracy", "clean balanced accuracy", lower_is_better=False, share=True),
+    Metric("accuracy", "clean accuracy at Zipf frequencies", lower_is_better=False, share=True),
+    Metric("tail_accuracy", "accuracy on the 50 rarest classes", lower_is_better=False, share=True),
+    Metric("head_accuracy", "accuracy on the 50 commonest classes", lower_is_better=False, share=True),
+    Metric("memorised", "share of wrong labels learned by heart", share=True),
+    Metric("ece", "expected calibration error", share=True),
+)
 
 TASK = Task(
     name="zipf-noise",
     description="A hundred classes, the commonest 53 times as frequent as the rarest, with 20 % of the labels wrong.",
     start=start,
-    metrics=(
-        Metric("balanced_nll", "clean balanced test loss (nats)"),
-        Metric("tail_accuracy", "accuracy on the 50 rarest classes", lower_is_better=False),
-        Metric("head_accuracy", "accuracy on the 50 commonest classes", lower_is_better=False),
-        Metric("memorised", "share of wrong labels learned by heart"),
-    ),
+    metrics=METRICS,
     steps=800,
-    data=lambda: {"Zipf mixture (generated, 20 000 train, 5 000 test)": zipf_data().sha256},
+    data=lambda: {"Zipf mixture (generated, 20 000 train, 5 000 clean test)": zipf_data().sha256},
+    judge="balanced_accuracy",
+)
+
+VALIDATION = replace(
+    TASK,
+    name="zipf-noise-validation",
+    description=f"{TASK.description} Judged on a validation set, to choose settings that the test set has not seen.",
+    start=functools.partial(start, name="zipf-noise-validation", split="validation"),
+    data=lambda: {"Zipf mixture (generated, 20 000 train, 5 000 clean validation)": zipf_data().sha256_validation},
 )

@@ -1,0 +1,44 @@
+"""Linear models that are fitted to a proven optimum, with scikit-learn's interface. Needs scikit-learn and SciPy."""
+
+try:
+    import scipy
+    import sklearn
+except ModuleNotFoundError as missing:
+    raise ModuleNotFoundError(
+        f'gradwright.linear_model needs {missing.name}: pip install "gradwright[study]"', name=missing.name
+    ) from None
+
+from gradwright.linear_model.classification import LogisticRegression
+from gradwright.linear_model.cross_validation import LogisticRegressionCV, Path, regularization_path
+from gradwright.linear_model.huber import HuberRegressor
+from gradwright.linear_model.regression import (
+    ElasticNet,
+    GammaRegressor,
+    GeneralizedLinearModel,
+    Lasso,
+    LeastAbsoluteDeviations,
+    PoissonRegressor,
+    Ridge,
+)
+from gradwright.linear_model.result import FitResult, Record, Status
+from gradwright.linear_model.svm import LinearSVC, LinearSVR
+
+__all__ = [
+    "ElasticNet",
+    "FitResult",
+    "GammaRegressor",
+    "GeneralizedLinearModel",
+    "HuberRegressor",
+    "Lasso",
+    "LeastAbsoluteDeviations",
+    "LinearSVC",
+    "LinearSVR",
+    "LogisticRegression",
+    "LogisticRegressionCV",
+    "Path",
+    "PoissonRegressor",
+    "Record",
+    "Ridge",
+    "Status",
+    "regularization_path",
+]

@@ -1,0 +1,196 @@
+"""Classifiers: logistic regression, binary and softmax."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+from sklearn.base import ClassifierMixin
+from sklearn.utils import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+
+from . import inputs
+from .base import LinearModel, normalised
+from .data import Data
+from .inference import StandardErrors, standard_errors
+from .losses import Logistic, Softmax
+from .penalty import split
+from .problem import Problem
+
+
+class Classifier(ClassifierMixin, LinearModel):
+    """What classifiers share: labels, class weights and decisions."""
+
+    def _labels(self, y: ndarray, data: Data) -> ndarray:
+        """Set ``classes_`` and answer each row's place in it, as float64."""
+        check_classification_targets(y)
+        if data.reduce is None:
+            self.classes_ = np.unique(y)
+        else:
+            from .distributed import union
+
+            self.classes_ = union(y)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"y holds one class only, {self.classes_[0]!r}; a classifier needs rows of at least two classes"
+            )
+        return np.searchsorted(self.classes_, y).astype(np.float64)
+
+    def _weigh(self, weights: ndarray | None, labels: ndarray, data: Data) -> ndarray | None:
+        """Sample weights times class weights."""
+        if self.class_weight is None:
+            return weights
+        if self.class_weight == "balanced":
+            own = np.ones(len(labels)) if weights is None else weights
+            share = data.sum(np.bincount(labels.astype(np.intp), own, len(self.classes_)))
+            if data.reduce is None and weights is None:
+                factors = compute_class_weight("balanced", classes=np.arange(len(share)), y=labels.astype(np.intp))
+            else:
+                factors = share.sum() / (len(share) * np.where(share > 0, share, 1.0))
+        elif isinstance(self.class_weight, dict):
+            unknown = set(self.class_weight) - set(self.classes_.tolist())
+            if unknown:
+                raise ValueError(
+                    f"The classes, {sorted(unknown, key=str)}, of class_weight are not in class_label; "
+                    f"y holds {self.classes_.tolist()}"
+                )
+            factors = np.array([float(self.class_weight.get(c, 1.0)) for c in self.classes_.tolist()])
+            if np.any(factors < 0):
+                raise ValueError(f"class_weight must be at least zero, not {self.class_weight!r}")
+        else:
+            raise ValueError(f"class_weight is None, 'balanced' or a dict of class: weight, not {self.class_weight!r}")
+        per_row = factors[labels.astype(np.intp)]
+        return per_row if weights is None else weights * per_row
+
+    def decision_function(self, X: Any, offset: Any = None) -> ndarray:
+        """Xw + b, shape (n,) for two classes, else (n, K)."""
+        return self._predictions(X, offset)
+
+    def predict(self, X: Any, offset: Any = None) -> ndarray:
+        """The class of each row."""
+        z = self._predictions(X, offset)
+        return self.classes_[(z > 0).astype(np.intp) if z.ndim == 1 else z.argmax(1)]
+
+
+class LogisticRegression(Classifier):
+    """Logistic regression, to the proven optimum; joint softmax for more than two classes.
+
+        min  C Σᵢ wᵢ ℓ(xᵢ W + b, yᵢ) + l1_ratio ‖W‖₁ + (1 − l1_ratio) ½ ‖W‖²
+
+    as in scikit-learn; wᵢ is ``sample_weight`` times ``class_weight``, so multiplying all weights by k is the same as
+    C k.
+    ``result_.objective`` is this divided by C Σ wᵢ: mean loss plus penalty.
+
+    Coming from cuML's QN: ``C`` = 1 / (l1_strength + l2_strength) with ``penalty_normalized=True``, ``l1_ratio`` =
+    l1_strength / (l1_strength + l2_strength); ``tol`` here bounds the relative objective gap, ``delta``,
+    ``linesearch_max_iter`` and ``lbfgs_memory`` have no counterpart since the solver chooses for itself. Weights count
+    in
+    softmax too, unlike there.
+
+    Args:
+        C: inverse strength of the penalty, above 0; infinity for none. Default 1.
+        l1_ratio: part of the penalty that is L1, in [0, 1]. Default 0.
+        fit_intercept, tol, max_iter, warm_start, penalty_factors, groups, callback, distributed: see ``LinearModel``.
+        class_weight: None, 'balanced' (n / (K n_k)), or a dict of class: weight.
+        multi_class: 'auto' or 'softmax'; 'softmax' gives two classes two columns of coefficients each.
+
+    Attributes:
+        coef_: shape (1, d) for two classes, else (K, d).
+        intercept_: shape (1,) or (K,).
+        classes_, n_features_in_, n_iter_, result_: labels, columns, iterations, certificate.
+
+    >>> import numpy as np
+    >>> X = np.array([[0.0], [1.0], [2.0], [3.0]])
+    >>> model = LogisticRegression().fit(X, [0, 0, 1, 1])
+    >>> str(model.result_.status), model.predict([[2.5]]).tolist()
+    ('converged', [1])
+    """
+
+    def __init__(
+        self,
+        C: float = 1.0,
+        *,
+        l1_ratio: float = 0.0,
+        fit_intercept: bool = True,
+        class_weight: Any = None,
+        multi_class: str = "auto",
+        tol: float = 1e-6,
+        max_iter: int = 1000,
+        warm_start: bool = False,
+        penalty_factors: Any = None,
+        groups: Any = None,
+        callback: Any = None,
+        distributed: bool = False,
+    ):
+        self.C = C
+        self.l1_ratio = l1_ratio
+        self.fit_intercept = fit_intercept
+        self.class_weight = class_weight
+        self.multi_class = multi_class
+        self.tol = tol
+        self.max_iter = max_iter
+        self.warm_start = warm_start
+        self.penalty_factors = penalty_factors
+        self.groups = groups
+        self.callback = callback
+        self.distributed = distributed
+
+    def _problem(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> Problem:
+        self._check_common()
+        if not self.C > 0:
+            raise ValueError(f"C must be above 0 (infinity for no penalty), not {self.C!r}")
+        if self.multi_class not in ("auto", "softmax"):
+            raise ValueError(f"multi_class is 'auto' or 'softmax', not {self.multi_class!r}")
+        data, y, weights = self._read(X, y, sample_weight)
+        labels = self._labels(y, data)
+        s, total = normalised(self._weigh(weights, labels, data), data)
+        K = len(self.classes_)
+        binary = K == 2 and self.multi_class == "auto"
+        loss, width = (Logistic(), 1) if binary else (Softmax(K), K)
+        penalties = split(1.0 / (self.C * total), self.l1_ratio, self._factors(data.d), self._groups(data.d))
+        return Problem(
+            data,
+            loss,
+            labels,
+            width,
+            s,
+            inputs.offsets(offset, data.n, width),
+            intercept=self.fit_intercept,
+            total=total,
+            **penalties,
+        )
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None, offset: Any = None) -> LogisticRegression:
+        """Fit to rows X (n, d), or to a function that gives an iterator of chunks (X, y[, sample_weight]).
+
+        Args:
+            X: array, data frame, CSR matrix, memory map or tensor; or such a function.
+            y: labels, shape (n,); None where X is a function.
+            sample_weight: shape (n,), at least 0.
+            offset: added to the predictions, shape (n,), or (n, K) for softmax.
+
+        Raises:
+            ValueError: missing values or text in a column, one class only, no weight above 0.
+        """
+        self._solve(self._problem(X, y, sample_weight, offset), multiple=True)
+        return self
+
+    def predict_proba(self, X: Any, offset: Any = None) -> ndarray:
+        """Probabilities of the classes, shape (n, K)."""
+        z = self._predictions(X, offset)
+        if z.ndim == 1:
+            return np.column_stack([Logistic().mean(-z), Logistic().mean(z)])
+        return Softmax(z.shape[1]).mean(z)
+
+    def predict_log_proba(self, X: Any, offset: Any = None) -> ndarray:
+        """Their logarithms, exact where a probability is too small for a number."""
+        z = self._predictions(X, offset)
+        if z.ndim == 1:
+            return -np.column_stack([np.logaddexp(0.0, z), np.logaddexp(0.0, -z)])
+        top = z.max(1, keepdims=True)
+        return z - top - np.log(np.exp(z - top).sum(1, keepdims=True))
+
+    def standard_errors(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> StandardErrors:
+        """Standard errors of the coefficients on the rows of the fit; see ``inference.standard_errors``."""
+        return standard_errors(self, self._problem(X, y, sample_weight, offset))

@@ -1,0 +1,176 @@
+"""Passes over rows of X: compiled where that pays and a compiler is there, else numpy in blocks of rows."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from numpy import ndarray
+
+from gradwright.engine import build
+
+from .kernel_source import source
+from .losses import Loss
+
+EVALUATE, CURVE, PREDICT = 0, 1, 2
+WORTH_COMPILING = 1_000_000
+"""Multiplications of one pass from which a kernel pays; smaller problems run in numpy at once."""
+
+_C = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
+_mode: list[str] = ["auto"]
+
+
+@contextlib.contextmanager
+def using(mode: str) -> Iterator[None]:
+    """Choose ``auto``, ``plain`` (numpy only) or ``compiled`` (always) for the fits inside the ``with``."""
+    if mode not in ("auto", "plain", "compiled"):
+        raise ValueError(f"mode is auto, plain or compiled, not {mode!r}")
+    _mode.append(mode)
+    try:
+        yield
+    finally:
+        _mode.pop()
+
+
+@cache
+def _function(data: str, compute: str, loss: str, part: str) -> Any:
+    try:
+        library = build.load(source(data, compute, loss, part))
+    except build.NoCompiler:
+        return None
+    run = getattr(library, "along" if part == "along" else part.split("_")[0] + "_pass")
+    run.restype = None if part == "along" else ctypes.c_double
+    return run
+
+
+def function(part: str, work: float, data: np.dtype, compute: np.dtype, loss: Loss) -> Any:
+    """One compiled pass for one loss, or None where numpy is the choice."""
+    mode = _mode[-1]
+    if mode == "plain" or (mode == "auto" and work < WORTH_COMPILING):
+        return None
+    return _function(_C[np.dtype(data)], _C[np.dtype(compute)], loss.name, part)
+
+
+def _at(array: ndarray | None) -> ctypes.c_void_p:
+    return ctypes.c_void_p(0 if array is None else array.ctypes.data)
+
+
+def _numbers(loss: Loss) -> Any:
+    return (ctypes.c_double * 3)(*loss.abc())
+
+
+def rows_pass(mode, X, loss, W, b, y, s, offset, u, Z, D, G, gb) -> float:
+    """One pass over the rows of X (C-ordered or CSR); adds into G (d, K) and gb (K,), answers the sum of losses."""
+    n, d = X.shape
+    K = W.shape[1]
+    sparse = hasattr(X, "indptr")
+    work = float(X.nnz if sparse else n * d) * K
+    data = X.data.dtype if sparse else X.dtype
+    run = None
+    part = ("sparse_32" if X.indices.dtype == np.int32 else "sparse_64") if sparse else "dense"
+    if sparse or X.flags.c_contiguous or (X.strides[1] == X.itemsize and X.strides[0] >= d * X.itemsize):
+        run = function(part, work, data, Z.dtype, loss)
+    if run is None:
+        return _plain_pass(mode, X, sparse, loss, W, b, y, s, offset, u, Z, D, G, gb)
+    threads = torch.get_num_threads()
+    tail = (_at(y), _at(s), _at(offset), _at(u), _numbers(loss), _at(Z), _at(D), _at(G), _at(gb), threads)
+    bias = np.ascontiguousarray(b, Z.dtype)
+    if sparse:
+        padded = 1 if K == 1 else -(-K // 8) * 8
+        weights = np.zeros((d, padded), Z.dtype)
+        weights[:, :K] = W
+        index = X.indices.dtype
+        ends = X.indptr if X.indptr.dtype == index else X.indptr.astype(index)
+        place = (_at(X.data), _at(X.indices), _at(ends), ctypes.c_int64(n), ctypes.c_int64(d))
+        return run(mode, *place, _at(weights), _at(bias), K, padded, *tail)
+    lanes = 64 // Z.itemsize
+    weights = np.zeros((K, -(-d // lanes) * lanes), Z.dtype)
+    weights[:, :d] = W.T
+    stride = X.strides[0] // X.itemsize
+    place = (_at(X), ctypes.c_int64(n), ctypes.c_int64(d), ctypes.c_int64(stride))
+    return run(mode, *place, _at(weights), _at(bias), K, *tail)
+
+
+def block_size(d: int) -> int:
+    """Rows of a block whose copies stay small beside X."""
+    return int(min(max(2**18 // max(d, 1), 64), 16384))
+
+
+def blocks(n: int, size: int) -> Iterator[slice]:
+    for low in range(0, n, size):
+        yield slice(low, min(low + size, n))
+
+
+def _plain_pass(mode, X, sparse, loss, W, b, y, s, offset, u, Z, D, G, gb) -> float:
+    n, d = X.shape
+    K = W.shape[1]
+    kind = Z.dtype
+    weights, bias, total = W.astype(kind), b.astype(kind), 0.0
+    for part in blocks(n, n if sparse and n * K < 2**22 else block_size(d)):
+        rows = X if sparse and part == slice(0, n) else X[part]
+        rows = rows if rows.dtype == kind else rows.astype(kind)
+        z = np.asarray(rows @ weights) + bias
+        if mode == CURVE:
+            direction, z = z.astype(np.float64), Z[part]
+        else:
+            if offset is not None:
+                z = (z + offset[part]).astype(kind)
+            if D is not None:
+                D[part] = z - Z[part]
+            Z[part] = z
+            if mode == PREDICT:
+                continue
+        scale = np.ones(len(z)) if s is None else s[part]
+        value, slope, curve = point(loss, z, y[part], None if u is None else u[part])
+        if mode == CURVE:
+            slope = curved(loss, curve, direction)
+        total += float(np.sum(np.where(scale != 0, scale * value, 0.0)))
+        slope = slope * scale[:, None]
+        G += np.asarray(rows.T @ slope.astype(kind))
+        gb += slope.sum(0)
+    return total
+
+
+def point(loss: Loss, z: ndarray, y: ndarray, u: ndarray | None = None) -> tuple[ndarray, ndarray, ndarray]:
+    """``Loss.point`` of predictions of shape (n, K), in double; values (n,), slopes and curvatures (n, K)."""
+    z = z.astype(np.float64)
+    if loss.name == "softmax":
+        return loss.point(z, y)
+    value, slope, curve = loss.point(z[:, 0], y, u)
+    return value, slope[:, None], np.asarray(curve, np.float64)[:, None]
+
+
+def curved(loss: Loss, curve: ndarray, direction: ndarray) -> ndarray:
+    """The Hessian of each prediction times a direction; ``curve`` as ``point`` answers it."""
+    if loss.name == "softmax":
+        return curve * (direction - (curve * direction).sum(1, keepdims=True))
+    return curve * direction
+
+
+def along(loss, Z, D, step, y, s, u) -> tuple[float, float, float]:
+    """Change of the loss from Z to Z + step D, and its slope and curvature there along D, without X."""
+    n, K = Z.shape
+    run = function("along", 20.0 * n * K, np.dtype(np.float32), Z.dtype, loss)
+    if run is not None:
+        out = np.zeros(3)
+        threads = torch.get_num_threads()
+        place = (ctypes.c_int64(n), K, _at(Z), _at(D), ctypes.c_double(step))
+        run(*place, _at(y), _at(s), _at(u), _numbers(loss), _at(out), threads)
+        return tuple(out)
+    change = slope = curve = 0.0
+    for part in blocks(n, 16384):
+        start, d = Z[part].astype(np.float64), D[part].astype(np.float64)
+        multiplier = None if u is None else u[part]
+        scale = np.ones(len(d)) if s is None else s[part]
+        before, _, _ = point(loss, start, y[part], multiplier)
+        after, g, h = point(loss, start + step * d, y[part], multiplier)
+        with np.errstate(invalid="ignore"):
+            change += float(np.sum(np.where(scale != 0, scale * (after - before), 0.0)))
+        slope += float(np.sum(scale[:, None] * g * d))
+        curve += float(np.sum(scale[:, None] * curved(loss, h, d) * d))
+    return change, slope, curve

@@ -1,0 +1,149 @@
+"""Linear support vector machines: to the proven optimum, with a free intercept that is not penalised."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from . import inputs
+from .base import normalised
+from .classification import Classifier
+from .losses import Kinked, SquaredEpsilonInsensitive, SquaredHinge
+from .penalty import split
+from .problem import Problem
+from .regression import Regressor
+
+
+class LinearSVC(Classifier):
+    """Linear support vector classifier: min ½ ‖w‖² + C Σᵢ wᵢ ℓ(xᵢ·w + b, yᵢ), one class against the rest.
+
+    Unlike scikit-learn's, the intercept is not part of the penalty, so there is no ``intercept_scaling``.
+
+    Args:
+        C: inverse strength of the penalty, above 0. Default 1.
+        loss: 'squared_hinge' or 'hinge'.
+        class_weight: None, 'balanced', or a dict of class: weight.
+        fit_intercept, tol, max_iter, warm_start, penalty_factors, callback, distributed: see ``LinearModel``.
+
+    Attributes:
+        coef_, intercept_: shapes (1, d) and (1,) for two classes, else (K, d) and (K,).
+        result_: the certificate; with more than two classes the one with the largest relative gap of ``results_``.
+    """
+
+    def __init__(
+        self,
+        C: float = 1.0,
+        *,
+        loss: str = "squared_hinge",
+        fit_intercept: bool = True,
+        class_weight: Any = None,
+        tol: float = 1e-6,
+        max_iter: int = 1000,
+        warm_start: bool = False,
+        penalty_factors: Any = None,
+        callback: Any = None,
+        distributed: bool = False,
+    ):
+        self.C = C
+        self.loss = loss
+        self.fit_intercept = fit_intercept
+        self.class_weight = class_weight
+        self.tol = tol
+        self.max_iter = max_iter
+        self.warm_start = warm_start
+        self.penalty_factors = penalty_factors
+        self.callback = callback
+        self.distributed = distributed
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None, offset: Any = None) -> LinearSVC:
+        """Fit to rows X (n, d), or to a function that gives an iterator of chunks (X, y[, sample_weight]).
+
+        Raises:
+            ValueError: missing values or text in a column, one class only, no weight above 0.
+        """
+        self._check_common()
+        if not 0 < self.C < np.inf:
+            raise ValueError(f"C must be above 0 and finite, not {self.C!r}")
+        losses = {"hinge": Kinked(hinge=True), "squared_hinge": SquaredHinge()}
+        if self.loss not in losses:
+            raise ValueError(f"loss must be 'hinge' or 'squared_hinge', not {self.loss!r}")
+        data, y, weights = self._read(X, y, sample_weight)
+        labels = self._labels(y, data)
+        s, total = normalised(self._weigh(weights, labels, data), data)
+        K = len(self.classes_)
+        penalties = split(1.0 / (self.C * total), 0.0, self._factors(data.d), [])
+        given = inputs.offsets(offset, data.n, 1 if K == 2 else K)
+        problem = Problem(
+            data, losses[self.loss], labels, 1, s, given, intercept=self.fit_intercept, total=total, **penalties
+        )
+        before = (self.coef_, self.intercept_) if self.warm_start and hasattr(self, "coef_") else None
+        coefs, biases, results = [], [], []
+        for k in (1,) if K == 2 else range(K):
+            own = replace(problem, y=np.where(labels == k, 1.0, -1.0), frame=problem.frame)
+            if given is not None and K > 2:
+                own.offset = np.ascontiguousarray(given[:, k : k + 1])
+            start = None
+            if before is not None and before[0].shape == (1 if K == 2 else K, data.d):
+                place = 0 if K == 2 else k
+                start = before[0][place][:, None].astype(float), np.atleast_1d(before[1][place]).astype(float)
+            W, b, result = own.solve(start, self.tol, self.max_iter, self.callback)
+            problem.frame = own.frame
+            coefs.append(W[:, 0])
+            biases.append(b[0])
+            results.append(result)
+        self._keep(np.array(coefs), np.array(biases), results)
+        return self
+
+
+class LinearSVR(Regressor):
+    """Linear support vector regression: min ½ ‖w‖² + C Σᵢ wᵢ ℓ(xᵢ·w + b − yᵢ).
+
+    Unlike scikit-learn's, the intercept is not part of the penalty.
+
+    Args:
+        epsilon: width of the tube without loss, at least 0, in units of y. Default 0.
+        C: inverse strength of the penalty, above 0. Default 1.
+        loss: 'epsilon_insensitive' (max(0, |r| − ε)) or 'squared_epsilon_insensitive' (its square).
+        fit_intercept, tol, max_iter, warm_start, penalty_factors, callback, distributed: see ``LinearModel``.
+    """
+
+    def __init__(
+        self,
+        *,
+        epsilon: float = 0.0,
+        C: float = 1.0,
+        loss: str = "epsilon_insensitive",
+        fit_intercept: bool = True,
+        tol: float = 1e-6,
+        max_iter: int = 1000,
+        warm_start: bool = False,
+        penalty_factors: Any = None,
+        callback: Any = None,
+        distributed: bool = False,
+    ):
+        self.epsilon = epsilon
+        self.C = C
+        self.loss = loss
+        self.fit_intercept = fit_intercept
+        self.tol = tol
+        self.max_iter = max_iter
+        self.warm_start = warm_start
+        self.penalty_factors = penalty_factors
+        self.callback = callback
+        self.distributed = distributed
+
+    def _strength(self, total: float) -> float:
+        if not 0 < self.C < np.inf:
+            raise ValueError(f"C must be above 0 and finite, not {self.C!r}")
+        return 1.0 / (self.C * total)
+
+    def _loss(self):
+        if not self.epsilon >= 0:
+            raise ValueError(f"epsilon must be at least 0, not {self.epsilon!r}")
+        if self.loss == "epsilon_insensitive":
+            return Kinked(self.epsilon)
+        if self.loss == "squared_epsilon_insensitive":
+            return SquaredEpsilonInsensitive(self.epsilon)
+        raise ValueError(f"loss must be 'epsilon_insensitive' or 'squared_epsilon_insensitive', not {self.loss!r}")

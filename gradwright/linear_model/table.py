@@ -1,0 +1,99 @@
+"""Tables: CSV and Parquet files as numbers, with categories one-hot and missing values named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+MOST_CATEGORIES = 100
+
+
+@dataclass
+class Table:
+    """Columns of numbers with their names, and the target column as it was."""
+
+    X: ndarray
+    names: list[str]
+    y: ndarray
+    encoded: dict[str, list[str]]
+    """Categorical columns and the categories that became columns."""
+    frame: Any
+
+
+def read(path: str | Path, target: str) -> Table:
+    """Read a file; text columns become one column per category but the first.
+
+    Raises:
+        ValueError: the file cannot be read, the target is not a column, values are missing, or a column has too many
+            categories; each with the column and the way out.
+    """
+    pandas = _pandas()
+    path = Path(path)
+    if not path.exists():
+        raise ValueError(f"there is no file {str(path)!r}")
+    try:
+        read_file = pandas.read_parquet if path.suffix.lower() in (".parquet", ".pq") else pandas.read_csv
+        frame = read_file(path)
+    except ImportError as missing:
+        raise ValueError(f"{path.name} cannot be read: {missing}; pip install pyarrow, or give a CSV file") from None
+    except Exception as why:
+        line = str(why).splitlines()[0] if str(why) else type(why).__name__
+        raise ValueError(
+            f"{path.name} cannot be read as {'Parquet' if 'parq' in path.suffix else 'CSV'}: {line}"
+        ) from None
+    if target not in frame.columns:
+        raise ValueError(f"{path.name} has no column {target!r} for --target; its columns are {_some(frame.columns)}")
+    missing = frame.isna().sum()
+    if missing.any():
+        found = ", ".join(f"{name!r} ({count} of {len(frame)} rows)" for name, count in missing[missing > 0].items())
+        raise ValueError(f"missing values in {found}; fill them, drop those rows, or drop the column")
+    return _encode(pandas, frame, target)
+
+
+def _pandas() -> Any:
+    try:
+        import pandas
+    except ModuleNotFoundError:
+        raise ValueError("tables are read with pandas: pip install pandas (and pyarrow for Parquet)") from None
+    return pandas
+
+
+def _some(values: Any) -> str:
+    values = [repr(str(v)) for v in values]
+    return ", ".join(values[:12]) + (f" and {len(values) - 12} more" if len(values) > 12 else "")
+
+
+def _encode(pandas: Any, frame: Any, target: str) -> Table:
+    columns, names, encoded = [], [], {}
+    for name in frame.columns:
+        if name == target:
+            continue
+        column = frame[name]
+        if pandas.api.types.is_bool_dtype(column) or pandas.api.types.is_numeric_dtype(column):
+            columns.append(column.to_numpy(np.float64))
+            names.append(str(name))
+            continue
+        text = column.astype(str)
+        kinds = sorted(text.unique())
+        if len(kinds) > MOST_CATEGORIES:
+            raise ValueError(
+                f"column {name!r} has {len(kinds)} different texts such as {kinds[0]!r}; more than "
+                f"{MOST_CATEGORIES} categories "
+                "are most often an identifier: drop the column or group its values"
+            )
+        encoded[str(name)] = kinds
+        for kind in kinds[1:]:
+            columns.append((text == kind).to_numpy(np.float64))
+            names.append(f"{name}={kind}")
+    if not columns:
+        raise ValueError(f"there is no column beside the target {target!r}")
+    X = np.column_stack(columns)
+    if not np.isfinite(X).all():
+        raise ValueError(
+            f"column {names[int(np.argwhere(~np.isfinite(X))[0][1])]!r} holds infinite values; replace them"
+        )
+    return Table(X, names, frame[target].to_numpy(), encoded, frame)

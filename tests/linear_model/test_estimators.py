@@ -1,0 +1,197 @@
+"""Estimators: scikit-learn's contract, its answers, weights, offsets, paths, standard errors."""
+
+import warnings
+
+import numpy as np
+import pytest
+import sklearn.linear_model as sk
+import torch
+from scipy.sparse import csr_array
+from sklearn.svm import LinearSVC as LiblinearSVC
+from sklearn.utils.estimator_checks import check_estimator
+
+from gradwright import linear_model as lm
+
+from .problems import draw
+
+ESTIMATORS = [
+    lm.LogisticRegression(),
+    lm.LogisticRegressionCV(Cs=3, cv=3),
+    lm.LinearSVC(),
+    pytest.param(lm.LinearSVC(loss="hinge"), marks=pytest.mark.slow),
+    lm.LinearSVR(),
+    lm.LinearSVR(loss="squared_epsilon_insensitive"),
+    lm.Ridge(),
+    lm.Lasso(),
+    lm.ElasticNet(),
+    lm.LeastAbsoluteDeviations(alpha=0.1),
+    pytest.param(lm.HuberRegressor(), marks=pytest.mark.slow),
+    lm.PoissonRegressor(),
+    lm.GammaRegressor(),
+    lm.GeneralizedLinearModel(),
+    lm.GeneralizedLinearModel("tweedie"),
+]
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=str)
+def test_scikit_learn_contract(estimator):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        done = check_estimator(estimator, on_skip=None, on_fail=None)
+    assert [(r["check_name"], str(r["exception"])[:300]) for r in done if r["status"] == "failed"] == []
+
+
+@pytest.fixture
+def rows():
+    case = draw("squared", 4, 200, 8)
+    return case.X / case.X.std(0), case.y
+
+
+def both(ours, theirs, rows, limit=1e-5, classes=0):
+    X, y = rows
+    y = np.digitize(y, np.quantile(y, np.arange(1, classes) / classes)) if classes else y
+    ours.set_params(tol=1e-12)
+    a, b = ours.fit(X, y), theirs.fit(X, y)
+    assert a.result_.status == "converged"
+    np.testing.assert_allclose(np.ravel(a.coef_), np.ravel(b.coef_), atol=limit)
+    np.testing.assert_allclose(a.intercept_, b.intercept_, atol=limit)
+
+
+def test_answers_are_scikit_learns(rows):
+    tight = {"tol": 1e-10, "max_iter": 100_000}
+    both(lm.Ridge(2.0), sk.Ridge(2.0), rows)
+    both(lm.Lasso(0.1), sk.Lasso(0.1, **tight), rows)
+    both(lm.ElasticNet(0.1, l1_ratio=0.3), sk.ElasticNet(0.1, l1_ratio=0.3, **tight), rows)
+    both(lm.LogisticRegression(0.5), sk.LogisticRegression(C=0.5, **tight), rows, classes=2)
+    both(lm.LogisticRegression(0.5), sk.LogisticRegression(C=0.5, **tight), rows, classes=4)
+    both(
+        lm.LogisticRegression(0.5, class_weight={0: 3}),
+        sk.LogisticRegression(C=0.5, class_weight={0: 3}, **tight),
+        rows,
+        classes=3,
+    )
+    both(lm.HuberRegressor(), sk.HuberRegressor(**tight), rows, 1e-3)
+    both(lm.LeastAbsoluteDeviations(), sk.QuantileRegressor(alpha=0.0), rows)
+    positive = (rows[0], np.abs(rows[1]) + 0.1)
+    both(lm.PoissonRegressor(0.1), sk.PoissonRegressor(alpha=0.1, **tight), positive)
+    both(lm.GammaRegressor(0.1), sk.GammaRegressor(alpha=0.1, **tight), positive)
+    both(
+        lm.GeneralizedLinearModel("tweedie", alpha=0.1),
+        sk.TweedieRegressor(power=1.5, alpha=0.1, link="log", **tight),
+        positive,
+    )
+    for loss in ("hinge", "squared_hinge"):
+        theirs = LiblinearSVC(C=1.0, loss=loss, fit_intercept=False, **tight)
+        both(lm.LinearSVC(loss=loss, fit_intercept=False), theirs, rows, 1e-3, classes=3)
+
+
+def test_l1_path_starts_at_zero_and_meets_its_conditions(rows):
+    X, y = rows
+    largest = np.abs((X - X.mean(0)).T @ (y - y.mean())).max() / len(y)
+    assert not lm.Lasso(largest * 1.000001).fit(X, y).coef_.any()
+    assert lm.Lasso(largest * 0.99).fit(X, y).coef_.any()
+    path = lm.regularization_path(lm.Lasso(tol=1e-12), X, y, [0.01, 0.1, 1.0])
+    for alpha, W, b in zip(path.strengths, path.coefs, path.intercepts):
+        g = X.T @ (X @ W[0] + b[0] - y) / len(y)
+        held = W[0] != 0
+        assert np.abs(g[held] + alpha * np.sign(W[0][held])).max(initial=0) <= 1e-6 * alpha
+        assert np.abs(g).max() <= alpha * (1 + 1e-6)
+
+
+def test_groups_enter_whole_and_factors_scale_the_penalty(rows):
+    X, y = rows
+    labels = np.digitize(y, np.quantile(y, [1 / 3, 2 / 3]))
+    model = lm.LogisticRegression(C=0.02, l1_ratio=1.0, groups=[[0, 1, 2], [3, 4], [5, 6, 7]], tol=1e-9).fit(X, labels)
+    used = model.coef_.any(0)
+    assert model.result_.status == "converged"
+    assert len({*used[:3]}) == len({*used[3:5]}) == len({*used[5:]}) == 1
+    assert not used.all()
+    factors = np.array([1.0, 4.0, 1, 1, 1, 1, 1, 0.25])
+    one = lm.Ridge(3.0, penalty_factors=factors, tol=1e-12).fit(X, y)
+    two = lm.Ridge(3.0, tol=1e-12).fit(X / np.sqrt(factors), y)
+    np.testing.assert_allclose(one.coef_, two.coef_ / np.sqrt(factors), rtol=1e-6)
+    three = lm.Lasso(0.1, penalty_factors=factors, tol=1e-12).fit(X, y)
+    np.testing.assert_allclose(three.coef_, lm.Lasso(0.1, tol=1e-12).fit(X / factors, y).coef_ / factors, atol=1e-5)
+
+
+def test_every_kind_of_matrix_gives_the_same_fit(rows, tmp_path):
+    pandas = pytest.importorskip("pandas")
+    X, y = rows
+    labels = (y > 0).astype(int)
+    model = lm.LogisticRegression(tol=1e-12)
+    expected = model.fit(X, labels).coef_
+    mapped = np.memmap(tmp_path / "X", np.float64, "w+", shape=X.shape)
+    mapped[:] = X
+
+    def chunks():
+        return ((X[i : i + 37], labels[i : i + 37]) for i in range(0, len(X), 37))
+
+    def sparse_chunks():
+        return ((csr_array(X[i : i + 37]), labels[i : i + 37]) for i in range(0, len(X), 37))
+
+    for given in (np.asfortranarray(X), csr_array(X), pandas.DataFrame(X), torch.tensor(X), mapped):
+        np.testing.assert_allclose(model.fit(given, labels).coef_, expected, rtol=1e-7)
+    for given in (chunks, sparse_chunks):
+        np.testing.assert_allclose(model.fit(given).coef_, expected, rtol=1e-7)
+    lasso = lm.Lasso(0.05, tol=1e-12)
+    expected = lasso.fit(X, y).coef_
+    np.testing.assert_allclose(lasso.fit(csr_array(X), y).coef_, expected, atol=1e-6)
+    np.testing.assert_allclose(lasso.fit(lambda: ((X[i::2], y[i::2]) for i in (0, 1))).coef_, expected, atol=1e-6)
+
+
+def test_weights_repeat_rows_and_count_in_softmax(rows):
+    X, y = rows
+    labels, times = np.digitize(y, [-1, 1]), np.arange(len(y)) % 3
+    weighted = lm.LogisticRegression(tol=1e-12).fit(X, labels, times)
+    repeated = lm.LogisticRegression(tol=1e-12).fit(np.repeat(X, times, 0), np.repeat(labels, times))
+    np.testing.assert_allclose(weighted.coef_, repeated.coef_, rtol=1e-6)
+    assert np.abs(weighted.coef_ - lm.LogisticRegression().fit(X, labels).coef_).max() > 1e-3
+
+
+def test_offset_is_an_exposure(rows):
+    X, _ = rows
+    rng = np.random.default_rng(0)
+    exposure = rng.uniform(0.5, 20.0, len(X))
+    y = rng.poisson(exposure * np.exp(X @ np.linspace(-0.3, 0.3, X.shape[1]) - 1.0 - X[:, 0]))
+    model = lm.PoissonRegressor(0.0, tol=1e-12).fit(X, y, offset=np.log(exposure))
+    rate = lm.PoissonRegressor(0.0, tol=1e-12).fit(X, y / exposure, sample_weight=exposure)
+    np.testing.assert_allclose(model.coef_, rate.coef_, rtol=1e-4)
+
+
+def test_warm_start_begins_at_the_last_answer(rows):
+    X, y = rows
+    model = lm.LogisticRegression(warm_start=True).fit(X, y > 0)
+    assert len(model.fit(X, y > 0).result_.history) == 0
+
+
+def test_cross_validation_picks_the_strength_that_scores_best(rows):
+    X, y = rows
+    model = lm.LogisticRegressionCV(Cs=[0.01, 0.1, 1.0, 10.0], cv=4).fit(X, y > 0)
+    assert model.scores_.shape == (4, 1, 4)
+    assert model.Cs_[model.scores_.mean((0, 1)).argmax()] == model.C_
+    assert all(result.status == "converged" for result in model.fold_results_)
+    alone = lm.LogisticRegression(model.C_).fit(X, y > 0)
+    np.testing.assert_allclose(model.coef_, alone.coef_, rtol=1e-6)
+    from sklearn.model_selection import StratifiedKFold
+
+    train, test = next(StratifiedKFold(4).split(X, y > 0))
+    by_hand = lm.LogisticRegression(0.1, tol=1e-12).fit(X[train], y[train] > 0).predict_log_proba(X[test])
+    expected = by_hand[np.arange(len(test)), (y[test] > 0).astype(int)].mean()
+    assert model.scores_[0, 0, 1] == pytest.approx(expected, rel=1e-3)
+
+
+def test_standard_errors_are_those_of_the_information_matrix(rows):
+    X, y = rows
+    ones = np.column_stack([X, np.ones(len(X))])
+    model = lm.GeneralizedLinearModel("squared", alpha=0.0, tol=1e-12).fit(X, y)
+    residual = y - model.predict(X)
+    expected = np.sqrt(np.diag(np.linalg.inv(ones.T @ ones)) * (residual @ residual) / (len(y) - ones.shape[1]))
+    found = model.standard_errors(X, y)
+    np.testing.assert_allclose([*found.coef, found.intercept], expected, rtol=1e-8)
+    logistic = lm.LogisticRegression(np.inf, tol=1e-12).fit(X, y > 0)
+    p = logistic.predict_proba(X)[:, 1]
+    expected = np.sqrt(np.diag(np.linalg.inv(ones.T @ (ones * (p * (1 - p))[:, None]))))
+    found = logistic.standard_errors(X, y > 0)
+    np.testing.assert_allclose([*found.coef[0], found.intercept[0]], expected, rtol=1e-6)
+    softmax = lm.LogisticRegression(np.inf, tol=1e-12, multi_class="softmax").fit(X, y > 0).standard_errors(X, y > 0)
+    np.testing.assert_allclose(softmax.coef[1], expected[:-1] / 2, rtol=1e-5)

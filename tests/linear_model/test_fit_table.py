@@ -1,0 +1,83 @@
+"""From a table to a model, a page and plain words; and the certified example."""
+
+import runpy
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+
+from gradwright.linear_model.fit import fit_table
+
+pandas = pytest.importorskip("pandas")
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture
+def frame():
+    rng = np.random.default_rng(0)
+    size = rng.normal(size=200)
+    town = rng.choice(["Bonn", "Köln", "Ulm"], 200)
+    kind = np.where(size + (town == "Ulm") + 0.3 * rng.normal(size=200) > 0.4, "yes", "<no>")
+    return pandas.DataFrame({"size": size, "town": town, "kind": kind, "price": 3 * size + rng.normal(size=200)})
+
+
+def test_classes(frame, tmp_path):
+    frame.to_csv(tmp_path / "data.csv", index=False)
+    said = []
+    fitted = fit_table(tmp_path / "data.csv", "kind", out=tmp_path / "out", say=said.append)
+    assert fitted.score > 0.8
+    text = "\n".join(said)
+    assert "3 categories" in text
+    assert "converged" in text
+    page = fitted.page.read_text(encoding="utf-8")
+    assert "<no>" not in page
+    assert "&lt;no&gt;" in page
+    assert page.count("<svg") == 4
+    assert "http" not in page
+    if fitted.saved.suffix == ".joblib":
+        loaded = joblib.load(fitted.saved)
+        assert loaded[-1].result_.status == "converged"
+
+
+@pytest.mark.parametrize("loss", ["squared", "huber", "absolute", "epsilon_insensitive"])
+def test_numbers(frame, tmp_path, loss):
+    frame.to_csv(tmp_path / "data.csv", index=False)
+    fitted = fit_table(tmp_path / "data.csv", "price", loss=loss, out=tmp_path / "out", say=lambda line: None)
+    assert fitted.score > 0.5
+    assert fitted.page.read_text(encoding="utf-8").count("<svg") == 3
+
+
+def test_parquet(frame, tmp_path):
+    pytest.importorskip("pyarrow")
+    frame.to_parquet(tmp_path / "data.parquet")
+    assert fit_table(tmp_path / "data.parquet", "kind", out=tmp_path / "out", say=lambda line: None).score > 0.8
+
+
+def test_errors_name_the_column_and_the_way_out(frame, tmp_path):
+    path = tmp_path / "data.csv"
+
+    def refuse(words, frame, target="kind", **settings):
+        frame.to_csv(path, index=False)
+        with pytest.raises(ValueError, match=words):
+            fit_table(path, target, out=tmp_path / "out", say=lambda line: None, **settings)
+
+    refuse(r"missing values in 'size' \(1 of 200 rows\)", frame.assign(size=frame["size"].mask(frame.index == 3)))
+    refuse("no column 'nothing'.*'town'", frame, target="nothing")
+    refuse("loss must be one of", frame, loss="log")
+    refuse("test_size must be between", frame, test_size=2.0)
+    refuse("holds text, which --loss squared", frame, loss="squared")
+    refuse("one class only", frame.assign(kind="a"))
+    refuse("200 different texts", frame.assign(name=[f"row {i}" for i in range(200)]))
+    with pytest.raises(ValueError, match="there is no file"):
+        fit_table(tmp_path / "absent.csv", "kind")
+    (tmp_path / "bad.parquet").write_bytes(b"nothing")
+    with pytest.raises(ValueError, match=r"bad\.parquet cannot be read"):
+        fit_table(tmp_path / "bad.parquet", "kind")
+
+
+def test_the_example_is_certified(capsys):
+    runpy.run_path(str(EXAMPLES / "certified_softmax.py"), run_name="__main__")
+    said = capsys.readouterr().out
+    assert said.count("converged: the optimum is reached") == 3
+    assert "Products of two columns" in said
