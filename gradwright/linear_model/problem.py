@@ -79,8 +79,8 @@ class Problem:
         if self.data.reduce is not None and (self.sparse_penalty or isinstance(self.loss, Kinked)):
             raise ValueError(
                 "distributed=True is not available for L1 and group penalties, nor for the hinge, absolute and "
-                "epsilon-insensitive losses: each rank would solve a problem of its own. Use an L2 penalty with a smooth "
-                "loss, or fit on one rank"
+                "epsilon-insensitive losses: each rank would solve a problem of its own. Use an L2 penalty with a "
+                "smooth loss, or fit on one rank"
             )
         if isinstance(self.loss, Kinked):
             if self.sparse_penalty:

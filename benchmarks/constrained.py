@@ -1,0 +1,84 @@
+"""How many problems of Hock and Schittkowski our constrained solvers solve, beside SciPy's SLSQP and IPOPT (casadi).
+
+python benchmarks/constrained.py --half even --out benchmarks/results
+
+A problem is solved where the violation is at most 1e-6 and f within 1e-6 · max(1, |best|) of the lowest
+feasible value that
+any entrant found. A success is false where the violation is larger than 1e-5, or no multipliers make the point
+stationary
+to 1e-4.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from statistics import median
+
+FEASIBLE, CLOSE, STATIONARY = 1e-6, 1e-6, 1e-4
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Count what is solved of Hock and Schittkowski (sif2jax, jax, scipy).")
+    parser.add_argument("--half", choices=("even", "odd", "both"), default="even", help="of the names, by their CRC-32")
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="entrants to run again; repeatable")
+    parser.add_argument("--problem", action="append", default=[], metavar="NAME", help="problems; repeatable")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"), metavar="FOLDER")
+    given = parser.parse_args()
+
+    import torch
+    from hock_schittkowski.entrants import ENTRANTS, run
+    from hock_schittkowski.problems import load, names
+
+    torch.set_num_threads(1)
+    given.out.mkdir(parents=True, exist_ok=True)
+    path = given.out / f"constrained_{given.half}.json"
+    runs = json.loads(path.read_text()) if path.exists() else {}
+    for name in names(given.half):
+        if given.problem and name not in given.problem:
+            continue
+        todo = [each for each in ENTRANTS if each in given.only or each not in runs.get(name, {})]
+        if todo:
+            problem = load(name)
+            for each in todo:
+                runs.setdefault(name, {})[each] = run(problem, ENTRANTS[each])
+            path.write_text(json.dumps(runs, indent=1) + "\n")
+    report(runs, list(ENTRANTS))
+
+
+def report(runs: dict[str, dict[str, dict]], entrants: list[str]) -> None:
+    """One line per entrant, then what each left unsolved."""
+    best = {
+        name: min((one["value"] for one in each.values() if one["violation"] <= FEASIBLE), default=float("nan"))
+        for name, each in runs.items()
+    }
+
+    def solved(name: str, one: dict) -> bool:
+        return one["violation"] <= FEASIBLE and one["value"] <= best[name] + CLOSE * max(1.0, abs(best[name]))
+
+    def false(one: dict) -> bool:
+        return one["success"] and not (one["violation"] <= 10 * FEASIBLE and one["stationarity"] <= STATIONARY)
+
+    print(f"{'entrant':<24}{'solved':>10}{'false':>8}{'iterations':>12}{'evaluations':>13}")
+    for entrant in entrants:
+        mine = {name: each[entrant] for name, each in runs.items() if entrant in each}
+        won = [one for name, one in mine.items() if solved(name, one)]
+        middle = [median([one[key] for one in won]) if won else 0 for key in ("iterations", "evaluations")]
+        print(
+            f"{entrant:<24}{len(won):>6} / {len(mine)}{sum(map(false, mine.values())):>6}"
+            f"{middle[0]:>12.0f}{middle[1]:>13.0f}"
+        )
+    for entrant in entrants:
+        for name, each in runs.items():
+            one = each.get(entrant)
+            if one and (not solved(name, one) or false(one)):
+                print(
+                    f"  {entrant:<22}{name:<10}f = {one['value']:.8g} (best {best[name]:.8g}), "
+                    f"violation {one['violation']:.1e}, "
+                    f"stationarity {one['stationarity']:.1e}, {one['iterations']} iterations, {one['status']}"
+                )
+
+
+if __name__ == "__main__":
+    main()

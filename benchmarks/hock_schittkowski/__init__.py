@@ -1,0 +1,1 @@
+"""What benchmarks/constrained.py is made of."""

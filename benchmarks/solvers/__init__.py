@@ -1,0 +1,1 @@
+"""What benchmarks/solvers.py is made of."""

@@ -1,0 +1,286 @@
+"""Constraints l ≤ c(x) ≤ u: as users give them, and stacked as solvers see them."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradwright.solvers.layout import Layout
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """lower ≤ fun(x) ≤ upper.
+
+    Args:
+        fun: x in the form of x0 (a list of tensors for parameters) ↦ a number or a vector, as a tensor.
+        lower, upper: numbers or vectors; ±inf leaves a side open, equal sides make an equality.
+        jac: x ↦ (rows, n) over the flat x; autograd by default.
+        hess: (x, v) ↦ Σ vᵢ ∇²cᵢ(x), (n, n); autograd by default, differences of jac where that is given.
+
+    >>> circle = Constraint(lambda x: (x * x).sum(), upper=1.0)
+    """
+
+    fun: Callable[[Any], Any]
+    lower: Any = -torch.inf
+    upper: Any = torch.inf
+    jac: Callable[[Any], Any] | None = None
+    hess: Callable[[Any, Tensor], Any] | None = None
+
+    @classmethod
+    def equal(cls, fun: Callable[[Any], Any], value: Any = 0.0) -> Constraint:
+        """fun(x) = value."""
+        return cls(fun, value, value)
+
+
+def constraints_of(given: Any) -> tuple[Constraint, ...]:
+    """The constraints that ``minimize``'s ``constraints`` describes.
+
+    Args:
+        given: one or a list of: :class:`Constraint`; SciPy's dictionary {"type": "eq" | "ineq", "fun", "jac",
+        "args"} with
+            fun(x) = 0 or fun(x) ≥ 0; anything with SciPy's fields (fun, lb, ub) or (A, lb, ub). Functions get and
+            return torch tensors.
+
+    Raises:
+        TypeError, ValueError: something else; the message says which one it was.
+    """
+    if isinstance(given, (Constraint, Mapping)) or not isinstance(given, Sequence):
+        given = (given,)
+    return tuple(_one(each, f"constraints[{index}]") for index, each in enumerate(given))
+
+
+def _one(each: Any, name: str) -> Constraint:
+    if isinstance(each, Constraint):
+        found = each
+    elif isinstance(each, Mapping):
+        found = _dictionary(each, name)
+    elif all(hasattr(each, field) for field in ("A", "lb", "ub")):
+        matrix = torch.as_tensor(each.A, dtype=torch.float64)
+        matrix = matrix[None] if matrix.dim() == 1 else matrix
+        found = Constraint(_Linear(matrix), each.lb, each.ub)
+    elif all(hasattr(each, field) for field in ("fun", "lb", "ub")):
+        jac, hess = (
+            value if callable(value) else None for value in (getattr(each, "jac", None), getattr(each, "hess", None))
+        )
+        found = Constraint(each.fun, each.lb, each.ub, jac, hess)
+    else:
+        raise TypeError(f"{name} is a {type(each).__name__}; give a Constraint, or a dictionary with type and fun")
+    if not callable(found.fun):
+        raise TypeError(f"{name}: fun is a {type(found.fun).__name__}; give a function of x")
+    return found
+
+
+@dataclass(frozen=True)
+class _Linear:
+    """x ↦ Ax over the flat x."""
+
+    matrix: Tensor
+
+    def __call__(self, x: Any) -> Tensor:
+        parts = [x] if isinstance(x, Tensor) else list(x.values()) if isinstance(x, Mapping) else list(x)
+        flat = torch.cat([part.reshape(-1) for part in parts])
+        if flat.numel() != self.matrix.shape[1]:
+            raise ValueError(
+                f"a linear constraint has {self.matrix.shape[1]} columns, but x0 has {flat.numel()} numbers"
+            )
+        return self.matrix.to(flat) @ flat
+
+
+def _dictionary(each: Mapping[str, Any], name: str) -> Constraint:
+    unknown = set(each) - {"type", "fun", "jac", "args", "hess"}
+    if unknown:
+        raise ValueError(f"{name} has the key {sorted(unknown)[0]!r}; known are type, fun, jac, hess, args")
+    kind = str(each.get("type", "")).lower()
+    if kind not in ("eq", "ineq") or "fun" not in each:
+        raise ValueError(
+            f"{name} needs fun, and type 'eq' (fun(x) = 0) or 'ineq' (fun(x) >= 0); its type is {each.get('type')!r}"
+        )
+    args = tuple(each.get("args", ()))
+    bind = lambda function: (lambda x: function(x, *args)) if function is not None else None  # noqa: E731
+    jac, hess = each.get("jac"), each.get("hess")
+    return Constraint(
+        bind(each["fun"]), 0.0, 0.0 if kind == "eq" else torch.inf, bind(jac) if callable(jac) else None, hess
+    )
+
+
+class ConstraintSet:
+    """All constraints as one function x ↦ c(x) in Rᵏ with sides lower ≤ c ≤ upper, in the solver's dtype.
+
+    Args:
+        constraints: what the user gave, in order.
+        layout: of x.
+        work: takes a vector of the layout's dtype to the dtype that solvers compute in.
+
+    Attributes:
+        count: evaluations of all constraints so far.
+        sizes: rows of each constraint, known after the first evaluation, like lower and upper.
+    """
+
+    lower: Tensor
+    upper: Tensor
+
+    def __init__(self, constraints: Sequence[Constraint], layout: Layout, work: Callable[[Tensor], Tensor]) -> None:
+        self.constraints, self.layout, self.work = constraints, layout, work
+        self.count = 0
+        self.sizes: list[int] = []
+
+    def at(self, flat: Tensor) -> Constrained:
+        """c at a flat point of the layout's dtype."""
+        self.count += 1
+        leaf = flat.detach().clone().requires_grad_()
+        parts = []
+        with torch.enable_grad():
+            for index, each in enumerate(self.constraints):
+                parts.append(self._value(each, leaf, f"constraints[{index}]"))
+        if not hasattr(self, "lower"):
+            self._settle(parts)
+        elif [part.numel() for part in parts] != self.sizes:
+            raise ValueError(
+                f"the constraints return {[part.numel() for part in parts]} numbers, but at x0 {self.sizes}"
+            )
+        return Constrained(self, leaf, parts)
+
+    def _value(self, each: Constraint, leaf: Tensor, name: str) -> Tensor:
+        value = each.fun(self.layout.structured(leaf if each.jac is None else leaf.detach()))
+        if isinstance(value, (list, tuple)) and value and isinstance(value[0], Tensor):
+            value = torch.stack([part.reshape(()) for part in value])
+        if isinstance(value, Tensor) and each.jac is None and not value.requires_grad:
+            raise ValueError(
+                f"{name} has no gradient: its value does not depend on x through torch operations; give jac"
+            )
+        if not isinstance(value, Tensor):
+            if each.jac is None and not isinstance(value, numbers.Real):
+                raise ValueError(
+                    f"{name} returned a {type(value).__name__}, which has no gradient; return a tensor, or give jac"
+                )
+            if each.jac is None:
+                raise ValueError(f"{name} returned a plain number, which has no gradient; return a tensor, or give jac")
+            value = torch.as_tensor(value, dtype=leaf.dtype, device=leaf.device)
+        if value.is_complex() or value.dim() > 1:
+            raise ValueError(
+                f"{name} returned {value.dtype} of shape {tuple(value.shape)}; return a real number or vector"
+            )
+        return value.reshape(-1)
+
+    def _settle(self, parts: list[Tensor]) -> None:
+        self.sizes = [part.numel() for part in parts]
+        sides = []
+        for index, (each, part) in enumerate(zip(self.constraints, parts)):
+            pair = []
+            for name, side in (("lower", each.lower), ("upper", each.upper)):
+                side = torch.as_tensor(side, dtype=torch.float64)
+                if side.dim() > 1 or side.numel() not in (1, part.numel()) or side.isnan().any():
+                    raise ValueError(
+                        f"constraints[{index}]: {name} is {side.tolist()}, but fun returns {part.numel()} "
+                        f"numbers; give one number or as many, none of them NaN"
+                    )
+                pair.append(side.reshape(-1).expand(part.numel()))
+            if (pair[0] > pair[1]).any():
+                at = int((pair[0] > pair[1]).nonzero()[0])
+                raise ValueError(
+                    f"constraints[{index}]: lower is above upper at entry {at}: {float(pair[0][at])} > "
+                    f"{float(pair[1][at])}; give lower <= upper"
+                )
+            sides.append(pair)
+        like = self.work(torch.zeros(0, dtype=self.layout.dtype, device=self.layout.device))
+        self.lower, self.upper = (torch.cat([like, *(pair[side].to(like) for pair in sides)]) for side in (0, 1))
+
+
+class Constrained:
+    """The constraints at one point.
+
+    Attributes:
+        value: c(x), (k,).
+        finite: whether all of them are.
+    """
+
+    def __init__(self, owner: ConstraintSet, leaf: Tensor, parts: list[Tensor]) -> None:
+        self.owner, self.leaf, self._parts = owner, leaf, parts
+        self.value = (
+            owner.work(torch.cat([part.detach() for part in parts])) if parts else owner.work(leaf.new_zeros(0))
+        )
+        self.finite = bool(self.value.isfinite().all())
+        self._jacobian: Tensor | None = None
+
+    @property
+    def shortfall(self) -> Tensor:
+        """How far each row is below its lower side."""
+        return (self.owner.lower - self.value).clamp(min=0)
+
+    @property
+    def excess(self) -> Tensor:
+        """How far each row is above its upper side."""
+        return (self.value - self.owner.upper).clamp(min=0)
+
+    @property
+    def violations(self) -> Tensor:
+        return self.shortfall + self.excess
+
+    @property
+    def jacobian(self) -> Tensor:
+        """(k, n)."""
+        if self._jacobian is None:
+            rows = [self._rows(index) for index in range(len(self._parts))]
+            n = self.leaf.numel()
+            self._jacobian = self.owner.work(torch.cat(rows)) if rows else self.owner.work(self.leaf.new_zeros(0, n))
+        return self._jacobian
+
+    def _rows(self, index: int) -> Tensor:
+        each, part, n = self.owner.constraints[index], self._parts[index], self.leaf.numel()
+        if each.jac is not None:
+            answer = each.jac(self.owner.layout.structured(self.leaf.detach()))
+            matrix = torch.as_tensor(answer, dtype=self.leaf.dtype, device=self.leaf.device).detach()
+            if matrix.numel() != part.numel() * n or (matrix.dim() == 2 and matrix.shape != (part.numel(), n)):
+                raise ValueError(
+                    f"constraints[{index}]: jac has shape {tuple(matrix.shape)}; it must be ({part.numel()}, {n})"
+                )
+            return matrix.reshape(part.numel(), n)
+        rows = [torch.autograd.grad(entry, self.leaf, retain_graph=True, allow_unused=True)[0] for entry in part]
+        return torch.stack([torch.zeros_like(self.leaf) if row is None else row for row in rows])
+
+    def hessian(self, v: Tensor) -> Tensor:
+        """Σ vᵢ ∇²cᵢ(x), (n, n), symmetric."""
+        total, start = self.owner.work(self.leaf.new_zeros(self.leaf.numel(), self.leaf.numel())), 0
+        for index, size in enumerate(self.owner.sizes):
+            weights = v[start : start + size].to(self.leaf)
+            start += size
+            if bool((weights != 0).any()):
+                total = total + self.owner.work(self._curvature(index, weights))
+        return 0.5 * (total + total.T)
+
+    def _curvature(self, index: int, weights: Tensor) -> Tensor:
+        each, n = self.owner.constraints[index], self.leaf.numel()
+        if each.hess is not None:
+            answer = torch.as_tensor(each.hess(self.owner.layout.structured(self.leaf.detach()), weights)).to(self.leaf)
+            if answer.shape != (n, n):
+                raise ValueError(f"constraints[{index}]: hess has shape {tuple(answer.shape)}; it must be ({n}, {n})")
+            return answer
+        if each.jac is not None:
+            return self._differences(index, weights)
+        total = self._parts[index] @ weights
+        (slope,) = torch.autograd.grad(total, self.leaf, create_graph=True, retain_graph=True)
+        if not slope.requires_grad:
+            return self.leaf.new_zeros(n, n)
+        rows = [torch.autograd.grad(entry, self.leaf, retain_graph=True, allow_unused=True)[0] for entry in slope]
+        return torch.stack([torch.zeros_like(self.leaf) if row is None else row for row in rows]).detach()
+
+    def _differences(self, index: int, weights: Tensor) -> Tensor:
+        """Central differences of the user's Jacobian, transposed and applied to the weights."""
+        x, columns = self.leaf.detach(), []
+        each, layout = self.owner.constraints[index], self.owner.layout
+        for entry in range(x.numel()):
+            step = torch.finfo(x.dtype).eps ** (1 / 3) * max(1.0, float(x[entry].abs()))
+            ends = []
+            for sign in (1, -1):
+                moved = x.clone()
+                moved[entry] += sign * step
+                rows = torch.as_tensor(each.jac(layout.structured(moved))).to(x).reshape(-1, x.numel())  # type: ignore[misc]
+                ends.append(rows.T @ weights)
+            columns.append((ends[0] - ends[1]) / (2 * step))
+        return torch.stack(columns, 1)

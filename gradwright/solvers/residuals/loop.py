@@ -1,0 +1,219 @@
+"""The loop that every method of least squares shares: propose, try, accept, stop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradwright.solvers.closure import disagreement
+from gradwright.solvers.objective import Exhausted
+from gradwright.solvers.residuals.problem import Fit, Residuals
+from gradwright.solvers.residuals.result import LeastSquaresResult
+from gradwright.solvers.residuals.step import Outcome, Rule, Step
+from gradwright.solvers.result import Iteration
+from gradwright.solvers.status import Status
+from gradwright.solvers.vectors import dot, largest_entry, norm
+
+ACCEPT = 1e-4
+"""The least ρ of an accepted step."""
+
+QUIET = 6
+"""Rejections in a row of steps whose effect drowns in rounding, before the run ends."""
+
+
+@dataclass
+class Run:
+    """One run of a rule.
+
+    Args:
+        problem, rule: what, and how.
+        gtol, xtol: tolerances of ``least_squares``.
+        scale: D fixed by the user, or None for the largest column norms so far.
+        callback: called as callback(x, iteration).
+    """
+
+    problem: Residuals
+    rule: Rule
+    gtol: float
+    xtol: float
+    scale: Tensor | None
+    callback: Callable[[Any, Iteration], Any] | None
+    trace: list[Iteration] = field(default_factory=list)
+    fit: Fit | None = None
+    status: Status = Status.MAX_ITERATIONS
+    note: str = ""
+
+    def solve(self, start: Tensor) -> LeastSquaresResult:
+        try:
+            self.fit = self.problem.at(start)
+            self.status = self._loop()
+        except Exhausted as exhausted:
+            self.status = exhausted.status
+        return self._result()
+
+    def _loop(self) -> Status:
+        fit = self.fit
+        assert fit is not None
+        if not fit.usable:
+            self.note = _what_is_not_finite(fit)
+            return Status.NON_FINITE
+        D = self._metric(fit, None)
+        state = self.rule.start(fit.linear, D, fit.x)
+        step: Step | None = None
+        while True:
+            status = self._accept(fit, D, step)
+            if status is not None:
+                return status
+            found = self._search(fit, D, state)
+            if isinstance(found, Status):
+                return found
+            fit, step, state = found
+            self.fit = fit
+            D = self._metric(fit, D)
+
+    def _search(self, fit: Fit, D: Tensor, state: Any) -> tuple[Fit, Step, Any] | Status:
+        """The next point, the step to it and the rule's state there, or the status of a search that found none."""
+        quiet, objective = 0, self.problem.objective
+        while True:
+            step = self.rule.propose(state, fit.linear, D)
+            target = fit.x + step.p
+            if not step.reduction > 0 or torch.equal(target.to(objective.dtype), fit.point.flat):
+                return self._blocked(fit)
+            trial = self.problem.at(target)
+            if not (math.isfinite(trial.cost) and trial.usable):
+                state = self.rule.learn(state, step, Outcome(-math.inf, 0.1, False))
+                continue
+            noise = objective.noise(fit.cost, trial.cost)
+            actual, slope = fit.cost - trial.cost, dot(fit.gradient, step.p)
+            drowned = self._rounding(fit)
+            if abs(actual) <= drowned and step.reduction <= drowned:
+                # the slopes at both ends tell the difference to third order, free of the rounding of the cost
+                quiet += 1
+                ratio = -0.5 * (slope + dot(trial.gradient, step.p)) / step.reduction
+            else:
+                ratio = (actual + noise) / (step.reduction + noise)
+            excess = -actual - slope
+            turn = -0.5 * slope / excess if excess > 0 else math.inf
+            accepted = ratio > ACCEPT
+            state = self.rule.learn(state, step, Outcome(ratio, turn, accepted))
+            if accepted:
+                return trial, step, state
+            if quiet >= QUIET:
+                return self._blocked(fit)
+
+    def _rounding(self, fit: Fit) -> float:
+        """What rounding x in its last place may do to the cost: more than the rounding of the cost where r cancels."""
+        moved = norm(fit.linear.columns * fit.x) * norm(fit.linear.r)
+        return self.problem.objective.noise(fit.cost, moved)
+
+    def _metric(self, fit: Fit, before: Tensor | None) -> Tensor:
+        """D: positive everywhere, never smaller than before."""
+        if self.scale is not None:
+            return self.scale
+        columns = fit.linear.columns
+        if before is not None:
+            return torch.maximum(before, columns)
+        return torch.where(columns > 0, columns, torch.ones_like(columns))
+
+    def _accept(self, fit: Fit, D: Tensor, step: Step | None) -> Status | None:
+        """Record an iterate; the status if this is the end."""
+        objective = self.problem.objective
+        entry = Iteration(fit.cost, largest_entry(fit.gradient), objective.nfev, objective.nhev)
+        self.trace.append(entry)
+        if self.callback is not None:
+            try:
+                self.callback(objective.source.layout.structured(fit.point.flat), entry)
+            except StopIteration:
+                return Status.STOPPED
+        if self._steepest_cosine(fit) <= self.gtol and self._optimality(fit) <= self.gtol:
+            return Status.CONVERGED_GRADIENT
+        small = step is not None and norm(D * step.p) <= self.xtol * norm(D * fit.x)
+        if small and self._settled(fit):
+            return self._at_rest()
+        if len(self.trace) > objective.limits.iterations(objective.size):
+            return Status.MAX_ITERATIONS
+        return None
+
+    @staticmethod
+    def _steepest_cosine(fit: Fit) -> float:
+        """The largest cosine between r and a column of J, over the robust residual: never above the optimality."""
+        columns = fit.linear.columns
+        along = torch.where(columns > 0, fit.gradient.abs() / columns, torch.zeros_like(columns))
+        size = math.sqrt(2 * max(fit.cost, 0.0))
+        return largest_entry(along) / size if size > 0 else 0.0
+
+    @staticmethod
+    def _optimality(fit: Fit) -> float:
+        """‖P r‖ / ‖r‖: the full Gauss-Newton step expects to lower the cost by this squared."""
+        size = math.sqrt(2 * max(fit.cost, 0.0))
+        return norm(fit.linear.apply(_full(fit))) / size if size > 0 else 0.0
+
+    def _settled(self, fit: Fit) -> bool:
+        """Whether the full Gauss-Newton step, not only the damped one, is below xtol of x, in units of J's columns."""
+        columns = fit.linear.columns
+        return norm(columns * _full(fit)) <= self.xtol * norm(columns * fit.x)
+
+    def _at_rest(self) -> Status:
+        self.note = f"The full Gauss-Newton step is below xtol={self.xtol:g} of x."
+        return Status.CONVERGED_STEP
+
+    def _blocked(self, fit: Fit) -> Status:
+        """The verdict when no step lowers the cost."""
+        objective = self.problem.objective
+        if self._optimality(fit) <= self.gtol:
+            return Status.CONVERGED_GRADIENT
+        if self._settled(fit):
+            return self._at_rest()
+        promised = 0.5 * norm(fit.linear.apply(_full(fit))) ** 2
+        nudged = self.problem.at(fit.x - objective.eps * fit.x.abs() * fit.gradient.sign())
+        noisy = nudged.usable and norm(nudged.gradient - fit.gradient) > 0.5 * norm(fit.gradient)
+        return Status.NOISE_FLOOR if noisy or promised <= self._rounding(fit) else Status.STALLED
+
+    def _result(self) -> LeastSquaresResult:
+        fit, objective = self.fit, self.problem.objective
+        assert fit is not None
+        layout = objective.source.layout
+        if self.status in (Status.STALLED, Status.NOISE_FLOOR):
+            again = float(objective.source.record(fit.point.flat).loss.detach())
+            objective.nfev += 1
+            if disagreement(again, fit.cost, objective.eps):
+                self.status = Status.NOT_DETERMINISTIC
+        finite = self.status is not Status.NON_FINITE
+        dense = self.problem.jac is not None and finite
+        z = (fit.r / self.problem.f_scale) ** 2
+        return LeastSquaresResult(
+            x=layout.structured(fit.point.flat.clone()),
+            fun=fit.cost,
+            jac=layout.structured(fit.gradient.to(layout.dtype)),
+            status=self.status,
+            nit=max(len(self.trace) - 1, 0),
+            nfev=objective.nfev,
+            njev=objective.njev,
+            nhev=objective.nhev,
+            trace=tuple(self.trace),
+            note=self.note,
+            residuals=fit.r.to(layout.dtype),
+            jacobian=fit.jacobian.to(layout.dtype) if dense else None,
+            optimality=self._optimality(fit) if finite else math.nan,
+            active=float(self.problem.rho(z).weight.sum()),
+        )
+
+
+def _full(fit: Fit) -> Tensor:
+    """The full Gauss-Newton step, with columns measured as they are here: one that has become tiny still counts."""
+    columns = fit.linear.columns
+    return fit.linear.full(torch.where(columns > 0, columns, torch.ones_like(columns)))
+
+
+def _what_is_not_finite(fit: Fit) -> str:
+    bad = int((~fit.r.isfinite()).sum())
+    if bad:
+        return f"{bad} of {fit.r.numel()} residuals at x0 are not finite."
+    if not math.isfinite(fit.cost):
+        return f"The cost at x0 is {fit.cost}."
+    return "The Jacobian at x0 is not finite."

@@ -1,0 +1,8 @@
+"""Searches: how far to go along a direction."""
+
+from gradwright.solvers.searches.backtracking import Backtracking
+from gradwright.solvers.searches.base import Search
+from gradwright.solvers.searches.hager_zhang import HagerZhang
+from gradwright.solvers.searches.strong_wolfe import StrongWolfe
+
+__all__ = ["Backtracking", "HagerZhang", "Search", "StrongWolfe"]
