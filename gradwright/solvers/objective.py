@@ -17,7 +17,7 @@ from gradwright.solvers.operator import LinearOperator, as_operator
 from gradwright.solvers.sources import Source
 from gradwright.solvers.status import Status
 from gradwright.solvers.tape import Tape
-from gradwright.solvers.vectors import finite, largest_entry, norm, widen
+from gradwright.solvers.vectors import finite, largest_entry, widen
 
 WIDE = 1_000_000
 """Up to this many unknowns solvers keep their vectors in float64, whatever the dtype of x0."""
@@ -207,9 +207,11 @@ class Objective:
             self.nhev += 1
             if v.dtype == self.dtype:
                 return self.work(product(v))
-            length = norm(v)
-            if length == 0:
+            largest = largest_entry(v)
+            if largest == 0:
                 return torch.zeros_like(v)
-            return self.work(product((v / length).to(self.dtype))) * length
+            if 1e-15 < largest < 1e15:
+                return self.work(product(v.to(self.dtype)))
+            return self.work(product((v / largest).to(self.dtype))) * largest
 
         return LinearOperator((self.size, self.size), times)

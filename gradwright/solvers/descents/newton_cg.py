@@ -11,7 +11,7 @@ import torch
 from gradwright.solvers.descents.base import Descent, Direction, steepest
 from gradwright.solvers.objective import Objective, Point
 from gradwright.solvers.preconditioners import Preconditioner, preconditioner_of
-from gradwright.solvers.vectors import dot
+from gradwright.solvers.vectors import dot, norm
 
 
 @dataclass
@@ -27,9 +27,9 @@ class State:
 class NewtonCG(Descent):
     """d ≈ −H⁻¹g by conjugate gradients, stopped at ‖r‖ ≤ min(forcing, √(‖g‖ / ‖g₀‖)) ‖g‖.
 
-    Where CG meets a direction of curvature that is not positive by more than rounding, it stops with the steps it has;
-    if that was at once, the direction is −g, with a first step of ‖g‖² / |gᵀHg|, the length at which a parabola of that
-    curvature would have turned. Both are downhill, and the line search finds out how far.
+    Where CG meets a direction c whose curvature κ = cᵀHc is not positive by more than rounding, it adds
+    c · rᵀM⁻¹r / |κ|, the step as it would be if the curvature were turned round, no longer than max(‖p‖, 1, ‖x‖), and
+    stops. gᵀc < 0, so the direction is downhill; stopping without c would leave curved valleys one step at a time.
 
     Args:
         forcing: η.
@@ -65,7 +65,8 @@ class NewtonCG(Descent):
             kappa = dot(d, product)
             if not kappa > 10 * point.objective.eps * dot(d.abs(), product.abs()):
                 if index:
-                    return Direction(p)
+                    cap = max(norm(p), 1.0, norm(point.x)) / norm(d)
+                    return Direction(p + min(gamma / abs(kappa) if kappa else cap, cap) * d)
                 return Direction(d, gamma / abs(kappa)) if kappa else steepest(point)
             alpha = gamma / kappa
             p, r = p + alpha * d, r + alpha * product

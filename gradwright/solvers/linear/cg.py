@@ -40,7 +40,7 @@ def pcg(
     Raises:
         ValueError: the preconditioner is not positive definite.
 
-    >>> pcg(torch.diag(torch.tensor([1.0, 4.0])), torch.tensor([1.0, 8.0])).x
+    >>> pcg(torch.diag(torch.tensor([1.0, 4.0])), torch.tensor([1.0, 8.0])).x.round(decimals=4)
     tensor([1., 2.])
     """
     A = as_operator(A)
