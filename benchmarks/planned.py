@@ -33,7 +33,8 @@ def functions(recipe: Any, knobs: dict[str, Any] | None = None) -> frozenset[str
     """The operations that are computed for each entry."""
     found: set[str] = set()
     for plan in plans_of(recipe, knobs or {}):
-        found |= {plan.graph.nodes[at].op for at in plan.nodes(plan.last) if plan.graph.nodes[at].kind == ELEMENT}
+        nodes = {at for sweep in range(plan.last + 1) for at in plan.nodes(sweep)}
+        found |= {plan.graph.nodes[at].op for at in nodes if plan.graph.nodes[at].kind == ELEMENT}
     return frozenset(found)
 
 

@@ -33,8 +33,8 @@ ELEMENT_OPS = {
     **{op: f"{op}_({{0}})" for op in ("exp", "log", "log1p", "sigmoid", "softplus")},
     "atan2": "atan2_({0}, {1})",
     "sign": "((C)({0} > 0) - (C)({0} < 0))",  # of NaN it is 0, as in torch
-    "maximum": "({0} > {1} || {0} != {0} ? {0} : {1})",
-    "minimum": "({0} < {1} || {0} != {0} ? {0} : {1})",
+    "maximum": "larger<C>({0}, {1})",
+    "minimum": "smaller<C>({0}, {1})",
     "where": "({0} ? {1} : {2})",
     "gt": "{0} > {1}",
     "ge": "{0} >= {1}",
@@ -103,10 +103,10 @@ class _Printer:
         )
 
     def _sweep(self, index: int) -> str:
-        """One pass over this thread's chunks: the reductions it completes, or, in the last one, the stores."""
+        """One pass over this thread's chunks: the reductions that it completes, and the stores."""
         plan, nodes = self.plan, self.nodes
         final = index == plan.last
-        needed, read, written = plan.nodes(index), plan.reads(index), plan.writes if final else []
+        needed, read, written = plan.nodes(index), plan.reads(index), plan.writes(index)
         reductions = [] if final else list(plan.sweeps[index])
         small = [at for at in needed if nodes[at].kind < ELEMENT]
         entries = [at for at in needed if nodes[at].kind == ELEMENT]
@@ -153,13 +153,13 @@ class _Printer:
             mine = f"partial[{self.whole_sums.index(at)} * chunks + k]"
             if node.op == "sum":
                 return [f"{{ double d = 0; {chunks_of_t} d += {mine}; v{at} = (C)d; }}"]
-            return [f"{{ double d = -__builtin_inf(); {chunks_of_t} d = {_larger('d', mine)}; v{at} = (C)d; }}"]
+            return [f"{{ double d = -__builtin_inf(); {chunks_of_t} d = larger<double>(d, {mine}); v{at} = (C)d; }}"]
         if node.op in ("sum", "amax"):
             vector = f"b{node.args[0]}"
             every = f"for (i64 k = 0; k < {self._length(node.args[0])}; ++k)"
             if node.op == "sum":
                 return [f"{{ double d = 0; {every} d += {vector}[k]; v{at} = (C)d; }}"]
-            return [f"{{ C d = {vector}[0]; {every} d = {_larger('d', f'{vector}[k]')}; v{at} = d; }}"]
+            return [f"{{ C d = {vector}[0]; {every} d = larger<C>(d, {vector}[k]); v{at} = d; }}"]
         if node.op == "input":
             if node.data == "numel":
                 last = "3 * (first[t + 1] - 1)"
@@ -179,7 +179,7 @@ class _Printer:
         lines = [f"C* __restrict o = mine + {self.vectors.index(at)} * longest;"]
         if at in self.column_sums:
             part = f"const C* part = column_partial + {self.column_sums.index(at)} * cells + chunk_cell[k];"
-            add = "o[j] += part[j]" if node.op == "sum" else f"o[j] = {_larger('o[j]', 'part[j]')}"
+            add = "o[j] += part[j]" if node.op == "sum" else "o[j] = larger<C>(o[j], part[j])"
             lines += [
                 f"for (i64 j = 0; j < {length}; ++j) o[j] = {'0' if node.op == 'sum' else self._lowest()};",
                 f"for (i64 k = first[t]; k < first[t + 1]; ++k) {{ {part} for (i64 j = 0; j < {length}; ++j) {add}; }}",
@@ -229,6 +229,8 @@ class _Printer:
 
     def _entries(self, entries: list[int], reductions: list[int], read: list[str], written: list[str]) -> list[str]:
         """The loops over a chunk's entries: row by row, or in blocks."""
+        if not reductions and not written:
+            return []
         halves = [name for name in dict.fromkeys([*read, *written]) if self.types[name] == "half"]
         whole = [at for at in reductions if self.nodes[at].kind == TENSOR]
         lines = [f"double d{at} = {'0' if self._sums(at) else '-__builtin_inf()'};" for at in whole]
@@ -242,7 +244,7 @@ class _Printer:
             lines.append("for (i64 r = from / columns, stop = (from + n) / columns; r < stop; ++r) {")
             lines.append("    const i64 b = r * columns, m = columns;")
             used = {arg for at in (*entries, *reductions) for arg in self.nodes[at].args if self.nodes[arg].kind == ROW}
-            used |= {at for at in self.plan.stores.values() if written and self.nodes[at].kind == ROW}
+            used |= {at for name in written if self.nodes[at := self.plan.stores[name]].kind == ROW}
             lines += [f"    const C r{at} = b{at}[r];" for at in sorted(used)]
         else:
             block = 512 if halves else BLOCK if reductions else CHUNK
@@ -268,7 +270,7 @@ class _Printer:
             value = self._name(self.nodes[at].args[0], "e")
             if self.nodes[at].kind == COLUMN:
                 inside.append(
-                    f"    k{at}[i] " + (f"+= {value};" if self._sums(at) else f"= {_larger(f'k{at}[i]', value)};")
+                    f"    k{at}[i] " + (f"+= {value};" if self._sums(at) else f"= larger<C>(k{at}[i], {value});")
                 )
             elif self._sums(at):
                 before.append(f"C s{at} = 0;")
@@ -292,7 +294,7 @@ class _Printer:
             return [f"row_partial[{self.row_sums.index(at)} * row_total + row_at + r] = {value};"]
         if self._sums(at):
             return [f"d{at} += {value};"]
-        return [f"{{ const double x = {value}; d{at} = {_larger(f'd{at}', 'x')}; }}"]
+        return [f"{{ const double x = {value}; d{at} = larger<double>(d{at}, x); }}"]
 
     def _store(self, name: str) -> str:
         value = self._name(self.plan.stores[name], "e")
@@ -344,11 +346,6 @@ class _Printer:
 
     def _lowest(self) -> str:
         return f"-__builtin_inf{self.f}()"
-
-
-def _larger(x: str, y: str) -> str:
-    """The larger of two, a NaN kept."""
-    return f"({x} > {y} || {x} != {x} ? {x} : {y})"
 
 
 def _widened(kind: str, value: str) -> str:

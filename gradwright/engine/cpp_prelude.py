@@ -42,6 +42,9 @@ static inline bf16 narrow(float x) {
     unsigned r = (b + 0x7fffu + ((b >> 16) & 1u)) >> 16;
     return (bf16)(x != x ? 0x7fc0u : r);
 }
+// A NaN of either is kept. Written with || the comparisons become branches, and no loop around them is vectorised.
+template <class T> static inline T larger(T x, T y) { const T z = x <= y ? y : x; return y != y ? y : z; }
+template <class T> static inline T smaller(T x, T y) { const T z = x >= y ? y : x; return y != y ? y : z; }
 """
 
 HALF = """\

@@ -49,13 +49,14 @@ def _kernel_lines(made: Plan, sizes: dict[str, int], own: int) -> list[str]:
     sweeps = "1 sweep" if made.last == 0 else f"{made.last + 1} sweeps"
     lines = [f"kernel: {sweeps}, {moved} bytes per number"]
     for index in range(made.last + 1):
-        stored = ", ".join("what the next link takes" if name == "@" else name for name in made.stores)
-        if made.asks:
-            stored = f"the parts of {', '.join(made.asks)}"
-        end = f"completes {len(made.sweeps[index])} reductions" if index < made.last else f"writes {stored}"
-        lines.append(f"  sweep {index + 1}: reads {', '.join(made.reads(index))}; {end}")
+        done = [f"completes {len(made.sweeps[index])} reductions"] if index < made.last else []
+        stored = [name for name in made.stores if made.early.get(name, made.last) == index]
+        if made.asks and index == made.last:
+            done.append(f"hands over the parts of {', '.join(made.asks)}")
+        elif stored:
+            done.append(f"writes {', '.join('what the next link takes' if name == '@' else name for name in stored)}")
+        lines.append(f"  sweep {index + 1}: reads {', '.join(made.reads(index)) or 'no tensor'}; {'; '.join(done)}")
     if made.asks:
-        lines[-1] = lines[-1].replace("; writes ", "; hands over ")
         lines.append("then these are summed over all parameters")
     if made.feeds is not None:
         lines.append(f"then {made.feeds} as plain torch, batched over equal shapes")

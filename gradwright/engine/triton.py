@@ -130,12 +130,13 @@ class _Printer(Values):
         return lines
 
     def _sweep(self, sweep: int) -> list[str]:
-        """One pass over a chunk: the reductions it completes, or, in the last one, the stores."""
+        """One pass over a chunk: the reductions that it completes, and the stores."""
         plan, final = self.plan, sweep == self.plan.last
         reductions = [] if final else list(plan.sweeps[sweep])
-        written = plan.writes if final else []
+        written = plan.writes(sweep)
         targets = [self.nodes[at].args[0] for at in reductions]
-        targets += [at for name, at in plan.stores.items() if final and name not in plan.vectors]
+        targets += [plan.stores[name] for name in written]
+        targets += [at for name, at in plan.stores.items() if final and name in plan.singles]
         needed = self.needed(targets)
         read = [table for at in needed if (table := table_of(self.nodes[at])) is not None]
         tables = list(dict.fromkeys([*read, *written]))

@@ -2,7 +2,22 @@
 
 import pytest
 
-from gradwright import SGD, AdaBelief, Adafactor, AdamW, Lamb, Lion, Muon, NAdam, ScheduleFreeAdamW, cautious, lookahead
+from gradwright import (
+    SGD,
+    SM3,
+    AdaBelief,
+    Adafactor,
+    AdamW,
+    AMSGrad,
+    Lamb,
+    Lars,
+    Lion,
+    Muon,
+    NAdam,
+    ScheduleFreeAdamW,
+    cautious,
+    lookahead,
+)
 from gradwright.engine.graph import COLUMN, HOST, ROW, TENSOR
 from tests.engine.traced import plans_of, trace_of
 
@@ -48,6 +63,21 @@ def test_a_reduction_waits_for_those_it_is_made_of():
     for at, index in finished.items():
         for before in plan.graph.needed(list(plan.graph.nodes[at].args)):
             assert finished.get(before, -1) < index
+
+
+def test_weights_that_wait_for_no_reduction_are_written_before_the_last_sweep():
+    (plan,) = plans_of(SM3)
+    assert plan.early == {"param": 0}
+    assert plan.reads(plan.last) == []
+    assert bytes_per_number(SM3) == 12
+
+
+@pytest.mark.parametrize("recipe", [Lamb, Adafactor, cautious(AdamW), SM3, Lars, AMSGrad])
+def test_nothing_is_written_that_a_later_sweep_reads(recipe):
+    (plan,) = plans_of(recipe)
+    for sweep in range(plan.last):
+        later = {table for at in range(sweep + 1, plan.last + 1) for table in plan.reads(at)}
+        assert later.isdisjoint(plan.writes(sweep))
 
 
 def test_what_a_sweep_finished_is_not_computed_again():
