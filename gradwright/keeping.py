@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from operator import is_
 from typing import Any
 
 import torch
@@ -13,6 +12,7 @@ from gradwright import groups
 from gradwright.core import Chain, Number, ParamSpec, Slot
 from gradwright.engine import eager
 from gradwright.formula import Formula, formula_named
+from gradwright.settled import Settled
 
 
 class StateKeeper(torch.optim.Optimizer):
@@ -26,25 +26,15 @@ class StateKeeper(torch.optim.Optimizer):
         Parameters seldom move, so what was looked at once is trusted for as long as pointers stay the same: then the
         answers are the same lists.
         """
-        rosters = self.__dict__.setdefault("_rosters", {})
-        # the same memory may hold other data: of another type, cut, or transposed
-        kinds = (Tensor.data_ptr, Tensor.nbytes.__get__, Tensor.is_contiguous)  # type: ignore[attr-defined]
-        places = [list(map(kind, params)) for kind in kinds]
-        known = rosters.get(index)
-        if known is None or known[0] != places or not all(map(is_, known[1], params)) or not self._holds(known):
+        everyone: dict[int, Settled] = self.__dict__.setdefault("_settled", {})
+        known = everyone.get(index)
+        if known is None or not known.still(params, self.state):
             for param in params:
                 self.settle_in(param, group, chain)
-            known = rosters[index] = places, list(params), [self.state[param] for param in params], len(self.state)
-        places, _, states, _ = known
-        if chain.evaluates and any("training_weights" in state for state in states):
+            known = everyone[index] = Settled(params, [self.state[param] for param in params], len(self.state))
+        if chain.evaluates and any("training_weights" in state for state in known.states):
             raise RuntimeError("the evaluation weights are in place; call optimizer.train() before stepping")
-        return states, places[0]
-
-    def _holds(self, known: Any) -> bool:
-        """Whether the states looked at before are still this optimizer's."""
-        _, params, states, count = known
-        ends = ((params[0], states[0]), (params[-1], states[-1]))
-        return len(self.state) == count and all(self.state.get(param) is state for param, state in ends)
+        return known.states, known.places
 
     def spec_of(self, param: Tensor) -> ParamSpec:
         """Shape, type, roles and name of one of this optimizer's parameters."""

@@ -103,10 +103,11 @@ class Crew:
         if states is not self.states and not all(map(is_, states, self.states)):
             self.states = states
             self.buckets.clear()
-        kept = ("step", *self.family.numbers)
-        seen = grads, list(zip(*(map(itemgetter(key), states) for key in kept)))
-        self._looked = share, seen
-        return seen
+        kept = [list(map(itemgetter(key), states)) for key in ("step", *self.family.numbers)]
+        alike = all(column.count(column[0]) == len(column) for column in kept)
+        ages = [tuple(column[0] for column in kept)] * len(states) if alike else list(zip(*kept))
+        self._looked = share, (grads, ages)
+        return grads, ages
 
     def _unfit(self, grads: Sequence[Tensor]) -> set[int]:
         """The gradients that do not lie in memory as their parameters do."""
@@ -114,7 +115,7 @@ class Crew:
         if (
             self.contiguous
             and all(map(Tensor.is_contiguous, grads))
-            and set(map(Tensor.dtype.__get__, grads)) == {dtype}  # type: ignore[attr-defined]
+            and list(map(Tensor.dtype.__get__, grads)).count(dtype) == len(grads)  # type: ignore[attr-defined]
             # the imaginary part of a conjugate waits to be negated; strides betray it unless it is a single number
             and not any(grads[at].is_neg() for at in self.single)
         ):
