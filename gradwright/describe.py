@@ -82,11 +82,11 @@ def combinators_table() -> str:
 
 
 def _linked(paper: str) -> str:
-    if paper.startswith("arXiv:"):
-        return f"[{paper}](https://arxiv.org/abs/{paper.removeprefix('arXiv:')})"
-    if paper.startswith("doi:"):
-        return f"[{paper}](https://doi.org/{paper.removeprefix('doi:')})"
-    return paper
+    first, *more = paper.split("; ")
+    for begin, site in (("arXiv:", "https://arxiv.org/abs/"), ("doi:", "https://doi.org/")):
+        if first.startswith(begin):
+            first = f"[{first}]({site}{first.removeprefix(begin)})"
+    return "; ".join([first, *more])
 
 
 def explanation(name: str) -> str:
