@@ -113,28 +113,42 @@ def application() -> Any:
         fused: Annotated[
             bool, typer.Option("--fused", help="Say which run as kernels, and why others do not.")
         ] = False,
+        losses: Annotated[bool, typer.Option("--losses", help="List the losses instead, with their traits.")] = False,
     ) -> None:
-        """List the recipes: what each is, its state bytes per parameter (float32), its traits."""
-        from gradwright.show import show_fusion, show_recipes, show_traits
+        """List the recipes: what each is, its state bytes per parameter (float32), its traits. Then the losses."""
+        from gradwright.show import show_fusion, show_losses, show_recipes, show_traits
 
         if traits and (fused or trait):
             raise ValueError("--traits lists the traits and nothing else; leave out --fused and --trait")
+        if losses and (fused or trait or traits):
+            raise ValueError("--losses lists the losses and nothing else; leave out --fused, --trait and --traits")
         if traits:
             show_traits()
+        elif losses:
+            show_losses(traits=True)
         elif fused:
             show_fusion(trait or [])
         else:
             show_recipes(trait or [])
+            if not trait:
+                typer.echo()
+                show_losses()
 
     @app.command(epilog="Example: gradwright explain AdamW")
     def explain(
-        recipe: Annotated[str, typer.Argument(help="Its name; see gradwright list.")],
+        recipe: Annotated[str, typer.Argument(help="Its name, or that of a loss; see gradwright list.")],
         latex: Annotated[bool, typer.Option("--latex", help="Only the equations, in LaTeX.")] = False,
     ) -> None:
-        """Explain a recipe: equations, hyper-parameters, parts, state and source."""
+        """Explain a recipe: equations, hyper-parameters, parts, state and source; or a loss."""
         import gradwright  # noqa: F401 (enters the recipes)
         from gradwright.describe import explanation, latex_equations
+        from gradwright.losses import describe as losses
 
+        if losses.known(recipe):
+            if latex:
+                raise ValueError(f"--latex prints the equations of a recipe; {recipe} is a loss, leave it out")
+            typer.echo(losses.explanation(recipe))
+            return
         typer.echo(latex_equations(recipe) if latex else explanation(recipe))
 
     @app.command(epilog="Example: gradwright fit wine.csv --target quality --loss softmax")

@@ -17,6 +17,7 @@ from gradwright.contract import run_contract
 from gradwright.describe import rows, select
 from gradwright.formula import formula_named
 from gradwright.fusion import summary
+from gradwright.losses.describe import rows as loss_rows
 from gradwright.recipe import Recipe, registry
 from gradwright.traits import TRAITS
 
@@ -34,6 +35,21 @@ def show_recipes(traits: Sequence[str]) -> None:
     console = Console()
     console.print(table if found else "no recipe has all of these traits")
     console.print(f"\n{len(found)} recipes; bytes of state per parameter of a float32 matrix", style="dim")
+
+
+def show_losses(traits: bool = False) -> None:
+    """One line a loss."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("loss", style="bold", no_wrap=True)
+    table.add_column("what it is")
+    if traits:
+        table.add_column("traits", style="dim")
+    found = loss_rows()
+    for name, says, has in found:
+        table.add_row(name, escape(says), *([has] if traits else []))
+    console = Console()
+    console.print(table)
+    console.print(f"\n{len(found)} losses; ce and nce are short for the first two", style="dim")
 
 
 def show_fusion(traits: Sequence[str]) -> None:

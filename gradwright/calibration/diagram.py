@@ -41,7 +41,7 @@ def reliability_diagram(found: Reliability, axes: Any = None, *, label: str = ""
     axes.vlines(x, low, high, color=colour, alpha=0.4, linewidth=2, zorder=2)
     size = 12 + 150 * (found.weight[some] / found.weight.sum()).cpu()
     axes.plot(x, y, color=colour, linewidth=1, zorder=2)
-    axes.scatter(x, y, s=size, color=colour, label=label or None, zorder=3)
+    axes.scatter(x, y, s=size, color=colour, label=label or None, zorder=3, clip_on=False)  # whole at 0 and at 1
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy", aspect="equal")
     if label:
         axes.legend(loc="upper left", frameon=False)

@@ -125,8 +125,8 @@ class CalibrationError(_Error):
         super().__init__(bins, norm, kind, debias, threshold)
         self.right = right
 
-    def reset(self) -> None:
-        self.state = {"table": torch.zeros(0, 4, self.bins, dtype=torch.float64)}
+    def _nothing(self) -> dict[str, Tensor]:
+        return {"table": torch.zeros(0, 4, self.bins, dtype=torch.float64)}
 
     def _add(self, new: Claims) -> None:
         tables = []
@@ -173,8 +173,8 @@ class AdaptiveCalibrationError(_Error):
     ) -> None:
         super().__init__(bins, norm, kind, debias, threshold)
 
-    def reset(self) -> None:
-        self.state = {"samples": torch.zeros(0, 0, 3, dtype=torch.float64)}
+    def _nothing(self) -> dict[str, Tensor]:
+        return {"samples": torch.zeros(0, 0, 3, dtype=torch.float64)}
 
     def _add(self, new: Claims) -> None:
         weight = new.weight.unsqueeze(-1).expand_as(new.confidence)

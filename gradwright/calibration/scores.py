@@ -51,8 +51,8 @@ class Brier(Metric):
         self.kind, self.bins, self.scale = kind, bins, scale
         super().__init__()
 
-    def reset(self) -> None:
-        self.state = {"table": torch.zeros(0, 5, self.bins, dtype=torch.float64)}
+    def _nothing(self) -> dict[str, Tensor]:
+        return {"table": torch.zeros(0, 5, self.bins, dtype=torch.float64)}
 
     def update(
         self,
@@ -90,7 +90,9 @@ class Brier(Metric):
         return self._over_classes(table[:, 4].sum(-1) / table[:, 0].sum(-1))
 
     def decompose(self) -> BrierParts:
-        """Reliability, resolution, uncertainty and the remainder that makes the sum exact."""
+        """Reliability, resolution, uncertainty and the remainder that makes the sum exact; NaN if empty."""
+        if not len(self.state["table"]):
+            return BrierParts(*torch.full((4,), torch.nan, dtype=torch.float64))
         weight, p, y, square, error = self.state["table"].unbind(1)
         total = weight.sum(-1, keepdim=True)
         safe = torch.where(weight > 0, weight, 1.0)
@@ -110,8 +112,8 @@ class NegativeLogLikelihood(Metric):
     tensor(0.6931, dtype=torch.float64)
     """
 
-    def reset(self) -> None:
-        self.state = {"sums": torch.zeros(2, dtype=torch.float64)}
+    def _nothing(self) -> dict[str, Tensor]:
+        return {"sums": torch.zeros(2, dtype=torch.float64)}
 
     def update(
         self,

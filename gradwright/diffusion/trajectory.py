@@ -45,6 +45,30 @@ def ddim_trajectory(steps: int, length: int, quadratic: bool = False) -> list[in
     return path
 
 
+def power_trajectory(steps: int, length: int, power: float = 2.0) -> list[int]:
+    """Times from 1 to ``steps`` that lie the denser, the nearer to the data: t_k = 1 + (N − 1) (1 − (1 − u_k)^(1/p)).
+
+    u_k are ``length`` even points from 0 to 1. A time that rounding gives twice moves to the next one free.
+
+    Args:
+        power: p ≥ 1; 2. With 1 it is :func:`even_trajectory`.
+
+    Reference: the ``power`` spacings of the authors' code for arXiv:2201.06503, for whole p.
+
+    Example:
+        >>> power_trajectory(1000, 10)
+        [1, 58, 119, 184, 255, 334, 423, 529, 667, 1000]
+    """
+    _check_length(steps, length)
+    if not 1 <= power < float("inf"):
+        raise ValueError(f"power must be at least 1 and finite, got {power}; 1 is even spacing")
+    path = [0]
+    for k in range(length):
+        left = 1 - k / (length - 1)
+        path.append(max(path[-1] + 1, round(1 + (steps - 1) * (1 - left ** (1 / power)))))
+    return path[1:]
+
+
 def _check_length(steps: int, length: int) -> None:
     if not 2 <= length <= steps:
         raise ValueError(f"length must lie in 2 ... {steps}, the number of times there are, got {length}")

@@ -5,13 +5,7 @@ One vocabulary throughout: logits with the classes along ``dim`` (the last), tar
 computed in float32. ``LOSSES`` is the table of all of them.
 """
 
-from gradwright.losses.accuracy import (
-    pairwise_cubic,
-    pairwise_mixture,
-    pairwise_sigmoid,
-    soft_accuracy,
-    top_margin,
-)
+from gradwright.losses.accuracy import soft_accuracy, top_margin
 from gradwright.losses.agreement import GradientAgreement
 from gradwright.losses.checks import checking
 from gradwright.losses.cross_entropy import cross_entropy, normalized_cross_entropy
@@ -52,15 +46,10 @@ from gradwright.losses.multilabel import (
     score_threshold,
     sparse_multilabel_cross_entropy,
 )
+from gradwright.losses.pairwise import pairwise_cubic, pairwise_mixture, pairwise_sigmoid
 from gradwright.losses.poly import poly1
-from gradwright.losses.reducers import (
-    HarrellDavis,
-    HuberMean,
-    MedianOfMeans,
-    SoftMedian,
-    TopMean,
-    TrimmedMean,
-)
+from gradwright.losses.reducers import HarrellDavis, SoftMedian, TopMean, TrimmedMean
+from gradwright.losses.robust_means import HuberMean, MedianOfMeans
 from gradwright.losses.sce import sce
 from gradwright.losses.soft_f1 import soft_f1
 from gradwright.losses.table import LOSSES, TRAITS, Entry

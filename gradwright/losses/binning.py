@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,18 +25,30 @@ def table(nodes: tuple[float, ...]) -> Tensor:
 
 @functools.cache
 def _table(nodes: tuple[float, ...]) -> Tensor:
-    """Coefficients of vᵐ in the cubic for interval j and node k, ``(terms, intervals, nodes)``, float32.
+    """``(terms, intervals, nodes)``, float32."""
+    return polynomials(nodes, _LOW, _HIGH, round((_HIGH - _LOW) / _WIDTH), _TERMS).float()
 
-    The cubics interpolate at Chebyshev's points, which comes within a few percent of the smallest largest error.
+
+def polynomials(nodes: tuple[float, ...], low: float, high: float, intervals: int, terms: int) -> Tensor:
+    """Polynomials for d ↦ ln Φ(d + tₖ) on equal intervals from ``low`` to ``high``.
+
+    They interpolate at Chebyshev's points, which comes within a few percent of the smallest largest error.
+
+    Returns:
+        The coefficients of vᵐ, v from −1 to 1 in interval j, for node k: ``(terms, intervals, nodes)``, float64.
     """
-    count = round((_HIGH - _LOW) / _WIDTH)
-    centre = _LOW + _WIDTH * (torch.arange(count, dtype=torch.float64) + 0.5)
-    points = torch.cos(torch.pi * (torch.arange(_TERMS, dtype=torch.float64) + 0.5) / _TERMS)
+    width = (high - low) / intervals
+    centre = low + width * (torch.arange(intervals, dtype=torch.float64) + 0.5)
+    angles = torch.pi * (torch.arange(terms, dtype=torch.float64) + 0.5) / terms
     t = torch.tensor(nodes, dtype=torch.float64)
-    values = torch.special.log_ndtr(points[:, None, None] * (_WIDTH / 2) + centre[:, None] + t)
-    powers = points[:, None] ** torch.arange(_TERMS, dtype=torch.float64)
-    fitted = torch.linalg.solve(powers, values.flatten(1))
-    return fitted.unflatten(1, (count, len(nodes))).float()
+    values = torch.special.log_ndtr(angles.cos()[:, None, None] * (width / 2) + centre[:, None] + t)
+    degrees = torch.arange(terms, dtype=torch.float64)
+    series = torch.cos(degrees[:, None] * angles) * (2 / terms)  # values to a series of Chebyshev's polynomials
+    series[0] /= 2
+    powers = torch.zeros(terms, terms, dtype=torch.float64)
+    for k, unit in enumerate(np.eye(terms)):
+        powers[: k + 1, k] = torch.from_numpy(np.polynomial.chebyshev.cheb2poly(unit))
+    return torch.tensordot(powers @ series, values, 1)
 
 
 def binned(d: Tensor, log_w: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:

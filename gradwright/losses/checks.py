@@ -47,18 +47,20 @@ def checking(where: Where) -> Iterator[None]:
 
 def visible(*tensors: Tensor | None) -> bool:
     """Whether the values of these tensors may be looked at now."""
-    if torch.compiler.is_compiling() or _where == "never":
+    if _where == "never":
         return False
-    for tensor in tensors:
-        if tensor is None:
-            continue
-        if type(tensor) not in (Tensor, torch.nn.Parameter, torch.nn.Buffer) or tensor.is_meta:
-            return False  # a wrapper of a transform, a fake, a shard: its values are not here
-        if torch._C._functorch.is_functorch_wrapped_tensor(tensor):
-            return False
-        if not tensor.is_cpu and _where == "host":
-            return False
-    return True
+    given = [tensor for tensor in tensors if tensor is not None]
+    return all(map(real, given)) and (_where == "everywhere" or all(tensor.is_cpu for tensor in given))
+
+
+def real(tensor: Tensor) -> bool:
+    """Whether a tensor has values now: it is no wrapper of a transform, no fake, no shard, and nothing is traced."""
+    return (
+        not torch.compiler.is_compiling()
+        and type(tensor) in (Tensor, torch.nn.Parameter, torch.nn.Buffer)
+        and not tensor.is_meta
+        and not torch._C._functorch.is_functorch_wrapped_tensor(tensor)
+    )
 
 
 def first(wrong: Tensor) -> tuple[int, ...] | None:

@@ -9,14 +9,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from gradwright.losses import checks
+from gradwright.losses import checks, orthant_kernel
 from gradwright.losses.curve import index_terms, mixture
-from gradwright.losses.margins import margins
+from gradwright.losses.margins import conditions
 from gradwright.losses.orthant import log_orthant, orthant
 from gradwright.losses.reduction import Reduction, Terms, reduce
 from gradwright.losses.rows import Rows, rows
-
-_NO_CONDITION = 1e3
 
 
 def exact(
@@ -43,9 +41,11 @@ def exact(
     the authors divide it by a running mean of its norm (:class:`GradientNormalizer`). With Gumbel noise instead of
     Gauss's it would be :func:`soft_accuracy`.
 
+    On the CPU it runs as a compiled kernel, where there is a compiler, at two to three times the cost of cross-entropy.
+
     Args:
         logits: scores of C classes along ``dim``.
-        target: class indices, or probabilities q: then Σₖ qₖ (1 − Pₖ), for C times the time and memory.
+        target: class indices, or probabilities q: then Σₖ qₖ (1 − Pₖ), for C times the time.
         sigma: σ > 0, the standard deviation of the noise in units of the logits; 1.
         margin: r > 0 in the same units: a class that the label leads by more has no gradient. None: no margin. With it
             even a perfect classifier has a loss, 1 − E Φ(r / σ + t)^(C − 1).
@@ -53,7 +53,8 @@ def exact(
             small P is, in float64 and many times as slow.
         standardize: first subtract the mean and divide by the standard deviation of all logits that count (two numbers
             for the whole batch, on this rank), as the authors' code does, so that σ has a fixed meaning; False.
-        nodes: of the Gauss-Hermite rule; 128, with which P is within 1e-6 of the truth for 1,000 classes.
+        nodes: of the Gauss-Hermite rule; 128, with which P is within 2e-6 of the truth for 1,000 classes. Time and
+            memory hardly depend on it.
         weight, sample_weight, ignore_index, dim, reduction: as :func:`cross_entropy`.
 
     Raises:
@@ -79,18 +80,17 @@ def exact(
     batch = rows(logits, target, weight=weight, sample_weight=sample_weight, ignore_index=ignore_index, dim=dim)
     if standardize:
         batch = batch._replace(logits=_standardized(batch))
+    z = batch.logits
+    every = torch.arange(z.shape[-1], device=z.device)
+    labels = every.expand_as(z) if batch.label is None else batch.label.unsqueeze(-1)
+    if form == "log":
+        losses = -log_orthant(conditions(z, labels, sigma, margin))
+    elif orthant_kernel.serves(z):
+        losses = 1 - orthant_kernel.probability(z, labels, sigma, margin, nodes)
+    else:
+        losses = 1 - orthant(conditions(z, labels, sigma, margin), nodes)
     if batch.label is not None:
-        gap, own = margins(batch)
-    else:  # every class in turn is the label
-        z = batch.logits
-        gap = z.unsqueeze(-1) - z.unsqueeze(-2)
-        own = torch.eye(z.shape[-1], dtype=torch.bool, device=z.device).expand_as(gap)
-    if margin is not None:
-        gap = gap.clamp(max=margin)
-    d = torch.where(own, _NO_CONDITION, gap / sigma)
-    losses = -log_orthant(d) if form == "log" else 1 - orthant(d, nodes)
-    if batch.label is not None:
-        return reduce(index_terms(losses, batch), reduction)
+        return reduce(index_terms(losses.squeeze(-1), batch), reduction)
     assert batch.soft is not None, "a target is an index or soft"
     return reduce(Terms(mixture(batch.soft, losses, batch), batch.weight), reduction)
 

@@ -31,3 +31,25 @@ def margins(batch: Rows) -> tuple[Tensor, Tensor]:
     assert batch.label is not None, "the target is an index"
     own = torch.arange(batch.logits.shape[-1], device=batch.logits.device) == batch.label.unsqueeze(-1)
     return batch.logits.gather(-1, batch.label.unsqueeze(-1)) - batch.logits, own
+
+
+_NO_CONDITION = 1e3
+"""A margin, in units of the noise, that no noise undoes."""
+
+
+def conditions(logits: Tensor, labels: Tensor, sigma: float, margin: float | None) -> Tensor:
+    """dᵢ = min(z_y − zᵢ, r) / σ for several labels y of a row, and a number beyond all noise at i = y.
+
+    Args:
+        logits: z, ``(..., C)``.
+        labels: ``(..., L)``.
+        sigma, margin: σ and r; None: no margin.
+
+    Returns:
+        ``(..., L, C)``.
+    """
+    gap = logits.gather(-1, labels).unsqueeze(-1) - logits.unsqueeze(-2)
+    if margin is not None:
+        gap = gap.clamp(max=margin)
+    own = torch.arange(logits.shape[-1], device=logits.device) == labels.unsqueeze(-1)
+    return torch.where(own, _NO_CONDITION, gap / sigma)

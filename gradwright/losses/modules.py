@@ -8,13 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from gradwright.losses.accuracy import (
-    pairwise_cubic,
-    pairwise_mixture,
-    pairwise_sigmoid,
-    soft_accuracy,
-    top_margin,
-)
+from gradwright.losses.accuracy import soft_accuracy, top_margin
 from gradwright.losses.cross_entropy import cross_entropy, normalized_cross_entropy
 from gradwright.losses.emo import emo
 from gradwright.losses.exact import exact
@@ -23,6 +17,7 @@ from gradwright.losses.gce import gce
 from gradwright.losses.joint import joint_cross_entropy
 from gradwright.losses.logit_norm import logit_norm
 from gradwright.losses.multilabel import multilabel_cross_entropy, sparse_multilabel_cross_entropy
+from gradwright.losses.pairwise import pairwise_cubic, pairwise_mixture, pairwise_sigmoid
 from gradwright.losses.poly import poly1
 from gradwright.losses.sce import sce
 from gradwright.losses.soft_f1 import soft_f1

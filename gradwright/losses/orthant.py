@@ -37,8 +37,18 @@ def _gauss_hermite(nodes: int, dtype: torch.dtype) -> tuple[tuple[float, ...], t
     """Nodes far out, whose weights together do not reach the rounding of ``dtype``, are left out, most of 128 in
     float32: a probability is at most 1, so this is all they could change.
     """
-    t, w = np.polynomial.hermite_e.hermegauss(nodes)
-    w = w / math.sqrt(2 * math.pi)
+    # nodes are eigenvalues of the matrix by which t multiplies the orthonormal polynomials; a weight is 1 / Σ pₖ(t)².
+    # numpy's own rule overflows above some 350 nodes
+    roots = np.sqrt(np.arange(1.0, nodes))
+    t = np.linalg.eigvalsh(np.diag(roots, -1))  # the lower triangle is enough
+    t = (t - t[::-1]) / 2
+    before, here = np.zeros_like(t), np.ones_like(t)
+    squares = here.copy()
+    with np.errstate(over="ignore", invalid="ignore"):  # far out the sum is infinite and the weight 0
+        for k, root in enumerate(roots):
+            before, here = here, (t * here - (roots[k - 1] if k else 0.0) * before) / root
+            squares += here * here
+    w = 1 / np.where(np.isnan(squares), np.inf, squares)
     order = np.argsort(w)
     keep = np.ones(nodes, bool)
     keep[order[np.cumsum(w[order]) < 0.02 * torch.finfo(dtype).eps]] = False

@@ -1,4 +1,4 @@
-"""Reducers: robust stand-ins for the mean of a batch's losses.
+"""Reducers by rank: robust stand-ins for the mean of a batch's losses.
 
 A reducer is a value that takes losses and weights, both flat, and gives one number. Its gradient is one share for each
 sample, and shares sum to 1, so that a learning rate means the same as with the mean. Ranks are measured in shares of
@@ -40,7 +40,7 @@ def _ranked(losses: Tensor, weight: Tensor) -> _Ranked:
     return _Ranked(ordered, share, share.cumsum(0) - share / 2)
 
 
-def _average(losses: Tensor, kernel: Tensor) -> Tensor:
+def average(losses: Tensor, kernel: Tensor) -> Tensor:
     """Σ κ x / Σ κ with κ held constant; 0 if there is nothing to average."""
     kernel = kernel.detach()
     total = kernel.sum()
@@ -91,7 +91,7 @@ class SoftMedian:
             kernel = torch.where(distance < reach, share, 0.0)
         # at the very ends of the ranks a kernel may catch nothing; then the nearest samples stand in
         nearest = torch.where(distance <= distance.min() * (1 + 1e-6), share, 0.0)
-        return _average(x, torch.where(kernel.sum() > 0, kernel, nearest))
+        return average(x, torch.where(kernel.sum() > 0, kernel, nearest))
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class TrimmedMean:
 
     def __call__(self, losses: Tensor, weight: Tensor) -> Tensor:
         x, share, rank = _ranked(losses, weight)
-        return _average(x, overlap(rank - share / 2, rank + share / 2, self.low, 1 - self.high))
+        return average(x, overlap(rank - share / 2, rank + share / 2, self.low, 1 - self.high))
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ class HarrellDavis:
         n = 1 / torch.where(square == 0, 1.0, square)
         edges = torch.cat([rank - share / 2, (rank + share / 2)[-1:]]).double()
         mass = _beta_cdf(edges, (n + 1) * self.q, (n + 1) * (1 - self.q)).diff()
-        return _average(x, mass.clamp(min=0.0).to(x.dtype))
+        return average(x, mass.clamp(min=0.0).to(x.dtype))
 
 
 def _beta_cdf(x: Tensor, a: Tensor, b: Tensor, points: int = 4096) -> Tensor:
@@ -184,83 +184,3 @@ def _beta_cdf(x: Tensor, a: Tensor, b: Tensor, points: int = 4096) -> Tensor:
     below = mass[left.long()]
     part = place - left
     return (below + part * (mass[left.long() + 1] - below)) / mass[-1]
-
-
-@dataclass(frozen=True)
-class HuberMean:
-    """The value m that minimises Σ wᵢ √((xᵢ − m)² + δ²): a mean within δ of the middle, a median beyond.
-
-    Its gradient is exact, by the implicit function theorem: shares ∝ wᵢ δ² / ((xᵢ − m)² + δ²)^{3/2}.
-
-    Args:
-        delta: δ > 0, in multiples of the spread of the batch (1.48 times the median distance from the median, which is
-            the standard deviation of a normal distribution); 1. The spread is held constant.
-        iterations: steps of the fixed point for m, which is a weighted mean each time; 30.
-
-    >>> HuberMean()(torch.tensor([1.0, 2.0, 3.0, 100.0]), torch.ones(4)) < 5
-    tensor(True)
-    """
-
-    delta: float = 1.0
-    iterations: int = 30
-
-    def __post_init__(self) -> None:
-        checks.number("delta", self.delta, 0.0, math.inf, open_low=True)
-        if self.iterations < 1:
-            raise ValueError(f"iterations={self.iterations} must be at least 1")
-
-    def __call__(self, losses: Tensor, weight: Tensor) -> Tensor:
-        if losses.numel() == 0:
-            return losses.sum()
-        weight = weight.to(losses.dtype)
-        x = torch.where(weight > 0, losses, 0.0)
-        middle = SoftMedian(1e-9)
-        fixed = x.detach()
-        m = middle(fixed, weight)
-        spread = 1.4826 * middle((fixed - m).abs(), weight)
-        delta = self.delta * spread
-        for _ in range(self.iterations):
-            m = _average(fixed, self._pull(fixed, m, delta, weight, 0.5))
-        # x held at its value: m is constant, the shares carry the gradient
-        share = self._pull(fixed, m, delta, weight, 1.5)
-        total = share.sum()
-        share = share / torch.where(total == 0, 1.0, total)
-        return m + (share * (x - fixed)).sum()
-
-    @staticmethod
-    def _pull(x: Tensor, m: Tensor, delta: Tensor, weight: Tensor, power: float) -> Tensor:
-        """w (δ² / ((x − m)² + δ²))^power; where there is no spread, the samples that sit at m."""
-        square = delta**2
-        ratio = square / torch.where(square == 0, 1.0, (x - m) ** 2 + square)
-        return weight * torch.where(square == 0, (x == m).to(x.dtype), ratio**power)
-
-
-@dataclass(frozen=True)
-class MedianOfMeans:
-    """The median of the means of k groups: near the mean in what it aims at, yet safe from fewer than k / 2 outliers.
-
-    Groups are dealt in turn, sample i to group i mod k; batches come shuffled.
-
-    Args:
-        groups: k ≥ 1; 5. More than there are samples are not used.
-
-    >>> MedianOfMeans(2)(torch.tensor([1.0, 2.0, 3.0, 4.0]), torch.ones(4))
-    tensor(2.5000)
-    """
-
-    groups: int = 5
-
-    def __post_init__(self) -> None:
-        if self.groups < 1:
-            raise ValueError(f"groups={self.groups} must be at least 1")
-
-    def __call__(self, losses: Tensor, weight: Tensor) -> Tensor:
-        if losses.numel() == 0:
-            return losses.sum()
-        k = min(self.groups, losses.numel())
-        group = torch.arange(losses.numel(), device=losses.device) % k
-        one = (group == torch.arange(k, device=losses.device).unsqueeze(-1)).to(losses.dtype) * weight
-        total = one.sum(-1)
-        held = torch.where(weight > 0, losses, 0.0)
-        means = one @ held / torch.where(total == 0, 1.0, total)
-        return SoftMedian(1e-9)(means, (total > 0).to(losses.dtype))

@@ -105,3 +105,6 @@ LOSSES: dict[str, Entry] = {
 >>> LOSSES["gce"].weight(torch.tensor([0.25, 1.0]), q=0.5)
 tensor([0.5000, 1.0000])
 """
+
+SHORT = {"ce": "cross_entropy", "nce": "normalized_cross_entropy"}
+"""Shorter names, for what is typed."""

@@ -21,10 +21,10 @@ from gradwright.losses import (
     TrimmedMean,
 )
 from gradwright.losses.modules import settings_of
+from gradwright.losses.table import SHORT
 from gradwright.study.criteria import Loss, at
 from gradwright.study.names import unknown
 
-SHORT = {"ce": "cross_entropy", "nce": "normalized_cross_entropy"}
 REDUCERS = {kind.__name__: kind for kind in (HarrellDavis, HuberMean, MedianOfMeans, SoftMedian, TopMean, TrimmedMean)}
 THE_TASKS_OWN = ("dim", "ignore_index")  # settings that follow from the data
 

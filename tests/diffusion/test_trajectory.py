@@ -12,6 +12,7 @@ from gradwright.diffusion import (
     ddim_trajectory,
     even_trajectory,
     optimal_trajectory,
+    power_trajectory,
     shortest_path,
     step_costs,
     trajectory_cost,
@@ -42,6 +43,22 @@ def test_the_usual_spacings():
     assert ddim_trajectory(1000, 10) == [1, 101, 201, 301, 401, 501, 601, 701, 801, 901]
     assert ddim_trajectory(1000, 10, quadratic=True) == [1, 10, 40, 89, 159, 247, 356, 484, 633, 801]
     assert even_trajectory(7, 7) == [1, 2, 3, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize("steps", [10, 37, 1000])
+@pytest.mark.parametrize("power", [1, 2, 3, 7.5])
+def test_power_spacing(steps, power):
+    """The share of the way left to noise falls evenly in its p-th power; where times are too dense, each is taken."""
+    for length in (2, 5, 9, steps // 2, steps - 1, steps):
+        path = power_trajectory(steps, length, power)
+        assert len(path) == length
+        assert (path[0], path[-1]) == (1, steps)
+        wanted = 1 + (steps - 1) * (1 - np.linspace(1, 0, length) ** (1 / power))
+        for before, time, ideal in zip([0, *path], path, wanted):
+            assert time > before
+            assert abs(time - ideal) <= 0.5 + 1e-9 or (time == before + 1 and time > ideal)
+    assert power_trajectory(steps, 6, 1) == even_trajectory(steps, 6)
+    assert power_trajectory(1000, 10, 2) == [1, 58, 119, 184, 255, 334, 423, 529, 667, 1000]
 
 
 @pytest.mark.parametrize(
@@ -115,6 +132,7 @@ def test_a_point_mass_has_no_preference_and_a_broken_curve_is_refused():
     ("call", "message"),
     [
         (lambda: even_trajectory(10, 1), "length must lie in 2 ... 10"),
+        (lambda: power_trajectory(10, 4, 0.5), "power must be at least 1"),
         (lambda: even_trajectory(10, 11), "got 11"),
         (lambda: ddim_trajectory(10, 9, quadratic=True), "times occur twice"),
         (lambda: as_trajectory([2, 10], 10), "must start at time 1.*starts at 2"),

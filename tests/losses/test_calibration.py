@@ -93,6 +93,67 @@ def test_brier_decomposition():
     assert rest.abs() > 1e-6
 
 
+def _rank(rank, folder):
+    """Gather this rank's batches, one of three ranks has none, and leave what all ranks together give."""
+    torch.set_num_threads(1)
+    store = torch.distributed.FileStore(f"{folder}/store", 3)
+    torch.distributed.init_process_group("gloo", store=store, rank=rank, world_size=3)
+    try:
+        found = []
+        for metric in _metrics():
+            for z, y, w in _batches()[slice(*((0, 1), (1, 3), (3, 3))[rank])]:
+                metric.update(z, y, logits=True, sample_weight=w)
+            found.append(metric.sync().compute())
+            with pytest.raises(RuntimeError, match="reset"):
+                metric.sync()
+            metric.reset()
+            assert metric.sync().compute().isnan()
+        torch.save(found, f"{folder}/{rank}.pt")
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def _batches():
+    generator = torch.Generator().manual_seed(3)
+    return [
+        (torch.randn(n, 5, generator=generator), torch.arange(n) % 5, torch.rand(n, generator=generator))
+        for n in (30, 7, 19)
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not torch.distributed.is_available() or not torch.distributed.is_gloo_available(),
+    reason="torch was built without gloo",
+)
+def test_ranks_together_are_one_pass(tmp_path):
+    torch.multiprocessing.spawn(_rank, args=(str(tmp_path),), nprocs=3)
+    ranks = [torch.load(tmp_path / f"{rank}.pt") for rank in range(3)]
+    for which, metric in enumerate(_metrics()):
+        for z, y, w in _batches():
+            metric.update(z, y, logits=True, sample_weight=w)
+        assert ranks[0][which] == ranks[1][which] == ranks[2][which]
+        torch.testing.assert_close(ranks[0][which], metric.compute(), rtol=1e-13, atol=1e-15)
+
+
+def test_ranks_are_not_counted_twice(monkeypatch):
+    metric, other = CalibrationError(5).update(P, Y), CalibrationError(5).update(P.flip(0), Y)
+    whole = CalibrationError(5).update(P, Y).update(P.flip(0), Y).compute()
+    assert metric.sync() is metric  # one process: nothing to merge, as often as one likes
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda group=None: 2)
+
+    def gather(found, mine, group=None):
+        found[:] = [mine, other.state]
+
+    monkeypatch.setattr(torch.distributed, "all_gather_object", gather)
+    assert metric.sync().compute() == whole
+    with pytest.raises(RuntimeError, match=r"reset\(\)"):
+        metric.sync()
+    metric.reset()
+    assert metric.update(P, Y).sync().compute() == whole
+
+
 def _metrics():
     return [
         CalibrationError(7),
@@ -125,6 +186,7 @@ def test_shards_in_any_order_are_one_pass(which):
     plain = _metrics()[which].update(z[kept], y[kept], logits=True, sample_weight=w[kept]).compute()
     torch.testing.assert_close(plain, whole)
     assert _metrics()[which].compute().isnan()
+    assert all(part.isnan() for part in Brier().decompose())
     with pytest.raises(TypeError, match="merged"):
         _metrics()[which].merge(_metrics()[4 if which != 4 else 0])
 
@@ -250,6 +312,7 @@ def test_reliability_and_its_picture():
     assert found.accuracy[~some].isnan().all()
     axes = reliability_diagram(found, label="model")
     assert axes.get_xlabel() == "confidence"
+    assert not axes.collections[-1].get_clip_on(), "a dot at 0 or at 1 is cut in half"
     classes = CalibrationError(10, kind="classwise").update(P, Y).reliability()
     with pytest.raises(ValueError, match="one at a time"):
         reliability_diagram(classes)

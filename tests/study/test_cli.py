@@ -4,6 +4,7 @@ import sys
 import pytest
 
 from gradwright import cli
+from gradwright.losses import LOSSES
 from gradwright.study import Study
 
 SMALL = ["--task", "digits-mlp", "--optimizers", "torch:AdamW,torch:SGD", "--seeds", "1", "--budget", "6"]
@@ -36,6 +37,30 @@ def test_compare_losses_takes_one_optimizer_unless_told_otherwise(monkeypatch, c
     study = Study.from_json((tmp_path / "results.json").read_text())
     assert [(run.optimizer, run.loss) for run in study.runs] == [("AdamW", "ce"), ("AdamW", "gce(q=0.3)")]
     assert study.tasks[0].metric.name == "accuracy"
+
+
+def test_losses_are_listed_and_explained(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "200")
+    code, out, _ = call(monkeypatch, capsys, "list")
+    assert code == 0
+    for name in ("AdamW", *LOSSES):
+        assert f"\n{name} " in out, f"{name} is not in the list"
+    code, out, _ = call(monkeypatch, capsys, "list", "--losses")
+    assert code == 0
+    assert "AdamW" not in out
+    assert all(f"\n{name} " in out for name in LOSSES)
+    assert "sceptical" in out
+    code, out, _ = call(monkeypatch, capsys, "list", "--losses", "--fused")
+    assert code == 2
+    for name, entry in LOSSES.items():
+        code, out, _ = call(monkeypatch, capsys, "explain", name)
+        assert code == 0
+        assert out.startswith(name)
+        assert f"gradwright.losses.{entry.module.__name__}(" in out
+        assert ("W(p)  " in out) == (entry.curve is not None)
+    assert "-ln" in call(monkeypatch, capsys, "explain", "ce")[1].replace("−", "-")
+    code, _, err = call(monkeypatch, capsys, "explain", "gce", "--latex")
+    assert (code, "leave it out" in err) == (2, True)
 
 
 @pytest.mark.parametrize(
