@@ -12,7 +12,11 @@ from gradwright.solvers import minimize
 from gradwright.solvers.constrained import SQP, AugmentedLagrangian, Constraint
 from hock_schittkowski.problems import Problem
 
-FAR = 1e19
+ITERATIONS = 1000
+"""Of any entrant on one problem."""
+
+SECONDS = 300.0
+"""Of one of our runs: far above what any of them needs, so that the load of the machine decides nothing."""
 
 
 class Counted:
@@ -47,7 +51,8 @@ def ours(method, **options):
             chosen,
             jac=lambda x: torch.from_numpy(problem.slope(x.numpy())),
             bounds=(torch.from_numpy(problem.lower.copy()), torch.from_numpy(problem.upper.copy())),
-            max_seconds=20.0,
+            maxiter=ITERATIONS,
+            max_seconds=SECONDS,
             **second,
         )
         return result.x.numpy(), result.success, result.status.name, result.nit
@@ -73,7 +78,7 @@ def slsqp(problem: Problem, counted: Counted):
         method="SLSQP",
         bounds=scipy.optimize.Bounds(problem.lower, problem.upper),
         constraints=parts,
-        options={"maxiter": 1000, "ftol": 1e-12},
+        options={"maxiter": ITERATIONS, "ftol": 1e-12},
     )
     return found.x, bool(found.success), str(found.message)[:40], int(found.nit)
 
@@ -133,7 +138,7 @@ def ipopt(problem: Problem, counted: Counted):
         "no_nlp_grad": True,
         "calc_lam_p": False,
         "print_time": False,
-        "ipopt": {"print_level": 0, "sb": "yes", "max_iter": 1000},
+        "ipopt": {"print_level": 0, "sb": "yes", "max_iter": ITERATIONS},
     }
     solver = casadi.nlpsol("s", "ipopt", {"x": x, "f": f(x), "g": g(x)}, options)
     high = np.full(k, np.inf)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import sys
+import tempfile
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,6 +43,12 @@ class Problem:
     lower: np.ndarray
     upper: np.ndarray
 
+    def warm(self) -> None:
+        """Compile every function, so that no entrant pays for it."""
+        for function in (self.value, self.slope, self.hessian, self.constraints, self.jacobian):
+            function(self.x0)
+        self.curvature(self.x0, np.zeros(self.rows))
+
     def violation(self, x: np.ndarray) -> float:
         """The largest violation of a constraint or bound."""
         c = self.constraints(x)
@@ -68,6 +75,9 @@ def load(name: str) -> Problem:
     import jax.numpy as jnp
 
     jax.config.update("jax_enable_x64", True)
+    jax.config.update(
+        "jax_compilation_cache_dir", str(Path(tempfile.gettempdir(), "hock_schittkowski"))
+    )  # HS105: minutes
     root = _root()
     for package, path in _packages(root):
         if package not in sys.modules:

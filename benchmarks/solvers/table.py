@@ -28,10 +28,11 @@ def solved(run: dict[str, Any], best: dict[str, float]) -> bool:
     return run["value"] <= target + TOLERANCE[run["dtype"]] * max(1.0, abs(target))
 
 
-def summary(runs: list[dict[str, Any]], best: dict[str, float]) -> list[dict[str, Any]]:
-    """One row per entrant and dtype."""
+def summary(runs: list[dict[str, Any]], best: dict[str, float], entrants: list[str]) -> list[dict[str, Any]]:
+    """One row per dtype and entrant that ran."""
     rows = []
-    for key in dict.fromkeys((run["dtype"], run["entrant"]) for run in runs):
+    there = {(run["dtype"], run["entrant"]) for run in runs}
+    for key in [(dtype, name) for dtype in TOLERANCE for name in entrants if (dtype, name) in there]:
         mine = [run for run in runs if (run["dtype"], run["entrant"]) == key]
         won = [run for run in mine if solved(run, best)]
         work = [run["evaluations"] + run["products"] for run in won]

@@ -13,6 +13,7 @@ H may be replaced by any matrix below it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,9 @@ from scipy import linalg
 
 from .kernels import block_size, blocks
 from .objective import Objective
+
+QUICK = 0.6
+"""λ ρ up to which the first estimate of ρ does: there it costs 3/10 of the bound, and a better one a pass over X."""
 
 
 @dataclass
@@ -32,28 +36,54 @@ class Factor:
     damping: float
 
     @classmethod
-    def of(cls, H: ndarray, least: float = 0.0) -> Factor:
-        """Factor H with the smallest damping that works, ``least`` or more."""
+    def of(cls, H: ndarray, least: float = 0.0, dtype: type = np.float64) -> Factor:
+        """Factor H in ``dtype`` with the smallest damping that works, ``least`` or more."""
         diagonal = np.diag(H)
         scale = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-        C = H / scale[:, None] / scale
-        C[np.diag_indices_from(C)] = 1.0
+        # in column order LAPACK works in place; H is symmetric, so that nothing else changes
+        C = np.empty(H.shape, dtype, order="F")
         damping = least
         while True:
+            np.divide(H, scale[:, None], out=C.T, casting="same_kind")
+            C /= scale[:, None].astype(dtype)
+            C[np.diag_indices_from(C)] = 1.0 + damping
             try:
-                damped = C.copy()
-                damped[np.diag_indices_from(C)] += damping
-                return cls(linalg.cholesky(damped, lower=True, check_finite=False), scale, damping)
+                root = linalg.cholesky(C, lower=True, overwrite_a=True, check_finite=False)
+                return cls(root, scale, damping)
             except linalg.LinAlgError:
-                damping = max(1e-14, damping * 100)
+                damping = max(0.1 * float(np.finfo(dtype).eps) ** 0.85, damping * 100)
 
     def solve(self, g: ndarray) -> ndarray:
         """H⁻¹ g for a vector or the columns of a matrix."""
-        column = self.scale if g.ndim == 1 else self.scale[:, None]
-        return linalg.cho_solve((self.root, True), g / column, check_finite=False) / column
+        if g.ndim == 2:
+            column = self.scale[:, None]
+            return linalg.cho_solve((self.root, True), g / column, check_finite=False) / column
+        # a solve for one vector only reads the factor; cho_solve would copy it
+        trsv = linalg.get_blas_funcs("trsv", (self.root,))
+        half = trsv(self.root, (g / self.scale).astype(self.root.dtype), lower=1, overwrite_x=1)
+        return trsv(self.root, half, lower=1, trans=1, overwrite_x=1) / self.scale
 
     def inverse(self) -> ndarray:
-        return self.solve(np.eye(len(self.scale)))
+        potri = linalg.get_lapack_funcs("potri", (self.root,))
+        lower, _ = potri(self.root, lower=1)
+        out = np.tril(lower) / self.scale[:, None] / self.scale
+        return out + np.tril(out, -1).T
+
+
+def below(gram: Callable[[type], ndarray], objective: Objective, damping: float = 0.0) -> Factor:
+    """A factor of a matrix at most the Gram matrix that ``gram`` answers for a type of its products.
+
+    A sum of m products in float32 is off by at most m ulps of the sum of their absolute values, so a Gram matrix of
+    unit diagonal by that in every entry. Less p times as much on its diagonal it is below the true one; where it is
+    still positive definite then, the work is half.
+    """
+    m = max(64, 2**16 // max(objective.data.d, 1))
+    off = 2.0 * (objective.p + 1) * (m + 4) * float(np.finfo(np.float32).eps)
+    if damping == 0 and objective.data.dtype == np.float32 and objective.rows * objective.p**2 >= 1e7 and off < 0.1:
+        factor = Factor.of(gram(np.float32), -off)
+        if factor.damping < 0:
+            return factor
+    return Factor.of(gram(np.float64), damping)
 
 
 def exponential(decrement: float, rho: float, most: float = 1.0) -> float:
@@ -81,14 +111,17 @@ def dense(objective: Objective, value: float, g: ndarray, factor: Factor) -> flo
     rest = fallback(objective, value, g)
     decrement = float(flat @ factor.solve(flat))
     if objective.loss.shape == "quadratic":
-        return min(rest, 0.5 * decrement * (1.0 + factor.damping))
+        return min(rest, 0.5 * decrement * (1.0 + max(factor.damping, 0.0)))
     if 0.5 * decrement > rest:
         return rest
     if objective.loss.shape == "exponential":
-        quick = exponential(decrement, spread(objective, factor, quick=True), most=0.1)
-        if np.isfinite(quick):
-            return min(rest, quick)
-        return min(rest, exponential(decrement, spread(objective, factor)))
+        shape = ellipsoid(objective, factor)
+        # the extremes of the columns alone give a larger ρ, which is often good enough
+        quick = float(np.linalg.norm(shape, 2) * np.sqrt(objective.extent()))
+        bound = exponential(decrement, quick, QUICK)
+        if not np.isfinite(bound):
+            bound = exponential(decrement, float(np.sqrt(objective.largest_rows(shape))))
+        return min(rest, bound)
     reach = 3.0 * np.sqrt(max(decrement, 0.0)) * spread(objective, factor)
     for _ in range(3):
         kept = Factor.of(objective.hessian(least=max(reach, 1e-300)))
@@ -102,11 +135,13 @@ def dense(objective: Objective, value: float, g: ndarray, factor: Factor) -> flo
     return rest
 
 
-def spread(objective: Objective, factor: Factor, quick: bool = False) -> float:
-    """ρ: the largest change of a row's prediction (for softmax, of a difference of two) over the length of the step.
+def spread(objective: Objective, factor: Factor) -> float:
+    """ρ: the largest change of a row's prediction (for softmax, of a difference of two) over the length of the step."""
+    return float(np.sqrt(objective.largest_rows(ellipsoid(objective, factor))))
 
-    ``quick`` answers a larger number, from the extremes of the columns alone.
-    """
+
+def ellipsoid(objective: Objective, factor: Factor) -> ndarray:
+    """L (p, p), so that no prediction of a row x changes by more than ‖L x‖ for a step of length 1."""
     p, K = objective.p, objective.K
     inverse = factor.inverse()
     if K == 1:
@@ -116,9 +151,7 @@ def spread(objective: Objective, factor: Factor, quick: bool = False) -> float:
         cut = inverse.reshape(K, p, K, p)
         B = 2.0 * (np.einsum("kakb->ab", cut) - cut.sum((0, 2)) / K)
     values, vectors = np.linalg.eigh(0.5 * (B + B.T))
-    if quick:
-        return float(np.sqrt(max(values[-1], 0.0) * objective.extent()))
-    return float(np.sqrt(objective.largest_rows((vectors * np.sqrt(np.maximum(values, 0.0))).T)))
+    return (vectors * np.sqrt(np.maximum(values, 0.0))).T
 
 
 @dataclass
@@ -147,16 +180,16 @@ class Floor:
     @classmethod
     def of(cls, objective: Objective, whole: bool) -> Floor:
         """The floor at the predictions Z: from every row's products, or for wide data."""
-        data, double = objective.data, 2.0 if objective.K > 1 else 1.0
+        double = 2.0 if objective.K > 1 else 1.0
         if not whole:
             return cls._wide(objective, double)
-        H = np.zeros((objective.p, objective.p))
-        for at, rows in data.dense_blocks():
-            x = objective.standard(rows) * np.sqrt(lowest(objective, at))[:, None]
-            H += x.T @ x
-        H = data.sum(H)
-        H[np.diag_indices_from(H)] += objective.ridge[:, 0]
-        factor = Factor.of(H)
+
+        def gram(dtype: type) -> ndarray:
+            H = objective.gram(lambda at: lowest(objective, at), dtype)
+            H[np.diag_indices_from(H)] += objective.ridge[:, 0]
+            return H
+
+        factor = below(gram, objective)
         if factor.damping > 1e-9:
             return cls._wide(objective, double)
         root = linalg.solve_triangular(factor.root, np.diag(1.0 / factor.scale), lower=True)
@@ -165,7 +198,7 @@ class Floor:
 
     def bound(self, objective: Objective, decrement: float) -> float:
         """The bound for exponential losses: from the quick ρ if that is good, else from every row."""
-        quick = exponential(decrement, self.rho, most=0.1)
+        quick = exponential(decrement, self.rho, QUICK)
         if np.isfinite(quick) or self.factor is None:
             return quick if np.isfinite(quick) else exponential(decrement, self.rho)
         double = 2.0 if objective.K > 1 else 1.0
@@ -181,7 +214,8 @@ class Floor:
             return nothing
         mean, weight = np.zeros(d), 0.0
         if objective.intercept:
-            rows, total = objective.collect(lowest(objective, slice(0, data.n))[:, None])
+            lows = np.concatenate([lowest(objective, at) for at in blocks(data.n, 4096)])
+            rows, total = objective.collect(lows[:, None])
             weight = float(total[0])
             if not weight > 0:
                 return nothing
@@ -203,9 +237,15 @@ class Floor:
 def _largest_row(X, sparse: bool, inverse: ndarray) -> float:
     """The largest Σⱼ xⱼ² inverseⱼ of the rows."""
     if sparse:
-        squares = X.data.astype(np.float64) ** 2 * inverse[X.indices]
-        starts = X.indptr[:-1][np.diff(X.indptr) > 0]
-        return float(np.add.reduceat(squares, starts).max(initial=0.0)) if len(starts) else 0.0
+        largest, size = 0.0, max(1, 2**17 * X.shape[0] // max(X.nnz, 1))
+        for part in blocks(X.shape[0], size):
+            low, high = X.indptr[part.start], X.indptr[part.stop]
+            squares = np.square(X.data[low:high], dtype=np.float64) * inverse[X.indices[low:high]]
+            ends = X.indptr[part.start : part.stop + 1] - low
+            starts = ends[:-1][np.diff(ends) > 0]
+            if len(starts):
+                largest = max(largest, float(np.add.reduceat(squares, starts).max()))
+        return largest
     parts = (X[at] for at in blocks(X.shape[0], block_size(X.shape[1])))
     return max(float((np.square(part, dtype=np.float64) @ inverse).max(initial=0.0)) for part in parts)
 

@@ -79,14 +79,12 @@ class LogisticRegression(Classifier):
         min  C Σᵢ wᵢ ℓ(xᵢ W + b, yᵢ) + l1_ratio ‖W‖₁ + (1 − l1_ratio) ½ ‖W‖²
 
     as in scikit-learn; wᵢ is ``sample_weight`` times ``class_weight``, so multiplying all weights by k is the same as
-    C k.
-    ``result_.objective`` is this divided by C Σ wᵢ: mean loss plus penalty.
+    C k. ``result_.objective`` is this divided by C Σ wᵢ: mean loss plus penalty.
 
     Coming from cuML's QN: ``C`` = 1 / (l1_strength + l2_strength) with ``penalty_normalized=True``, ``l1_ratio`` =
     l1_strength / (l1_strength + l2_strength); ``tol`` here bounds the relative objective gap, ``delta``,
     ``linesearch_max_iter`` and ``lbfgs_memory`` have no counterpart since the solver chooses for itself. Weights count
-    in
-    softmax too, unlike there.
+    in softmax too, unlike there.
 
     Args:
         C: inverse strength of the penalty, above 0; infinity for none. Default 1.

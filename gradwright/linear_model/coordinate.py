@@ -149,15 +149,14 @@ def descend(columns, h, s, g, ridge, l1, theta, first, gamma, sweeps: int, tol: 
         own = h[at] if s is None else (h[at] * (1.0 - h[at])) * s[at][:, None]
         bend[j] = (x * x) @ own + ridge[j]
     library = None
-    mode = kernels._mode[-1]
-    if mode == "compiled" or (mode == "auto" and columns.x.size * K >= WORTH_COMPILING):
+    if kernels.chosen() == "compiled" or (kernels.chosen() == "auto" and columns.x.size * K >= WORTH_COMPILING):
         try:
             library = build.load(SOURCE)
         except build.NoCompiler:
             library = None
     if library is None:
         return delta, _plain(columns, h, s, g, ridge, l1, bend, theta, delta, z, mean, first, gamma, sweeps, tol)
-    at, whole = kernels._at, ctypes.c_int64
+    at, whole = kernels.address, ctypes.c_int64
     h, g = np.ascontiguousarray(h, np.float64), np.ascontiguousarray(g)
     kept = (ridge, l1, bend, theta, delta, z, mean)
     done = library.descend(

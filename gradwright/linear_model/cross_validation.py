@@ -65,8 +65,7 @@ class LogisticRegressionCV(LogisticRegression):
     """Logistic regression whose C, and optionally l1_ratio, is chosen by cross-validation.
 
     Every fit of every fold is brought to ``tol``, so that the choice does not depend on where a solver gave up. Folds
-    are
-    weights of zero, not copies of X.
+    are weights of zero, not copies of X.
 
     Args:
         Cs: a number of values from 1e-4 to 1e4, or the values. Default 10.

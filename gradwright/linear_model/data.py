@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,7 @@ class Data:
     nnz: int
     sparse: bool = False
     reduce: Callable[[ndarray], ndarray] | None = None
+    _extremes: tuple[ndarray, ndarray] | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, X: Any, reduce: Callable[[ndarray], ndarray] | None = None) -> Data:
@@ -70,12 +71,28 @@ class Data:
             total, G, gb = float(packed[0]), packed[1 : 1 + G.size].reshape(G.shape), packed[1 + G.size :]
         return total, G, gb
 
-    def dense_blocks(self) -> Iterator[tuple[slice, ndarray]]:
-        """Blocks of rows as arrays of X's own type, with their place."""
+    def dense_blocks(self, size: int | None = None) -> Iterator[tuple[slice, ndarray]]:
+        """Blocks of rows as arrays of X's own type, with their place; copies of one in double stay in the cache."""
+        size = max(64, 2**16 // max(self.d, 1)) if size is None else size
         for at, X in self.slices():
-            for part in kernels.blocks(X.shape[0], kernels.block_size(self.d)):
+            for part in kernels.blocks(X.shape[0], size):
                 rows = X[part].toarray() if self.sparse else X[part]
                 yield slice(at.start + part.start, at.start + part.stop), np.asarray(rows)
+
+    def extremes(self) -> tuple[ndarray, ndarray]:
+        """The least and the largest value of each column here, (d,) each; found once."""
+        if self._extremes is None:
+            low, high = np.full(self.d, np.inf), np.full(self.d, -np.inf)
+            for _, rows in self.dense_blocks():
+                low, high = np.minimum(low, rows.min(0)), np.maximum(high, rows.max(0))
+            self._extremes = low, high
+        return self._extremes
+
+    def entries(self) -> Iterator[tuple[ndarray, ndarray]]:
+        """Columns and values, in double, of the entries of sparse X, some at a time."""
+        for _, X in self.slices():
+            for part in kernels.blocks(len(X.data), 2**17):
+                yield X.indices[part], X.data[part].astype(np.float64)
 
     def sample(self) -> tuple[ndarray, ndarray]:
         """Evenly spread rows, dense, with their places."""
@@ -92,16 +109,15 @@ class Data:
         """A shift and a power of two near the spread of each column; exact for sparse data, else from a sample."""
         count, first, second, peak = 0.0, np.zeros(self.d), np.zeros(self.d), np.zeros(self.d)
         if self.sparse:
-            for _, X in self.slices():
-                values = X.data.astype(np.float64)
-                np.maximum.at(peak, X.indices, np.abs(values))
+            for columns, values in self.entries():
+                np.maximum.at(peak, columns, np.abs(values))
             peak = self._largest(peak)
             safe = np.where(peak > 0, peak, 1.0)
-            for _, X in self.slices():
-                values = X.data / safe[X.indices]
-                first += np.bincount(X.indices, values, self.d)
-                second += np.bincount(X.indices, values * values, self.d)
-                count += X.shape[0]
+            for columns, values in self.entries():
+                values /= safe[columns]
+                first += np.bincount(columns, values, self.d)
+                second += np.bincount(columns, values * values, self.d)
+            count = float(self.n)
         else:
             rows, _ = self.sample()
             peak = self._largest(np.abs(rows).max(0, initial=0.0))
@@ -119,7 +135,8 @@ class Data:
             variance = np.maximum(packed[1 + self.d :] / packed[0] - mean * mean, 0.0)
         spread = np.sqrt(variance) * safe
         spread = np.where(spread > 1e-9 * np.abs(mean) * safe, spread, np.where(peak > 0, peak, 1.0))
-        return mean * safe, np.exp2(np.round(np.log2(spread)))
+        # of X's own type, so that x less the shift is rounded once at most
+        return (mean * safe).astype(self.dtype).astype(np.float64), np.exp2(np.round(np.log2(spread)))
 
     def _largest(self, values: ndarray) -> ndarray:
         if self.reduce is None:

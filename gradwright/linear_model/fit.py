@@ -12,13 +12,12 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
-from . import table
+from . import progress, table
 from .classification import LogisticRegression
 from .diagnose import Diagnosis
 from .huber import HuberRegressor
 from .page import page
 from .regression import GeneralizedLinearModel, LeastAbsoluteDeviations, Ridge
-from .result import Record
 from .svm import LinearSVC, LinearSVR
 
 MODELS: dict[str, Callable[[float], Any]] = {
@@ -117,8 +116,7 @@ def fit_table(
     fit_X = pandas.DataFrame(scaler.fit_transform(data.X[train]), columns=data.names)
     test_X = pandas.DataFrame(scaler.transform(data.X[test]), columns=data.names)
     model = MODELS[loss](C)
-    model.callback = _progress(say)
-    with warnings.catch_warnings():
+    with progress.shown(say) as model.callback, warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(fit_X, y[train])
     model.callback = None
@@ -141,22 +139,6 @@ def fit_table(
     )
     say(f"page: {html}")
     return Fitted(pipeline, score, diagnosis, saved, html)
-
-
-def _progress(say: Callable[[str], None]) -> Callable[[Record], None]:
-    """Every iteration that is a power of two, so that long fits do not fill the screen."""
-    count = 0
-
-    def show(record: Record) -> None:
-        nonlocal count
-        count += 1
-        if count & (count - 1) == 0:
-            say(
-                f"iteration {count}: objective {record.objective:.8g}, gradient {record.gradient:.2g}, "
-                f"{record.seconds:.2f} s"
-            )
-
-    return show
 
 
 def _save(model: Any, folder: Path, say: Callable[[str], None]) -> Path:

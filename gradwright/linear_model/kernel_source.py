@@ -1,8 +1,7 @@
 """The C++ of one pass over X: predictions, loss and gradient, while a block of rows is in the cache.
 
 ``T`` is the type of X, ``A`` the type predictions are computed in; sums over rows are kept in double. A pass does one
-of
-three things: *evaluate* (new predictions into Z, their change into D, loss and gradient), *curve* (Hessian times a
+of three things: *evaluate* (new predictions into Z, their change into D, loss and gradient), *curve* (Hessian times a
 direction at the predictions Z) and *predict*.
 """
 
@@ -120,37 +119,46 @@ static double block(int mode, I i0, int m, int K, A *zb, const Data &q, A *Z, fl
     const A *z = Z + i0 * K;
     double total = 0;
 #if SOFTMAX
-    A top[ROWS];
-    for (int r = 0; r < m; r++) {
-        A t = z[r * K];
-        for (int k = 1; k < K; k++) t = z[r * K + k] > t ? z[r * K + k] : t;
-        top[r] = t;
-        for (int k = 0; k < K; k++) tmp[r * K + k] = z[r * K + k] - t;
+    // classes outermost, so that every loop over rows is one of vectors
+    A top[ROWS], rest[ROWS], scale[ROWS], sum[ROWS];
+    int label[ROWS];
+    for (int k = 0; k < K; k++) for (int r = 0; r < m; r++) tmp[k * ROWS + r] = z[r * K + k];
+    for (int r = 0; r < m; r++) { top[r] = tmp[r]; label[r] = (int)q.y[i0 + r]; sum[r] = 0; rest[r] = -1; }
+    for (int k = 1; k < K; k++)
+        for (int r = 0; r < m; r++) top[r] = tmp[k * ROWS + r] > top[r] ? tmp[k * ROWS + r] : top[r];
+    // the largest term is exactly 1; counting it apart keeps log(1 + rest) exact for confident rows
+    A small[ROWS] = {};
+    for (int k = 0; k < K; k++) {
+        A *t = tmp + k * ROWS;
+        #pragma omp simd
+        for (int r = 0; r < m; r++) {
+            t[r] = exp_(t[r] - top[r]);
+            small[r] += t[r] < 1 ? t[r] : A(0);
+            rest[r] += t[r] < 1 ? A(0) : A(1);
+        }
     }
-    #pragma omp simd
-    for (int e = 0; e < m * K; e++) tmp[e] = exp_(tmp[e]);
-    for (int r = 0; r < m; r++) {
-        A *p = tmp + r * K, *out = zb + r * K;
-        double s = q.s ? q.s[i0 + r] : 1.;
-        // the largest term is exactly 1; leaving it out of the sum keeps log(1 + rest) exact for confident rows
-        double rest = -1;
-        for (int k = 0; k < K; k++) rest += p[k];
-        if (rest < 1e-3) {
-            rest = 0; bool left = false;
-            for (int k = 0; k < K; k++) if (p[k] == 1 && !left) left = true; else rest += p[k];
+    for (int r = 0; r < m; r++) { rest[r] += small[r]; scale[r] = A(1) / (A(1) + rest[r]); }
+    const double *s = q.s ? q.s + i0 : nullptr;
+    if (mode == EVALUATE) {
+        for (int r = 0; r < m; r++) {
+            double w = s ? s[r] : 1.;
+            if (w != 0) total += w * (std::log1p((double)rest[r]) + ((double)top[r] - (double)z[r * K + label[r]]));
+            scale[r] *= (A)w;
         }
-        A scale = (A)(1. / (1. + rest));
-        if (mode == EVALUATE) {
-            int y = (int)q.y[i0 + r];
-            if (s != 0) total += s * (std::log1p(rest) + (double)(top[r] - z[r * K + y]));
-            A others = 0;
-            for (int k = 0; k < K; k++) { out[k] = (A)s * p[k] * scale; others += k == y ? A(0) : out[k]; }
-            out[y] = -others;
-        } else {
-            A mean = 0;
-            for (int k = 0; k < K; k++) { p[k] *= scale; mean += p[k] * out[k]; }
-            for (int k = 0; k < K; k++) out[k] = (A)s * p[k] * (out[k] - mean);
+        for (int k = 0; k < K; k++) {
+            A *t = tmp + k * ROWS;
+            for (int r = 0; r < m; r++) { t[r] *= scale[r]; sum[r] += label[r] == k ? A(0) : t[r]; }
         }
+        for (int k = 0; k < K; k++)
+            for (int r = 0; r < m; r++) zb[r * K + k] = label[r] == k ? -sum[r] : tmp[k * ROWS + r];
+    } else {
+        for (int k = 0; k < K; k++) {
+            A *t = tmp + k * ROWS;
+            for (int r = 0; r < m; r++) { t[r] *= scale[r]; sum[r] += t[r] * zb[r * K + k]; }
+        }
+        for (int k = 0; k < K; k++)
+            for (int r = 0; r < m; r++)
+                zb[r * K + k] = (s ? (A)s[r] : A(1)) * tmp[k * ROWS + r] * (zb[r * K + k] - sum[r]);
     }
 #else
     const double *y = q.y + i0, *s = q.s ? q.s + i0 : nullptr, *u = q.u ? q.u + i0 : nullptr;
@@ -176,7 +184,12 @@ typedef A V __attribute__((vector_size(64)));
 typedef T VT __attribute__((vector_size(VL * sizeof(T))));
 static inline V load(const T *p) { VT v; std::memcpy(&v, p, sizeof v); return __builtin_convertvector(v, V); }
 static inline V mul_add(V a, V b, V c) { V o; for (int i = 0; i < VL; i++) o[i] = fma_(a[i], b[i], c[i]); return o; }
-static inline A sum(V v) { A t = 0; for (int i = 0; i < VL; i++) t += v[i]; return t; }
+static inline A sum(V v) {  // halves onto halves: one lane after the other would wait for each addition
+    A t[VL];
+    std::memcpy(t, &v, sizeof v);
+    for (int w = VL / 2; w; w /= 2) for (int i = 0; i < w; i++) t[i] += t[i + w];
+    return t[0];
+}
 
 template <int KT, int RT>
 static inline void forward(const T *x, I stride, I dp, const A *W, const A *b, int K, A *out) {
@@ -268,6 +281,7 @@ extern "C" double dense_pass(int mode, const T *X, I n, I d, I stride, const A *
 """
 
 SPARSE = """
+constexpr int AHEAD = 12;  // entries: which lines of W and G come next is known to nobody but us
 template <class N, int FIXED>
 static double sparse_rows(int mode, const T *v, const N *cols, const N *ptr, I n, I d, const A *W, const A *b, int K,
                           int Kp, const Data &q, A *Z, float *D, double *G, double *gb, int threads) {
@@ -278,15 +292,23 @@ static double sparse_rows(int mode, const T *v, const N *cols, const N *ptr, I n
         int t = omp_get_thread_num(), team = omp_get_num_threads();
         int P = FIXED ? FIXED : Kp;
         double *g = mode == PREDICT ? sums.data() : sums.data() + t * size, *gk = g + (size_t)d * Kp, loss = 0;
-        std::vector<A> zb(ROWS * K), tmp(ROWS * K), acc(Kp), rv(Kp);
+        std::vector<A> zb(ROWS * K), tmp(ROWS * K), loose(FIXED ? 0 : Kp);
+        std::vector<double> slopes(FIXED ? 0 : Kp);
+        // of a size known here they stay in registers
+        A near[FIXED ? FIXED : 1];
+        double far[FIXED ? FIXED : 1];
+        A *acc = FIXED ? near : loose.data();
+        double *rv = FIXED ? far : slopes.data();
         I blocks = (n + ROWS - 1) / ROWS, first = blocks * t / team, last = blocks * (t + 1) / team;
+        N end = ptr[n];
         for (I block_ = first; block_ < last; block_++) {
             I i0 = block_ * ROWS;
             int m = (int)std::min<I>(ROWS, n - i0);
             for (int r = 0; r < m; r++) {
-                std::fill(acc.begin(), acc.end(), A(0));
+                for (int k = 0; k < P; k++) acc[k] = 0;
                 for (N e = ptr[i0 + r]; e < ptr[i0 + r + 1]; e++) {
                     const A *w = W + (size_t)cols[e] * P;
+                    if (P > 1 && e + AHEAD < end) __builtin_prefetch(W + (size_t)cols[e + AHEAD] * P);
                     A x = (A)v[e];
                     #pragma omp simd
                     for (int k = 0; k < P; k++) acc[k] = fma_(x, w[k], acc[k]);
@@ -296,12 +318,17 @@ static double sparse_rows(int mode, const T *v, const N *cols, const N *ptr, I n
             loss += block(mode, i0, m, K, zb.data(), q, Z, D, tmp.data());
             if (mode == PREDICT) continue;
             for (int r = 0; r < m; r++) {
-                for (int k = 0; k < K; k++) { rv[k] = zb[r * K + k]; gk[k] += (double)rv[k]; }
+                for (int k = 0; k < P; k++) rv[k] = 0;
+                for (int k = 0; k < K; k++) { rv[k] = (double)zb[r * K + k]; gk[k] += rv[k]; }
                 for (N e = ptr[i0 + r]; e < ptr[i0 + r + 1]; e++) {
                     double *out = g + (size_t)cols[e] * P;
+                    if (P > 1 && e + AHEAD < end) {
+                        __builtin_prefetch(g + (size_t)cols[e + AHEAD] * P, 1);
+                        __builtin_prefetch(g + (size_t)cols[e + AHEAD] * P + 8, 1);
+                    }
                     double x = (double)v[e];
                     #pragma omp simd
-                    for (int k = 0; k < P; k++) out[k] = fma_(x, (double)rv[k], out[k]);
+                    for (int k = 0; k < P; k++) out[k] = fma_(x, rv[k], out[k]);
                 }
             }
         }
@@ -321,7 +348,8 @@ extern "C" double sparse_pass(int mode, const T *v, const INDEX *cols, const IND
                               const A *b, int K, int Kp, const double *y, const double *s, const double *off,
                               const double *u, const double *abc, A *Z, float *D, double *G, double *gb, int threads) {
     Data q{y, s, off, u, abc[0], abc[1], abc[2]};
-    auto run = Kp == 1 ? sparse_rows<INDEX, 1> : Kp == 8 ? sparse_rows<INDEX, 8> : sparse_rows<INDEX, 0>;
+    auto run = Kp == 1 ? sparse_rows<INDEX, 1> : Kp == 8 ? sparse_rows<INDEX, 8> : Kp == 16 ? sparse_rows<INDEX, 16>
+                                                                                  : sparse_rows<INDEX, 0>;
     return run(mode, v, cols, ptr, n, d, W, b, K, Kp, q, Z, D, G, gb, threads);
 }
 """

@@ -18,7 +18,7 @@ from .kernel_source import source
 from .losses import Loss
 
 EVALUATE, CURVE, PREDICT = 0, 1, 2
-WORTH_COMPILING = 1_000_000
+WORTH_COMPILING = 250_000
 """Multiplications of one pass from which a kernel pays; smaller problems run in numpy at once."""
 
 _C = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
@@ -37,6 +37,11 @@ def using(mode: str) -> Iterator[None]:
         _mode.pop()
 
 
+def chosen() -> str:
+    """What ``using`` chose last."""
+    return _mode[-1]
+
+
 @cache
 def _function(data: str, compute: str, loss: str, part: str) -> Any:
     try:
@@ -50,13 +55,13 @@ def _function(data: str, compute: str, loss: str, part: str) -> Any:
 
 def function(part: str, work: float, data: np.dtype, compute: np.dtype, loss: Loss) -> Any:
     """One compiled pass for one loss, or None where numpy is the choice."""
-    mode = _mode[-1]
-    if mode == "plain" or (mode == "auto" and work < WORTH_COMPILING):
+    if chosen() == "plain" or (chosen() == "auto" and work < WORTH_COMPILING):
         return None
     return _function(_C[np.dtype(data)], _C[np.dtype(compute)], loss.name, part)
 
 
-def _at(array: ndarray | None) -> ctypes.c_void_p:
+def address(array: ndarray | None) -> ctypes.c_void_p:
+    """Where an array begins, as C takes it; none is null."""
     return ctypes.c_void_p(0 if array is None else array.ctypes.data)
 
 
@@ -78,7 +83,18 @@ def rows_pass(mode, X, loss, W, b, y, s, offset, u, Z, D, G, gb) -> float:
     if run is None:
         return _plain_pass(mode, X, sparse, loss, W, b, y, s, offset, u, Z, D, G, gb)
     threads = torch.get_num_threads()
-    tail = (_at(y), _at(s), _at(offset), _at(u), _numbers(loss), _at(Z), _at(D), _at(G), _at(gb), threads)
+    tail = (
+        address(y),
+        address(s),
+        address(offset),
+        address(u),
+        _numbers(loss),
+        address(Z),
+        address(D),
+        address(G),
+        address(gb),
+        threads,
+    )
     bias = np.ascontiguousarray(b, Z.dtype)
     if sparse:
         padded = 1 if K == 1 else -(-K // 8) * 8
@@ -86,14 +102,14 @@ def rows_pass(mode, X, loss, W, b, y, s, offset, u, Z, D, G, gb) -> float:
         weights[:, :K] = W
         index = X.indices.dtype
         ends = X.indptr if X.indptr.dtype == index else X.indptr.astype(index)
-        place = (_at(X.data), _at(X.indices), _at(ends), ctypes.c_int64(n), ctypes.c_int64(d))
-        return run(mode, *place, _at(weights), _at(bias), K, padded, *tail)
+        place = (address(X.data), address(X.indices), address(ends), ctypes.c_int64(n), ctypes.c_int64(d))
+        return run(mode, *place, address(weights), address(bias), K, padded, *tail)
     lanes = 64 // Z.itemsize
     weights = np.zeros((K, -(-d // lanes) * lanes), Z.dtype)
     weights[:, :d] = W.T
     stride = X.strides[0] // X.itemsize
-    place = (_at(X), ctypes.c_int64(n), ctypes.c_int64(d), ctypes.c_int64(stride))
-    return run(mode, *place, _at(weights), _at(bias), K, *tail)
+    place = (address(X), ctypes.c_int64(n), ctypes.c_int64(d), ctypes.c_int64(stride))
+    return run(mode, *place, address(weights), address(bias), K, *tail)
 
 
 def block_size(d: int) -> int:
@@ -159,8 +175,8 @@ def along(loss, Z, D, step, y, s, u) -> tuple[float, float, float]:
     if run is not None:
         out = np.zeros(3)
         threads = torch.get_num_threads()
-        place = (ctypes.c_int64(n), K, _at(Z), _at(D), ctypes.c_double(step))
-        run(*place, _at(y), _at(s), _at(u), _numbers(loss), _at(out), threads)
+        place = (ctypes.c_int64(n), K, address(Z), address(D), ctypes.c_double(step))
+        run(*place, address(y), address(s), address(u), _numbers(loss), address(out), threads)
         return tuple(out)
     change = slope = curve = 0.0
     for part in blocks(n, 16384):

@@ -99,19 +99,20 @@ class Softmax(Loss):
     curvature: ClassVar[float] = 0.25
 
     def point(self, z, y, u=None):
-        label = y.astype(np.intp)
-        row = np.arange(len(z))
-        best = z.argmax(1)
-        shifted = z - z[row, best][:, None]
-        e = np.exp(shifted)
-        e[row, best] = 0.0
-        rest = e.sum(1)
-        e[row, best] = 1.0
-        p = e / (1.0 + rest)[:, None]
+        # classes outermost: sums over a few classes are then sums of long rows
+        label, row, z = y.astype(np.intp), np.arange(len(z)), np.ascontiguousarray(z.T)
+        best = z.argmax(0)
+        shifted = z - z[best, row]
+        p = np.exp(shifted)
+        # the largest term is exactly 1; leaving it out keeps log(1 + rest) exact for confident rows
+        p[best, row] = 0.0
+        rest = p.sum(0)
+        p[best, row] = 1.0
+        p *= 1.0 / (1.0 + rest)
         slope = p.copy()
-        slope[row, label] = 0.0
-        slope[row, label] = -slope.sum(1)
-        return np.log1p(rest) - shifted[row, label], slope, p
+        slope[label, row] = 0.0
+        slope[label, row] = -slope.sum(0)
+        return np.log1p(rest) - shifted[label, row], slope.T, p.T
 
     def conjugate(self, v, y):
         p = v.copy()

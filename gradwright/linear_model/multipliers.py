@@ -2,8 +2,7 @@
 
 The dual variables u are held in their boxes; each round minimises the envelope around u (a smooth problem of the same
 kind) and takes the slopes there as the next u (Rockafellar, Augmented Lagrangians and applications of the proximal
-point
-algorithm, 1976). Slopes are feasible duals, so every round gives a proven gap.
+point algorithm, 1976). Slopes are feasible duals, so every round gives a proven gap.
 """
 
 from __future__ import annotations

@@ -3,16 +3,18 @@
     F(W, b) = Σᵢ sᵢ ℓ(xᵢ W + b + offsetᵢ, yᵢ) + ½ Σⱼ λⱼ ‖Wⱼ‖²,     Σᵢ sᵢ = 1
 
 Solvers see θ of shape (d + 1, K), or (d, K) without intercept: Wⱼ = θⱼ / scaleⱼ and b = θ_d − shift · W. Columns are
-thus
-centred and scaled without a copy of X, and sparse X stays sparse.
+thus centred and scaled without a copy of X, and sparse X stays sparse.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 from numpy import ndarray
 
 from . import kernels
+from .curvature import softmax_hessian
 from .data import Data
 from .losses import Loss
 
@@ -101,7 +103,8 @@ class Objective:
         """Σ vᵢ xᵢ in the coordinates of θ, shape (d, K), and Σ vᵢ, for v of shape (n, K)."""
         G, gb = np.zeros((self.data.d, v.shape[1])), np.zeros(v.shape[1])
         for at, X in self.data.slices():
-            for part in kernels.blocks(X.shape[0], X.shape[0] if self.data.sparse else kernels.block_size(self.data.d)):
+            size = max(1, 2**18 * X.shape[0] // max(X.nnz, 1)) if self.data.sparse else kernels.block_size(self.data.d)
+            for part in kernels.blocks(X.shape[0], size):
                 own = v[at.start + part.start : at.start + part.stop]
                 G += np.asarray(X[part].T @ own)
                 gb += own.sum(0)
@@ -133,43 +136,44 @@ class Objective:
             s = s * (self.loss.margin(self.Z[at][:, 0].astype(np.float64), y, u) > least)
         return curve * s[:, None]
 
-    def standard(self, rows: ndarray) -> ndarray:
-        """Rows of X in the coordinates of θ, as float64."""
-        out = np.empty((len(rows), self.p))
+    def standard(self, rows: ndarray, dtype: type = np.float64) -> ndarray:
+        """Rows of X in the coordinates of θ; in float32 each entry is rounded once, since the shift is of X's type."""
+        out = np.empty((len(rows), self.p), dtype)
         top = out[:, : self.data.d]
-        np.subtract(rows, self.shift, out=top, dtype=np.float64)
-        top *= 1.0 / self.scale  # powers of two: exact
+        exact = np.float64 if rows.dtype != np.float32 else dtype
+        np.subtract(rows, self.shift.astype(exact), out=top, dtype=exact, casting="same_kind")
+        top *= (1.0 / self.scale).astype(dtype)  # powers of two: exact
         if self.intercept:
             out[:, -1] = 1.0
         return out
 
-    def hessian(self, least: float = 0.0) -> ndarray:
-        """The whole Hessian at Z, (K p, K p), classes outermost.
+    def gram(self, weights: Callable[[slice], ndarray], dtype: type = np.float64) -> ndarray:
+        """Σ wᵢ xᵢ xᵢᵀ over all rows in the coordinates of θ, (p, p); weights are called with the place of rows."""
+        H = np.zeros((self.p, self.p))
+        for at, rows in self.data.dense_blocks():
+            a = self.standard(rows, dtype)
+            # weights of a mean over many rows would be lost in float32
+            a *= np.sqrt(weights(at) * self.rows).astype(dtype)[:, None]
+            H += a.T @ a
+        return self.data.sum(H / self.rows)
+
+    def hessian(self, least: float = 0.0, dtype: type = np.float64) -> ndarray:
+        """The whole Hessian at Z, (K p, K p), classes outermost, its products computed in ``dtype``.
 
         Directions along which a softmax does not change are given the curvature of their neighbours, so that it can be
         factored; no gradient has a part in them.
         """
         p, K = self.p, self.K
-        H = np.zeros((K * p, K * p))
-        for at, rows in self.data.dense_blocks():
-            x, h = self.standard(rows), self.curvatures(at, least)
-            if self.loss.name != "softmax":
-                a = x * np.sqrt(h)
-                H += a.T @ a
-                continue
-            s = np.full(len(x), self.unit) if self.s is None else self.s[at]
-            root = np.sqrt(s)[:, None]
-            prob = np.divide(h, root, out=np.zeros_like(h), where=root > 0)
-            a = (prob[:, :, None] * x[:, None, :]).reshape(len(x), K * p)
-            H -= a.T @ a
-            for k in range(K):
-                b = x * np.sqrt(h[:, k : k + 1])
-                H[k * p : (k + 1) * p, k * p : (k + 1) * p] += b.T @ b
-        H = self.data.sum(H)
+        if K == 1:
+            H = self.gram(lambda at: self.curvatures(at, least)[:, 0], dtype)
+        else:
+            H = softmax_hessian(self, dtype)
+            H = self.data.sum(H)
         H[np.diag_indices_from(H)] += np.tile(self.ridge[:, 0], K)
-        if self.loss.name == "softmax":
+        if K > 1:
             free = np.where(self.ridge[:, 0] == 0, np.diag(H).reshape(K, p).mean(0), 0.0)
-            H += np.kron(np.full((K, K), 1.0 / K), np.diag(free))
+            for j in np.flatnonzero(free):
+                H[j::p, j::p] += free[j] / K
         return H
 
     def row_weights(self) -> ndarray:
@@ -179,20 +183,22 @@ class Objective:
     def extent(self) -> float:
         """At least ‖x‖² of every standardised row x, from the extremes of the columns; found once."""
         if self._extent is None:
-            low, high = np.full(self.data.d, np.inf), np.full(self.data.d, -np.inf)
-            for _, rows in self.data.dense_blocks():
-                low, high = np.minimum(low, rows.min(0)), np.maximum(high, rows.max(0))
+            low, high = self.data.extremes()
             furthest = np.maximum(np.abs(low - self.shift), np.abs(high - self.shift)) / self.scale
             self._extent = float(self.data.sum(np.array([furthest @ furthest]))[0]) + self.intercept
         return self._extent
 
     def largest_rows(self, factor: ndarray) -> float:
-        """The largest ‖Lx‖² of a standardised row x of positive weight, for ``factor`` L (r, p)."""
-        largest = 0.0
+        """At least the largest ‖Lx‖² of a standardised row x of positive weight, for ``factor`` L (r, p)."""
+        largest, dtype = 0.0, self.data.dtype
+        L = np.ascontiguousarray(factor.T, dtype)
         for at, rows in self.data.dense_blocks():
-            x = self.standard(rows)
+            y = self.standard(rows, dtype) @ L
+            square = np.einsum("ij,ij->i", y, y)
             if self.s is not None:
-                x = x[self.s[at] > 0]
-            y = x @ factor.T
-            largest = max(largest, float(np.einsum("ij,ij->i", y, y).max(initial=0.0)))
+                square = square[self.s[at] > 0]
+            largest = max(largest, float(square.max(initial=0.0)))
+        # what rounding may have taken: (p + 2) ulps of ‖L‖ ‖x‖
+        slack = (self.p + 2) * float(np.finfo(dtype).eps) * float(np.linalg.norm(factor)) * np.sqrt(self.extent())
+        largest = (np.sqrt(largest) + slack) ** 2
         return largest if self.data.reduce is None else float(self.data.sum(np.array([largest]))[0])

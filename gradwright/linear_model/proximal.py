@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy import ndarray
 
-from . import kernels
+from . import coordinate_sparse, kernels
 from .coordinate import Columns, descend
 from .objective import Objective
 from .result import FitResult, Record, Status
@@ -51,6 +52,12 @@ class Penalty:
             out[g] = max(float(np.linalg.norm(G[g])) - c, 0.0)
         return out
 
+    def violation(self, theta: ndarray, g: ndarray) -> float:
+        """The largest slope that is out of place, as a part of its L1 penalty; without groups."""
+        top, l1 = theta[: len(self.l1)], self.l1[:, None]
+        out = np.where(top == 0, np.maximum(np.abs(g[: len(l1)]) - l1, 0.0), np.abs(g[: len(l1)] + l1 * np.sign(top)))
+        return float(np.max(out / np.where(l1 > 0, l1, self.l1.max()), initial=0.0))
+
 
 def frame(problem) -> tuple[ndarray, ndarray]:
     """Shift and scale: large sparse data are not shifted, and columns of a group share a scale."""
@@ -74,32 +81,48 @@ def minimize(problem, W: ndarray, b: ndarray, tol: float, max_iter: int, callbac
     penalty = Penalty.of_problem(problem, objective)
     theta, d = objective.theta(W, b), problem.data.d
     free = np.flatnonzero(
-        (objective.ridge[:, 0] == 0) & np.append((penalty.l1 == 0) & (penalty.of < 0), [True] * objective.intercept)
+        (objective.ridge[:, 0] == 0)
+        & np.append((penalty.l1 == 0) & (penalty.of < 0), np.ones(int(objective.intercept), bool))
     )
+    sweeps = columns = None
+    if objective.K == 1 and not penalty.groups and not dense(problem.data) and problem.data.n < 2**31:
+        X, *more = islice(problem.data.parts(), 2)
+        # chunks that do not fit into memory go the other way
+        sweeps = None if more else coordinate_sparse.library()
+        columns = None if sweeps is None else coordinate_sparse.Columns(X)
     history: list[Record] = []
     ladder: list[str] = []
     lower, status, best, stuck = -np.inf, Status.max_iter, np.inf, 0
     smooth, g = objective.evaluate(theta)
     first, precision = None, 0.1
+    lift = 0.0  # least curvature of a row, as a part of its usual size: far from the optimum a model may have none
     for iteration in range(max_iter + 1):
         value = smooth + penalty.value(theta)
         first = value if first is None else first
-        lower = max(lower, _dual(problem, objective, penalty, theta, g, free))
+        violation = np.inf if columns is None else penalty.violation(theta, g)
+        if columns is None or violation <= 1e3 * tol or stuck or iteration == max_iter:
+            lower = max(lower, _dual(problem, objective, penalty, theta, g, free))
         gap = value - lower
         if gap <= tol * max(value - gap, 0.0) or gap <= 4 * np.finfo(float).eps * first:
             status = Status.converged
             break
         if iteration == max_iter:
             break
-        stuck = 0 if gap < 0.9 * best else stuck + 1
+        progress = gap if columns is None else violation
+        stuck = 0 if progress < 0.9 * best else stuck + 1
         precision = max(precision * 0.3, 1e-6) if stuck else precision
-        best = min(best, gap)
+        best = min(best, progress)
         if stuck >= 12:
             status = Status.float_limit
             break
         try:
-            chosen = _working_set(penalty, theta, g, d)
-            delta = _model_step(problem, objective, penalty, theta, g, chosen, precision, gap)
+            if columns is None:
+                chosen = _working_set(penalty, theta, g, d)
+                delta = _model_step(problem, objective, penalty, theta, g, chosen, precision, gap)
+            else:
+                # the model is off by the square of what is left, so that more digits of it are worth nothing
+                inner = max(min(0.1, 0.5 * precision * violation**2), 0.1 * tol * precision)
+                delta = _sparse_step(sweeps, columns, objective, penalty, theta, g, inner, lift)
             step, theta, smooth, g = _take(objective, penalty, theta, smooth, g, delta)
         except KeyboardInterrupt:
             status = Status.interrupted
@@ -110,9 +133,14 @@ def minimize(problem, W: ndarray, b: ndarray, tol: float, max_iter: int, callbac
         if callback is not None and callback(history[-1]):
             status = Status.interrupted
             break
-        if step == 0.0 and precision > 1e-6:
+        lift = min(max(1e-3, 30 * lift), 1.0) if step < 0.1 else 0.1 * lift if lift > 1e-4 else 0.0
+        if step == 0.0 and columns is not None:
+            ladder.append(f"no step lowers the objective: curvatures of at least {lift:.0e} of their usual size")
+        elif step == 0.0 and precision > 1e-6:
             precision *= 0.01
             ladder.append(f"no step lowers the objective: models solved to {precision:.0e} of the gap")
+    if not np.isfinite(lower):
+        lower = _dual(problem, objective, penalty, theta, g, free)
     value = smooth + penalty.value(theta)
     seconds, passes = time.perf_counter() - began, objective.evaluations + objective.products
     bound = max(min(value - lower, value), 0.0)
@@ -230,6 +258,29 @@ def _model_step(problem, objective: Objective, penalty: Penalty, theta, g, chose
         np.array(first, np.int64), np.array(gamma), 300, tol,
     )  # fmt: skip
     delta[order] = moved
+    return delta
+
+
+def _sparse_step(run, columns, objective: Objective, penalty: Penalty, theta, g, tol: float, lift: float) -> ndarray:
+    """The same for sparse X and one prediction a row, over every column that matters, by ``coordinate_sparse``."""
+    d, scale = objective.data.d, objective.scale
+    slope = np.abs(g[:d, 0])
+    chosen = np.flatnonzero((theta[:d, 0] != 0) | (slope > penalty.l1) | (penalty.l1 == 0))
+    columns.hold(chosen, np.flatnonzero(slope > 0.5 * penalty.l1))
+    own = scale[chosen]
+    w = theta[chosen, 0] / own
+    h = objective.curvatures(slice(0, objective.data.n))[:, 0]
+    if lift > 0:
+        h = np.maximum(h, lift * objective.loss.curvature * objective.row_weights())
+    gb = float(g[d, 0]) if objective.intercept else 0.0
+    step, _ = coordinate_sparse.descend(
+        run, columns, chosen, h, g[chosen, 0] * own, gb, objective.intercept, objective.ridge[chosen, 0] * own * own,
+        penalty.l1[chosen] * own, w, 300, tol,
+    )  # fmt: skip
+    delta = np.zeros_like(theta)
+    delta[chosen, 0] = w * own - theta[chosen, 0]
+    if objective.intercept:
+        delta[d, 0] = step
     return delta
 
 

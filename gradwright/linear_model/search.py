@@ -18,8 +18,7 @@ def take(objective: Objective, theta: ndarray, value: float, d: ndarray, slope: 
     """Move from θ along d; ``slope`` is the derivative there, below zero.
 
     The whole step costs one pass over X. If it is not good, its predictions and those of θ give every other point of
-    the
-    line, and one more pass evaluates the chosen one.
+    the line, and one more pass evaluates the chosen one.
 
     Returns:
         the step, the new θ, F and gradient; step 0 if none lowers F.

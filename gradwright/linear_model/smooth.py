@@ -12,14 +12,17 @@ from numpy import ndarray
 
 from . import certificate
 from .certificate import Factor, Floor
+from .kernels import blocks
 from .objective import Objective
 from .result import FitResult, Record, Status
 from .search import take
 
 MEMORY = 10
-NEWTON_AT_ONCE = 5e7
+NEWTON_AT_ONCE = 5e6
 """Multiplications of one Hessian below which nothing is gained by less than Newton."""
 NEWTON_AT_MOST = 2e10
+ROUGH_FROM = 200
+"""Unknowns from which Hessians are formed in float32 at first."""
 PATIENCE = 80
 """Iterations of L-BFGS before a stronger method is tried."""
 
@@ -85,7 +88,7 @@ def minimize(
     run = Run(objective, tol, max_iter, callback, theta)
     rows, size = objective.rows, objective.p * objective.K
     cost = rows * size**2
-    small = cost <= NEWTON_AT_ONCE or (rows <= 50 * size and cost <= 5e9 and size <= 3000)
+    small = cost <= NEWTON_AT_ONCE or (rows <= 10 * size and cost <= 5e9 and size <= 3000)
     try:
         if not small:
             status = _lbfgs(run)
@@ -170,7 +173,8 @@ class Metric:
         return (p * (1 - p)).mean(1) * s
 
     def _mean(self, objective: Objective) -> float:
-        return float(objective.data.sum(np.array([self._curvature(slice(0, objective.data.n)).sum()]))[0])
+        own = sum(float(self._curvature(at).sum()) for at in blocks(objective.data.n, 4096))
+        return float(objective.data.sum(np.array([own]))[0])
 
     def solve(self, g: ndarray) -> ndarray:
         return self.factor.solve(g) if self.dense else g / self.diagonal
@@ -247,19 +251,38 @@ def _direction(g: ndarray, metric: Metric, pairs, gamma: float) -> ndarray:
 
 
 def _newton(run: Run) -> Status:
-    """Newton with the whole Hessian, in double, until the certificate meets tol."""
+    """Newton with the whole Hessian until the certificate meets tol.
+
+    Large Hessians are formed in float32 at first, where they precondition a few products with the true one; the last
+    is in double, and the certificate rests on it.
+    """
     objective, damping, best = run.objective, 0.0, np.inf
+    rough = objective.p * objective.K >= ROUGH_FROM
     while True:
         if separated(run):
             return Status.separated
-        factor = Factor.of(objective.hessian(), damping)
-        if factor.damping > 1e-9 and "Hessian damped" not in "".join(run.ladder):
-            run.ladder.append("the Hessian is singular to rounding (collinear columns or flat losses): Hessian damped")
-        flat = factor.solve(run.g.T.ravel())
-        d = -flat.reshape(objective.K, objective.p).T
-        slope = float(np.sum(run.g * d))
         run.gap = certificate.fallback(objective, run.value, run.g)
-        if 0.5 * -slope <= 30 * run.tol * max(run.value, 0.0) or run.met(-0.5 * slope) or run.met(run.gap):
+        if run.met(run.gap):
+            return Status.converged
+        if rough:
+            factor = Factor.of(objective.hessian(dtype=np.float32), max(damping, 1e-6), np.float32)
+            d = -_refined(objective, run.g, factor)
+        else:
+            factor = (
+                certificate.below(lambda dtype: objective.hessian(dtype=dtype), objective, damping)
+                if objective.K == 1
+                else Factor.of(objective.hessian(), damping)
+            )
+            if factor.damping > 1e-9 and "Hessian damped" not in "".join(run.ladder):
+                run.ladder.append(
+                    "the Hessian is singular to rounding (collinear columns or flat losses): Hessian damped"
+                )
+            d = -factor.solve(run.g.T.ravel()).reshape(objective.K, objective.p).T
+        slope = float(np.sum(run.g * d))
+        if rough and (not slope < 0 or run.met(-slope)):
+            rough = False
+            continue
+        if not rough and (0.5 * -slope <= 30 * run.tol * max(run.value, 0.0) or run.met(-0.5 * slope)):
             run.gap = certificate.dense(objective, run.value, run.g, factor)
             if run.met(run.gap):
                 return Status.converged
@@ -271,6 +294,10 @@ def _newton(run: Run) -> Status:
             return Status.float_limit
         best = min(best, -slope)
         step, run.theta, run.value, g = take(objective, run.theta, run.value, d, slope)
+        if step == 0.0 and rough:
+            rough = False
+            run.evaluate()
+            continue
         if step == 0.0:
             if -slope <= 1e-13 * abs(run.value):
                 return Status.float_limit
@@ -284,6 +311,29 @@ def _newton(run: Run) -> Status:
         run.g = g
         if run.record(step):
             return Status.interrupted
+
+
+def _refined(objective: Objective, g: ndarray, factor: Factor) -> ndarray:
+    """x near H⁻¹ g by conjugate gradients with products of the true H, preconditioned by a factor near it."""
+
+    def solve(r: ndarray) -> ndarray:
+        return factor.solve(r.T.ravel()).reshape(objective.K, objective.p).T
+
+    x, r = np.zeros_like(g), g.copy()
+    d = solve(r)
+    first = rz = float(np.sum(r * d))
+    for _ in range(10):
+        Hd = objective.product(d)
+        bend = float(np.sum(d * Hd))
+        if not bend > 0:
+            break
+        x, r = x + rz / bend * d, r - rz / bend * Hd
+        z = solve(r)
+        before, rz = rz, float(np.sum(r * z))
+        if not rz > 1e-4 * first:
+            break
+        d = z + rz / before * d
+    return x
 
 
 def _newton_cg(run: Run) -> Status:

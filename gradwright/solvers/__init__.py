@@ -3,7 +3,6 @@
 from gradwright.solvers.batched import BatchResult, minimize_batch
 from gradwright.solvers.closure import NotDeterministic, check_deterministic
 from gradwright.solvers.constrained import SQP, AugmentedLagrangian, Constraint, QPSolution, QPStatus, solve_qp
-from gradwright.solvers.constrained.minimize import minimize
 from gradwright.solvers.descents import BFGS, LBFGS, NewtonCG, NonlinearCG
 from gradwright.solvers.in_turn import InTurn
 from gradwright.solvers.lbfgsb import LBFGSB
@@ -11,6 +10,7 @@ from gradwright.solvers.least_squares import least_squares
 from gradwright.solvers.line_search import LineSearch
 from gradwright.solvers.memory import LBFGSMemory
 from gradwright.solvers.methods import METHODS
+from gradwright.solvers.minimize import minimize
 from gradwright.solvers.operator import LinearOperator
 from gradwright.solvers.owlqn import OWLQN
 from gradwright.solvers.preconditioners import EmpiricalFisherDiagonal, Jacobi, QuasiNewton

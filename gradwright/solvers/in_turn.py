@@ -1,4 +1,4 @@
-"""InTurn: several methods from the same start, until one converges."""
+"""InTurn: one method after another, until one converges."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ from gradwright.solvers.trust_region import TrustRegion
 AGAIN = (Status.NOISE_FLOOR, Status.STALLED, Status.MAX_ITERATIONS, Status.MAX_EVALUATIONS)
 """Ends after which another method may do better."""
 
+SLOW = (Status.MAX_ITERATIONS, Status.MAX_EVALUATIONS)
+"""Ends of a method that was still on its way: the next one takes over where it stood."""
+
 SMALL = 32
 """Unknowns up to which, in low precision, a method that forms the Hessian takes part."""
 
@@ -27,10 +30,11 @@ DENSE = 1000
 
 @dataclass(frozen=True)
 class InTurn(Method):
-    """``auto``: each method from the same start until one converges; the lowest point of all is returned.
+    """``auto``: one method after another until one converges; the lowest point of all is returned.
 
     Problems that defeat a method which trusts second derivatives are often easy for one that learns curvature from its
-    steps, and the other way round. A method that does not converge gets an equal share of what is left of ``maxfev``
+    steps, and the other way round. After a method that is stuck the next one begins anew at x0; one that used up its
+    budget while still on its way is taken over where it stands. Each gets an equal share of what is left of ``maxfev``
     and ``maxiter``; where the first converges, as it mostly does, this is that method alone.
 
     Args:
@@ -49,12 +53,14 @@ class InTurn(Method):
 
     def solve(self, objective: Objective, start: Point, monitor: Monitor) -> Status:
         methods = self.methods or _usual(objective)
-        status = Status.STALLED
+        point, status = start, Status.STALLED
         for index, method in enumerate(methods):
             if index:
                 monitor.again()
-                start = objective.at(start.x)
-            status = _with_share(method, objective, start, monitor, len(methods) - index)
+                current = monitor.current if status in SLOW else start
+                assert current is not None
+                point = objective.at(current.x)
+            status = _with_share(method, objective, point, monitor, len(methods) - index)
             if status not in AGAIN:
                 break
         return status

@@ -38,6 +38,7 @@ def least_squares(
     loss: str | Callable[[Tensor], Any] = "linear",
     f_scale: float = 1.0,
     x_scale: str | float | Any = "jac",
+    bounds: None = None,
     gtol: float | None = None,
     xtol: float | None = None,
     max_nfev: int | None = None,
@@ -68,6 +69,8 @@ def least_squares(
         f_scale: the residual at which ρ begins to differ from z.
         x_scale: ``"jac"`` for the largest column norms of J so far, which makes a run independent of the units of x; or
             the typical sizes of x, as a number or in the form of x0.
+        bounds: refused, with the way out: ``minimize(fun, x0, "sqp", hvp="gauss-newton", bounds=bounds)``, where
+            ``fun`` returns (½‖r‖², r), takes Gauss-Newton steps inside bounds and constraints.
         gtol: 1e-7 in float64, 1e-3 in float32, 1e-2 in half precision.
         xtol: 1e-8 in float64, 1e-4 in float32, 1e-2 in half precision.
         max_nfev: evaluations of the residuals at most.
@@ -93,6 +96,11 @@ def least_squares(
     >>> fit.success, [round(float(each), 6) for each in fit.x]
     (True, [3.0, 0.5])
     """
+    if bounds is not None:
+        raise ValueError(
+            f"bounds={bounds!r}: least_squares keeps none. Let fun return (0.5 * (r * r).sum(), r) for the residuals r "
+            f'and call minimize(fun, x0, "sqp", hvp="gauss-newton", bounds=bounds)'
+        )
     layout, tensors = layout_of(x0)
     rule = _rule(method, options)
     rho = rho_of(loss)

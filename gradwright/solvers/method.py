@@ -19,10 +19,12 @@ class Method:
     Class attributes:
         needs_curvature: it asks for products with the Hessian.
         takes_bounds: it keeps l ≤ x ≤ u.
+        takes_constraints: it satisfies l ≤ c(x) ≤ u.
     """
 
     needs_curvature: ClassVar[bool] = False
     takes_bounds: ClassVar[bool] = False
+    takes_constraints: ClassVar[bool] = False
 
     def monitor(self, objective: Objective, gtol: float, callback: Callable[[Any, Iteration], Any] | None) -> Monitor:
         """What watches a run of this method: what has to vanish at a solution, and what is minimised."""

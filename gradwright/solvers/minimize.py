@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from inspect import signature
 from typing import Any
 
 import torch
 
-from gradwright.solvers.bounds import Bounds, bounds_of
+from gradwright.solvers.batched import BatchResult, minimize_batch
+from gradwright.solvers.bounds import bounds_of
 from gradwright.solvers.closure import check_deterministic
+from gradwright.solvers.constrained.constraint import constraints_of
 from gradwright.solvers.curvature import Curvature, GivenMatrix, curvature_of
 from gradwright.solvers.layout import layout_of
 from gradwright.solvers.method import Method
-from gradwright.solvers.methods import METHODS
+from gradwright.solvers.methods import method_of
 from gradwright.solvers.objective import Limits, Objective
 from gradwright.solvers.result import Iteration, Result
 from gradwright.solvers.sources import ModuleSource, source_of
 
 GTOL = {torch.float64: 1e-6, torch.float32: 1e-5}
+
+BATCHED = ("bfgs",)
+"""Methods that solve many problems at once."""
 
 
 def minimize(
@@ -26,65 +30,89 @@ def minimize(
     x0: Any,
     method: str | Method | None = None,
     *,
-    jac: Callable[[Any], Any] | bool | None = None,
-    hvp: str | Curvature | Callable[[Any, Any], Any] | None = None,
-    hess: Callable[[Any], Any] | None = None,
+    args: tuple[Any, ...] = (),
+    jac: Callable[..., Any] | bool | None = None,
+    hvp: str | Curvature | Callable[..., Any] | None = None,
+    hess: Callable[..., Any] | None = None,
     bounds: Any = None,
+    constraints: Any = (),
     gtol: float | None = None,
     maxiter: int | None = None,
     maxfev: int | None = None,
     max_seconds: float | None = None,
     callback: Callable[[Any, Iteration], Any] | None = None,
     options: Mapping[str, Any] | None = None,
-) -> Result:
-    """Minimise a smooth function of many variables.
+    batch: bool = False,
+) -> Result | BatchResult:
+    """Minimise a smooth function of many variables, with or without bounds and constraints.
 
     Nothing in it depends on the units of f, and it never claims more than it knows: ``result.status`` says why it
     stopped, ``result.success`` is true only for convergence, and ``result.x`` is the best point it saw. Steps to points
     where the value or the gradient is not finite count as too long.
 
     Args:
-        fun: ``fun(x)`` for x in the form of x0, returning a tensor with one number, or ``(value, extras)`` where the
-            curvature needs more. For a module: ``fun(module)``, or a training closure without argument, as it is.
+        fun: ``fun(x, *args)`` for x in the form of x0, returning a tensor with one number, or ``(value, extras)`` where
+            the curvature needs more. For a module: ``fun(module)``, or a training closure without argument, as it is.
         x0: a tensor, a dict of tensors, a module, or its parameters. A tensor and a dict are left alone; parameters
-            hold the best point at the end.
-        method: a name out of ``METHODS`` or a :class:`Method`; ``auto`` by default (``newton-cg``, and
-            ``bfgs`` where that does not converge), ``l-bfgs-b`` with bounds.
+            hold the best point at the end. With bounds it is moved inside.
+        method: a name out of ``METHODS`` or a :class:`Method`. None chooses: ``sqp`` with constraints
+            (``augmented-lagrangian`` above 1,000 unknowns), ``l-bfgs-b`` with bounds alone, ``auto`` otherwise
+            (``newton-cg``, and ``bfgs`` where that does not converge).
+        args: more arguments of fun, jac, hess (after x) and hvp (after v).
         jac: the gradient as a function of x; or True if fun returns (value, gradient). Autograd by default.
         hvp: where Hessian products come from: ``"auto"`` (exact, differences of gradients where second derivatives do
             not exist), another name out of ``CURVATURES``, a :class:`Curvature`, or a function (x, v) ↦ Hv.
         hess: the Hessian matrix (n, n) as a function of x, in place of ``hvp``.
         bounds: (lower, upper), each None, a number, or in the form of x0; None and ±inf leave a side open.
+        constraints: one or a list of :class:`Constraint`, of SciPy's dictionaries {"type": "eq" | "ineq", "fun": ...},
+            or of SciPy's constraint objects. Their functions get x in the form of x0 and return torch tensors.
         gtol: stop at ‖g‖∞ ≤ gtol · min(1, largest ‖g‖∞ seen); 1e-6 in float64, 1e-5 in float32, 1e-2 in half precision.
+            With constraints g is the gradient of the Lagrangian.
         maxiter: iterations at most (200 per unknown, between 1,000 and 20,000).
         maxfev: evaluations at most (no limit of its own).
         max_seconds: seconds at most.
         callback: called as callback(x, iteration) after every accepted iterate; it may raise StopIteration.
         options: fields of the method, by name: ``{"memory": 20}`` for ``l-bfgs``.
+        batch: solve one problem for each row of x0 (B, ...), by ``bfgs`` on all of them at once: ``fun`` returns (B,),
+            ``args`` are tensors with B rows, and the answer is a :class:`BatchResult`; see :func:`minimize_batch`. Of
+            the other settings ``gtol`` and ``maxiter`` apply.
 
     Returns:
-        a :class:`Result`.
+        a :class:`Result`. With constraints ``result.extra`` holds ``multipliers`` (one vector for each constraint,
+        positive where an upper side pushes), ``bound_multipliers``, ``constraints`` (their values), ``violation``,
+        ``stationarity`` and ``ncev``. At a solution ∇f + Jᵀλ + ν = 0.
 
     Raises:
-        ValueError: unknown names, wrong shapes, l > u, a setting that the method would ignore, a function without
-            gradient.
+        ValueError, TypeError: unknown names, wrong shapes, l > u, a setting that the method would ignore, a function
+            or a constraint without gradient.
         NotDeterministic: a closure that gives two values at one point.
 
     >>> rosenbrock = lambda x: (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()
     >>> result = minimize(rosenbrock, torch.tensor([-1.2, 1.0], dtype=torch.float64))
     >>> result.status.name, [round(float(each), 6) for each in result.x]
     ('CONVERGED_GRADIENT', [1.0, 1.0])
+    >>> disc = {"type": "ineq", "fun": lambda x: 1 - (x * x).sum()}
+    >>> result = minimize(lambda x: x.sum(), torch.zeros(2, dtype=torch.float64), constraints=disc)
+    >>> result.status.name, [round(float(each), 6) for each in result.x]
+    ('CONVERGED_GRADIENT', [-0.707107, -0.707107])
     """
+    more = args if isinstance(args, tuple) else (args,)
+    asked = constraints_of(constraints)
+    if batch:
+        given = {"jac": jac, "hvp": hvp, "hess": hess, "bounds": bounds, "constraints": asked or None}
+        limits = {"maxfev": maxfev, "max_seconds": max_seconds, "callback": callback, "options": options}
+        _check_batch(method, {**given, **limits})
+        return minimize_batch(fun, x0, args=more, gtol=gtol, maxiter=maxiter)
     layout, tensors = layout_of(x0)
-    chosen = _method(method, options, bounds is not None)
+    chosen = method_of(method, options, asked, bounds is not None, layout.size)
     box = bounds_of(bounds, layout)
-    _check_ignored(chosen, box, hvp, hess)
+    _check_curvature(chosen, hvp, hess)
+    fun, jac, hvp, hess = (_bound(each, more) for each in (fun, jac, hvp, hess))
     curvature = None
     if chosen.needs_curvature:
         curvature = GivenMatrix(hess) if hess is not None else curvature_of("auto" if hvp is None else hvp)
     source = source_of(fun, x0, layout, tensors, jac)
-    limits = Limits(maxfev, maxiter, max_seconds)
-    objective = Objective(source, curvature, limits, box)
+    objective = Objective(source, curvature, Limits(maxfev, maxiter, max_seconds), box)
     start = torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
     if box is not None:
         start = box.clip_start(start)
@@ -99,35 +127,34 @@ def minimize(
     return result
 
 
-def _method(method: str | Method | None, options: Mapping[str, Any] | None, bounded: bool) -> Method:
-    """The method asked for, with its options."""
-    if isinstance(method, Method):
-        if options:
-            raise ValueError(f"options={dict(options)} beside a {type(method).__name__}; set its fields instead")
-        return method
-    name = method or ("l-bfgs-b" if bounded else "auto")
-    if name not in METHODS:
-        raise ValueError(f"method={name!r} is unknown; known are {', '.join(METHODS)}, or give a Method")
-    maker = METHODS[name]
-    known = {*signature(maker).parameters, *signature(getattr(maker, "settings", maker)).parameters} - {"options"}
-    unknown = [key for key in options or {} if key not in known]
-    if unknown:
-        raise ValueError(f"{name} has no option {unknown[0]!r}; it has {', '.join(sorted(known)) or 'none'}")
-    return maker(**(options or {}))
+def _bound(function: Any, args: tuple[Any, ...]) -> Any:
+    """A function of the user's with its last arguments filled in; names and values that are no functions stay."""
+    if not args or not callable(function) or isinstance(function, Curvature):
+        return function
+    return lambda *first: function(*first, *args)
 
 
-def _check_ignored(method: Method, box: Bounds | None, hvp: Any, hess: Any) -> None:
-    """Refuse settings that the method would ignore."""
-    if box is not None and not method.takes_bounds:
-        able = ", ".join(name for name, maker in METHODS.items() if getattr(maker, "takes_bounds", False))
-        raise ValueError(f"this method does not keep bounds; use one that does: {able}")
+def _check_curvature(method: Method, hvp: Any, hess: Any) -> None:
+    """Refuse second derivatives that are given twice, or that the method would ignore."""
     if hvp is not None and hess is not None:
         raise ValueError("hvp and hess are both given; give one of them")
     if (hvp is not None or hess is not None) and not method.needs_curvature:
-        name = "hvp" if hvp is not None else "hess"
+        name, other = "hvp" if hvp is not None else "hess", "sqp" if method.takes_constraints else "trust-ncg"
         raise ValueError(
-            f"this method uses no second derivatives, so {name} would be ignored; leave it out, or use trust-ncg"
+            f"this method uses no second derivatives, so {name} would be ignored; leave it out, or use {other}"
         )
+
+
+def _check_batch(method: Any, settings: Mapping[str, Any]) -> None:
+    """Refuse what has no form for many problems at once."""
+    if method is not None and method not in BATCHED:
+        shown = f"method={method!r}" if isinstance(method, str) else type(method).__name__
+        raise ValueError(f"{shown} has no form for batch=True; use one that has: {', '.join(BATCHED)}, or leave it out")
+    for name, value in settings.items():
+        if value is not None:
+            raise ValueError(
+                f"{name} would be ignored by batch=True; leave it out, or solve the problems one by one without batch"
+            )
 
 
 def _tolerance(gtol: float | None, dtype: torch.dtype) -> float:

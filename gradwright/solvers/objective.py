@@ -17,7 +17,7 @@ from gradwright.solvers.operator import LinearOperator, as_operator
 from gradwright.solvers.sources import Source
 from gradwright.solvers.status import Status
 from gradwright.solvers.tape import Tape
-from gradwright.solvers.vectors import finite, largest_entry, widen
+from gradwright.solvers.vectors import dot, finite, largest_entry, widen
 
 WIDE = 1_000_000
 """Up to this many unknowns solvers keep their vectors in float64, whatever the dtype of x0."""
@@ -205,13 +205,9 @@ class Objective:
             if self.limits.max_seconds is not None and time.monotonic() - self._started > self.limits.max_seconds:
                 raise Exhausted(Status.MAX_SECONDS)
             self.nhev += 1
-            if v.dtype == self.dtype:
-                return self.work(product(v))
-            largest = largest_entry(v)
-            if largest == 0:
-                return torch.zeros_like(v)
-            if 1e-15 < largest < 1e15:
+            if v.dtype == self.dtype or 1e-20 < dot(v, v) < 1e20:
                 return self.work(product(v.to(self.dtype)))
-            return self.work(product((v / largest).to(self.dtype))) * largest
+            largest = largest_entry(v)  # in units of it nothing overflows or vanishes in a narrower dtype
+            return self.work(product((v / largest).to(self.dtype))) * largest if largest else torch.zeros_like(v)
 
         return LinearOperator((self.size, self.size), times)

@@ -88,21 +88,30 @@ class ModuleSource:
         self.place(at)
         with torch.enable_grad():
             if self.capture:
-                loss, extras = Recorder(self.parameters).run(self.closure)
+                loss, extras = self.run(lambda: Recorder(self.parameters).run(self.closure))
                 return Tape(loss, tuple(self.parameters), extras, lambda: self.place(at))
             for parameter in self.parameters:
                 parameter.grad = None
-            answer = self.closure()
+            answer = self.run(self.closure)
         value, extras = answer if isinstance(answer, tuple) else (answer, None)
-        grads = [torch.zeros_like(p) if p.grad is None else p.grad.detach().clone() for p in self.parameters]
-        flat = torch.cat([grad.reshape(-1) for grad in grads])
+        flat = flat_gradient(self.parameters, self.layout.device)
         return Tape(scalar(value, "the closure").detach(), tuple(self.parameters), extras, given=lambda: flat)
+
+    def run(self, evaluate: Callable[[], Any]) -> Any:
+        """Call what evaluates; a place for what has to hold around it."""
+        return evaluate()
 
     @torch.no_grad()
     def place(self, x: Tensor) -> None:
         """Write a flat vector into the parameters, without touching the version that autograd checks."""
         for parameter, part in zip(self.parameters, self.layout.split(x)):
             parameter.data.copy_(part)
+
+
+def flat_gradient(parameters: Sequence[nn.Parameter], device: torch.device) -> Tensor:
+    """``.grad`` of all parameters as one vector; zeros where it is missing."""
+    parts = [torch.zeros_like(p) if p.grad is None else p.grad.detach() for p in parameters]
+    return torch.cat([part.reshape(-1).to(device) for part in parts])
 
 
 def source_of(fun: Callable[..., Any], x0: Any, layout: Layout, tensors: list[Tensor], jac: Any) -> Source:

@@ -55,12 +55,17 @@ class Tape:
         return self._slope
 
     def grad(self, output: Tensor, weights: Tensor | None = None, create_graph: bool = False) -> Tensor:
-        """Jᵀ weights for ``output`` as a function of the leaves, flat; the graph is kept. Unused leaves give zeros."""
-        parts = torch.autograd.grad(
-            output, self.leaves, weights, retain_graph=True, create_graph=create_graph, allow_unused=True
-        )
-        filled = [torch.zeros_like(leaf) if part is None else part for leaf, part in zip(self.leaves, parts)]
-        return torch.cat([part.reshape(-1) for part in filled])
+        """Jᵀ weights for ``output`` as a function of the leaves, flat; the graph is kept. Unused leaves give zeros.
+
+        The answer is on the device of the first leaf. With ``create_graph`` it has a graph under ``torch.no_grad`` too,
+        where callers judge and step.
+        """
+        with torch.set_grad_enabled(create_graph or torch.is_grad_enabled()):
+            parts = torch.autograd.grad(
+                output, self.leaves, weights, retain_graph=True, create_graph=create_graph, allow_unused=True
+            )
+            filled = [torch.zeros_like(leaf) if part is None else part for leaf, part in zip(self.leaves, parts)]
+            return torch.cat([part.reshape(-1).to(self.leaves[0].device) for part in filled])
 
 
 def scalar(value: Any, who: str) -> Tensor:
@@ -76,4 +81,5 @@ def scalar(value: Any, who: str) -> Tensor:
         raise ValueError(f"{who} returned a tensor of shape {tuple(value.shape)}; it must return one number")
     if value.is_complex():
         raise ValueError(f"{who} returned a complex number; it must return a real one")
-    return value.reshape(())
+    with torch.enable_grad():  # callers may stand under torch.no_grad
+        return value.reshape(())

@@ -18,6 +18,9 @@ from gradwright.solvers.status import Status
 from gradwright.solvers.steihaug import Path, Step, steihaug
 from gradwright.solvers.vectors import dot, norm
 
+POOR = 0.25
+"""Below this ρ the radius shrinks."""
+
 QUIET = 4
 """Rejections in a row of steps whose effect on the value drowns in rounding, before the run ends."""
 
@@ -53,6 +56,8 @@ class TrustRegion(Method):
     precondition: str | Preconditioner | None = None
 
     def __post_init__(self) -> None:
+        if not 0 <= self.accept < POOR:
+            raise ValueError(f"accept={self.accept} must lie in [0, {POOR}): above, a refused step would come again")
         preconditioner_of(self.precondition)
 
     def solve(self, objective: Objective, start: Point, monitor: Monitor) -> Status:
@@ -119,7 +124,7 @@ class TrustRegion(Method):
             else:
                 ratio = (actual + noise) / (step.reduction + noise)
             good = ratio > self.accept
-            radius = _next_radius(radius, step, ratio, _turn(point, trial, step))
+            radius = next_radius(radius, step, ratio, turn(point.value, trial.value, dot(point.gradient, step.p)))
             if good:
                 return trial, radius
             if quiet >= QUIET:
@@ -137,15 +142,15 @@ def _from_slopes(point: Point, trial: Point, step: Step) -> float:
     return -0.5 * dot(point.gradient + trial.gradient, step.p)
 
 
-def _turn(point: Point, trial: Point, step: Step) -> float:
-    """Where along the step, as a fraction of it, the parabola through f, gᵀp and f⁺ has its minimum."""
-    slope = dot(point.gradient, step.p)
-    excess = trial.value - point.value - slope
+def turn(value: float, trial: float, slope: float) -> float:
+    """Where along a step, as a fraction of it, the parabola through f, gᵀp and f⁺ has its minimum."""
+    excess = trial - value - slope
     return math.inf if excess <= 0 else -0.5 * slope / excess
 
 
-def _next_radius(radius: float, step: Step, ratio: float, turn: float) -> float:
-    if ratio < 0.25:
+def next_radius(radius: float, step: Step, ratio: float, turn: float) -> float:
+    """Δ after a trial: to the turn of a poor step, larger after a good one that it cut off."""
+    if ratio < POOR:
         return min(max(turn, 0.1), 0.5) * step.length
     if ratio > 0.75 and step.boundary:
         return (2.5 if ratio > 0.9 else 2.0) * radius

@@ -1,13 +1,17 @@
 """From a table to a model, a page and plain words; and the certified example."""
 
 import runpy
+from io import StringIO
 from pathlib import Path
 
 import joblib
 import numpy as np
 import pytest
+from rich.console import Console
 
 from gradwright.linear_model.fit import fit_table
+from gradwright.linear_model.progress import shown
+from gradwright.linear_model.result import Record
 
 pandas = pytest.importorskip("pandas")
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -74,6 +78,20 @@ def test_errors_name_the_column_and_the_way_out(frame, tmp_path):
     (tmp_path / "bad.parquet").write_bytes(b"nothing")
     with pytest.raises(ValueError, match=r"bad\.parquet cannot be read"):
         fit_table(tmp_path / "bad.parquet", "kind")
+
+
+def test_progress_is_one_line_on_a_terminal_and_a_few_elsewhere():
+    records = [Record(1.0 / (i + 1), 0.1, 1.0, i, 0.0) for i in range(9)]
+    for terminal in (True, False):
+        said, screen = [], StringIO()
+        with shown(said.append, Console(file=screen, force_terminal=terminal, width=100)) as show:
+            for record in records:
+                assert not show(record)
+        if terminal:
+            assert not said
+            assert "iteration 9: objective 0.1111" in screen.getvalue()
+        else:
+            assert [line.split(":")[0] for line in said] == [f"iteration {i}" for i in (1, 2, 4, 8)]
 
 
 def test_the_example_is_certified(capsys):

@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from gradwright.solvers import Status, minimize
-from gradwright.solvers.batched import minimize_batch
+from gradwright.solvers import BatchResult, Status, TrustRegion, minimize, minimize_batch
 from tests.solvers.problems import F64, rosenbrock, tensor
 
 
@@ -83,6 +82,46 @@ def test_each_end_is_honest():
     assert result.status[4].success
     torch.testing.assert_close(result.x[4], tensor(1.0, 1.0), atol=1e-4, rtol=0)
     assert "1 of 5" in result.message
+
+
+def test_minimize_with_batch_is_the_same_verb():
+    x0, weights = starts(6, 3), torch.logspace(0, 3, 6, dtype=F64)
+    fun = lambda x, w: w * ((x - 1) ** 2).sum(1)  # noqa: E731
+    result = minimize(fun, x0, batch=True, args=(weights,), gtol=1e-8)
+    assert isinstance(result, BatchResult)
+    assert result.success.all()
+    torch.testing.assert_close(result.x, torch.ones_like(x0), atol=1e-7, rtol=0)
+    torch.testing.assert_close(minimize(fun, x0, "bfgs", batch=True, args=weights, gtol=1e-8).x, result.x)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"method": "trust-ncg"}, "method='trust-ncg' has no form for batch=True; use one that has: bfgs"),
+        ({"method": TrustRegion()}, "TrustRegion has no form"),
+        ({"bounds": (0, 1)}, "bounds would be ignored by batch=True"),
+        ({"constraints": {"type": "eq", "fun": lambda x: x}}, "constraints would be ignored"),
+        ({"jac": True}, "jac would be ignored"),
+        ({"max_seconds": 1.0}, "max_seconds would be ignored"),
+        ({"options": {"memory": 3}}, "options would be ignored"),
+    ],
+    ids=lambda one: next(iter(one)) if isinstance(one, dict) else "",
+)
+def test_what_has_no_batched_form_is_refused(settings, words):
+    with pytest.raises(ValueError, match=words):
+        minimize(rosenbrocks, starts(3), batch=True, **settings)
+
+
+def test_rows_change_places_with_their_data():
+    """Problems end at very different times, so the last rows fill the holes of those that have ended."""
+    count = 200
+    centres = torch.randn(count, 4, generator=torch.Generator().manual_seed(1), dtype=F64)
+    powers = torch.randint(1, 3, (count,), generator=torch.Generator().manual_seed(2))
+    fun = lambda x, c, p: (((x - c) ** 2) ** p[:, None]).sum(1) + ((x - c)[:, 0] * (x - c)[:, 1]) ** 2  # noqa: E731
+    result = minimize_batch(fun, torch.zeros(count, 4, dtype=F64), args=(centres, powers))
+    assert result.success.all()
+    assert ((result.x - centres).abs().amax(1) < torch.where(powers == 1, 1e-5, 0.05)).all()
+    torch.testing.assert_close(result.fun, fun(result.x, centres, powers))
 
 
 def test_limits_and_nothing():

@@ -5,9 +5,10 @@ import math
 import pytest
 import torch
 
-from gradwright.solvers import Status
-from gradwright.solvers.constrained import SQP, Constraint
-from gradwright.solvers.constrained.minimize import minimize
+from gradwright.solvers import LBFGSB, InTurn, Status
+from gradwright.solvers.constrained import SQP, AugmentedLagrangian, Constraint
+from gradwright.solvers.methods import method_of
+from gradwright.solvers.minimize import minimize
 from tests.solvers.problems import F64, rosenbrock, tensor
 
 BOTH = ["sqp", "augmented-lagrangian"]
@@ -68,6 +69,46 @@ def test_units_of_the_value_change_nothing(scale):
     assert scaled.success
     assert abs(scaled.nit - plain.nit) <= 3
     torch.testing.assert_close(scaled.x, plain.x, rtol=1e-5, atol=1e-5)
+
+
+def test_units_of_the_unknowns_change_little():
+    """x = D y: the matrix is made convex, and the program scaled, in units that the problem itself has."""
+    units = tensor(1e-6, 1.0, 1e5, 1e2)
+    plain = minimize(hs71, tensor(1, 5, 5, 1), bounds=(1, 5), constraints=HS71)
+    scaled = minimize(
+        lambda y: hs71(units * y),
+        tensor(1, 5, 5, 1) / units,
+        bounds=(1 / units, 5 / units),
+        constraints=[{**each, "fun": lambda y, c=each["fun"]: c(units * y)} for each in HS71],
+        gtol=1e-4,
+    )
+    assert scaled.fun == pytest.approx(HS71_LEAST, rel=1e-6)
+    assert scaled.nit <= plain.nit + 3
+
+
+def test_the_method_that_is_chosen_where_none_is_asked_for():
+    limit = (Constraint(lambda x: x.sum(), upper=1.0),)
+    assert isinstance(method_of(None, None, limit, True, 1000), SQP)
+    assert isinstance(method_of(None, None, limit, False, 1001), AugmentedLagrangian)
+    assert isinstance(method_of(None, None, (), True, 1001), LBFGSB)
+    assert isinstance(method_of(None, None, (), False, 10), InTurn)
+    assert method_of("sqp", {"hessian": "bfgs"}, limit, False, 10) == SQP(limit, hessian="bfgs")
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: AugmentedLagrangian(growth=1.0), "growth=1.0 must be above 1"),
+        (lambda: AugmentedLagrangian(keep=1.0), r"keep=1.0 must lie in \(0, 1\)"),
+        (lambda: SQP(ctol=-1.0), "ctol=-1.0"),
+        (lambda: SQP(hessian="sr1"), "hessian='sr1' is unknown"),
+        (lambda: minimize(hs71, tensor(1, 5, 5, 1), "sqp", options={"memory": 3}), "sqp has no option 'memory'"),
+        (lambda: minimize(hs71, tensor(1, 5, 5, 1), "augmented-lagrangian", hvp="auto"), "or use sqp"),
+    ],
+)
+def test_wrong_settings_are_named(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()
 
 
 def test_correction_of_second_order_keeps_full_steps():

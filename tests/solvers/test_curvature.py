@@ -16,6 +16,7 @@ from gradwright.solvers.curvature import (
     ForwardOverReverse,
     GaussNewton,
 )
+from gradwright.solvers.curvature.choice import curvature_of
 from gradwright.solvers.layout import layout_of
 from gradwright.solvers.objective import Objective
 from gradwright.solvers.sources import source_of
@@ -275,3 +276,15 @@ def test_curvature_that_needs_outputs_says_so():
     for name in ("gauss-newton", "fisher", "empirical-fisher"):
         with pytest.raises(ValueError, match=r"let fun return \(loss"):
             minimize(rosenbrock, tensor(-1.2, 1.0), "trust-ncg", hvp=name)
+
+
+@pytest.mark.parametrize("size", [1e-60, 1e-25, 1.0, 1e25, 1e60])
+def test_float32_products_with_vectors_of_any_length(size):
+    x0 = torch.tensor([-1.2, 1.0])
+    layout, tensors = layout_of(x0)
+    objective = Objective(source_of(rosenbrock, x0, layout, tensors, None), curvature_of("auto"))
+    point = objective.at(x0)
+    v = tensor(3.0, -1.0)
+    expected = torch.autograd.functional.hessian(rosenbrock, x0.double()) @ v
+    torch.testing.assert_close((point.hessian @ (size * v)) / size, expected, rtol=1e-5, atol=1e-3)
+    assert not (point.hessian @ torch.zeros(2, dtype=F64)).any()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from gradwright.solvers import Status
+from gradwright.solvers import Status, minimize
 from gradwright.solvers.least_squares import RULES, least_squares
 from gradwright.solvers.operator import LinearOperator
 from gradwright.solvers.residuals import LOSSES, Dogleg, LevenbergMarquardt
@@ -21,10 +21,11 @@ def line(seed=0, rows=30):
     return A, torch.randn(rows, generator=generator, dtype=F64)
 
 
+@pytest.mark.parametrize("start", ["start1", "start2"])
 @pytest.mark.parametrize("name", MODELS)
-def test_every_nist_problem_from_the_hard_start(name):
+def test_every_nist_problem_from_both_starts(name, start):
     p = problem(name)
-    fit = least_squares(p.residuals, p.start1)
+    fit = least_squares(p.residuals, getattr(p, start))
     assert fit.success, fit
     if name == "Lanczos1":  # its certified residual, 1.4e-25, lies below the rounding of the data in float64
         assert 2 * fit.cost < 1e-24
@@ -215,3 +216,26 @@ def test_limits(limit):
 def test_bad_settings_are_refused_by_name(arguments, words):
     with pytest.raises(ValueError, match=words):
         least_squares(lambda x: x - 1, tensor(0.0, 1.0), **arguments)
+
+
+def test_bounds_are_refused_with_a_way_out_that_works():
+    scipy = pytest.importorskip("scipy.optimize")
+    t = torch.linspace(0, 4, 20, dtype=F64)
+    data = 3 * torch.exp(-0.5 * t) + 0.1 * torch.sin(7 * t)
+    lower, upper = torch.tensor([0.0, 0.6, 0.0], dtype=F64), torch.tensor([2.5, 2.0, 10.0], dtype=F64)
+    residuals = lambda x: x[0] * torch.exp(-x[1] * t) + x[2] - data  # noqa: E731
+    start = torch.ones(3, dtype=F64)
+    with pytest.raises(ValueError, match="least_squares keeps none"):
+        least_squares(residuals, start, bounds=(lower, upper))
+
+    def fun(x):
+        r = residuals(x)
+        return 0.5 * (r * r).sum(), r
+
+    result = minimize(fun, start, "sqp", hvp="gauss-newton", bounds=(lower, upper))
+    known = scipy.least_squares(
+        lambda x: residuals(torch.from_numpy(x)).numpy(), start.numpy(), bounds=(lower.numpy(), upper.numpy())
+    )
+    assert result.success
+    assert result.fun == pytest.approx(known.cost, rel=1e-8)
+    torch.testing.assert_close(result.x, torch.from_numpy(known.x), atol=1e-4, rtol=0)

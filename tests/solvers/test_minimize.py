@@ -1,5 +1,7 @@
 """minimize: every method on problems with known minima, in the forms that x0 may have."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -162,3 +164,33 @@ def test_importing_the_solvers_does_not_import_matplotlib():
 
 def test_trust_region_takes_a_method_instance():
     assert minimize(rosenbrock, tensor(-1.2, 1.0), TrustRegion(forcing=0.5)).success
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"method": "trust-ncg", "hvp": "forward-over-reverse"}, {"method": "sqp"}, {"constraints": "disc"}],
+    ids=str,
+)
+def test_under_no_grad_derivatives_are_still_exact(settings):
+    disc = {"type": "ineq", "fun": lambda x: 9 - (x * x).sum()}
+    settings = {**settings, **({"constraints": disc} if "constraints" in settings else {})}
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("error", UserWarning)  # a fall-back to finite differences would warn
+        result = minimize(rosenbrock, tensor(-1.2, 1.0), **settings)
+    assert result.success
+    torch.testing.assert_close(result.x, tensor(1.0, 1.0), atol=1e-6, rtol=0)
+
+
+def test_more_arguments_of_the_function_and_its_derivatives():
+    fun = lambda x, a, b: (a * (x - b) ** 2).sum()  # noqa: E731
+    a, b = tensor(1.0, 10.0), tensor(3.0, -1.0)
+    for more in (
+        {},
+        {"jac": lambda x, a, b: 2 * a * (x - b), "method": "bfgs"},
+        {"hvp": lambda x, v, a, b: 2 * a * v},
+        {"hess": lambda x, a, b: 2 * torch.diag(a)},
+    ):
+        result = minimize(fun, torch.zeros(2, dtype=F64), args=(a, b), **more)
+        torch.testing.assert_close(result.x, b, atol=1e-5, rtol=0)
+    alone = minimize(lambda x, shift: ((x - shift) ** 2).sum(), torch.zeros(2, dtype=F64), args=2.0)
+    torch.testing.assert_close(alone.x, tensor(2.0, 2.0))

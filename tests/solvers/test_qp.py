@@ -157,3 +157,18 @@ def test_wrong_input_is_named(change, message):
 def test_half_precision_is_refused():
     with pytest.raises(TypeError, match="float32 or float64"):
         solve_qp(torch.eye(2, dtype=torch.float16), torch.ones(2))
+
+
+def test_units_of_x_do_not_spoil_a_program_with_bounds():
+    """Bounds can be scaled for nothing, so they must not set the unit of a column; H spans 26 orders of magnitude."""
+    units = torch.tensor([1e-5, 1.0, 1e4, 1e8], dtype=torch.float64)
+    H = torch.tensor([[4.0, 1, 0, 1], [1, 3, 1, 0], [0, 1, 2, 0], [1, 0, 0, 5]], dtype=torch.float64)
+    g, A, b = torch.tensor([1.0, -2, 3, -4], dtype=torch.float64), torch.ones(1, 4, dtype=torch.float64), 1.5
+    b = torch.tensor([b], dtype=torch.float64)
+    plain = solve_qp(H, g, A=A, b=b, bounds=(-0.7, 1.0))
+    scaled = solve_qp(
+        H / units[:, None] / units, g / units, A=A / units, b=b, bounds=(-0.7 * units, 1.0 * units), certificates=False
+    )
+    assert bool(plain.solved)
+    assert bool(scaled.solved)
+    torch.testing.assert_close(scaled.x / units, plain.x, rtol=1e-7, atol=1e-8)

@@ -6,9 +6,11 @@ import pytest
 import torch
 
 from gradwright.solvers import BFGS, LBFGS, Backtracking, HagerZhang, LineSearch, Status, StrongWolfe, minimize
+from gradwright.solvers.descents import NewtonCG
 from gradwright.solvers.in_turn import InTurn
 from gradwright.solvers.layout import layout_of
 from gradwright.solvers.line import Line
+from gradwright.solvers.method import Method
 from gradwright.solvers.objective import Objective
 from gradwright.solvers.sources import FunctionSource
 from gradwright.solvers.trust_region import TrustRegion
@@ -117,6 +119,7 @@ def test_slopes_decide_where_values_drown():
         (lambda: HagerZhang(delta=0.6), "delta"),
         (lambda: StrongWolfe(curvature=1.5), "curvature"),
         (lambda: InTurn(methods=()), "empty"),
+        (lambda: TrustRegion(accept=0.3), "accept=0.3"),
     ],
 )
 def test_settings_out_of_range_are_refused(make, words):
@@ -136,12 +139,20 @@ def test_bfgs_keeps_the_gentle_directions_of_a_badly_scaled_problem():
     assert result.nfev < 300
 
 
+class OneStep(Method):
+    """Makes one step, and is stuck."""
+
+    def solve(self, objective, start, monitor):
+        monitor.accept(start)
+        monitor.accept(objective.at(start.x + 1e-3))
+        return Status.STALLED
+
+
 def test_a_second_method_is_asked_only_where_the_first_fails():
     alone = minimize(rosenbrock, tensor(-1.2, 1.0), "newton-cg")
     turns = minimize(rosenbrock, tensor(-1.2, 1.0), "auto")
     assert (alone.nfev, alone.nhev) == (turns.nfev, turns.nhev)
-    blind = TrustRegion(accept=0.999999)  # refuses nearly every step
-    rescued = minimize(rosenbrock, tensor(-1.2, 1.0), InTurn(methods=(blind, LineSearch(BFGS()))), maxfev=400)
+    rescued = minimize(rosenbrock, tensor(-1.2, 1.0), InTurn(methods=(OneStep(), LineSearch(BFGS()))), maxfev=400)
     assert rescued.success
     assert rescued.nfev <= 400
 
@@ -152,3 +163,27 @@ def test_the_lowest_point_of_all_methods_is_returned():
     assert result.status is Status.MAX_EVALUATIONS
     assert result.nfev <= 20
     assert result.fun == min(each.value for each in result.trace)
+
+
+def test_a_method_that_ran_out_on_its_way_is_taken_over_where_it_stands():
+    def valley(x):  # half a turn around a narrow circle, which every step leaves
+        return x[0] + 1e5 * ((x * x).sum() - 1) ** 2
+
+    start, newton, learning = tensor(1.1, 0.1), LineSearch(NewtonCG()), LineSearch(BFGS())
+    halves = [minimize(valley, start, method, maxfev=350) for method in (newton, learning)]
+    assert [half.status for half in halves] == 2 * [Status.MAX_EVALUATIONS]
+    result = minimize(valley, start, InTurn(methods=(newton, learning)), maxfev=700)
+    assert result.nfev == 700
+    assert result.fun < min(half.fun for half in halves) - 0.2, "the second method did not go on from the first"
+
+
+def test_after_a_stuck_method_the_next_begins_at_the_start():
+    seen = []
+
+    def fun(x):
+        seen.append(x.detach().clone())
+        return rosenbrock(x)
+
+    result = minimize(fun, tensor(-1.2, 1.0), InTurn(methods=(OneStep(), LineSearch(BFGS()))))
+    assert result.success
+    assert [index for index, x in enumerate(seen) if torch.equal(x, tensor(-1.2, 1.0))] == [0, 2]

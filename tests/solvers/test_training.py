@@ -355,3 +355,18 @@ def test_differences_serve_where_second_derivatives_do_not_exist():
 def test_bad_settings_are_refused_by_name(make, words):
     with pytest.raises(ValueError, match=words):
         make(torch.nn.Parameter(torch.ones(2, dtype=F64)))
+
+
+def test_cg_keeps_the_last_iterate_before_negative_curvature():
+    diagonal = torch.cat([torch.linspace(1, 40, 30, dtype=torch.float64), torch.tensor([-1e-3], dtype=torch.float64)])
+    b = torch.ones(31, dtype=torch.float64)
+    run = martens_cg(LinearOperator((31, 31), lambda v: diagonal * v), b, tolerance=1e-12)
+    assert run.negative is not None
+    assert run.negative < 0
+    count = run.products - 1
+    assert count not in {int(np.ceil(1.3**j)) for j in range(20)}, "it would have been kept anyway"
+    # in exact arithmetic CG minimises q over the Krylov space
+    space = np.linalg.qr(np.stack([diagonal.numpy() ** power for power in range(count)], axis=1))[0]
+    model = space.T @ (diagonal.numpy()[:, None] * space)
+    expected = space @ np.linalg.solve(model, space.T @ b.numpy())
+    np.testing.assert_allclose(run.kept[-1].x.numpy(), expected, rtol=1e-3, atol=1e-6)

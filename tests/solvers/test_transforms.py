@@ -1,5 +1,6 @@
 """Solver steps as transforms with extra arguments: they converge, and refuse what is missing by name."""
 
+import math
 from itertools import pairwise
 
 import pytest
@@ -12,6 +13,7 @@ CHAINS = {
     "newton-cg": lambda: transforms.chain(transforms.scale_by_newton_cg(), transforms.scale_by_hager_zhang()),
     "steihaug": transforms.scale_by_steihaug,
     "l-bfgs": lambda: transforms.chain(transforms.cautious_lbfgs(), transforms.scale_by_hager_zhang()),
+    "hessian-free": transforms.scale_by_hessian_free,
 }
 
 
@@ -71,9 +73,41 @@ def test_steihaug_rejects_what_is_not_finite():
     assert ratio == -1.0
 
 
+def test_hessian_free_solves_the_damped_system():
+    """δ = −(G + λI)⁻¹ g by a dense solve, with a Gauss-Newton matrix that is not the Hessian; then λ by trust."""
+    G = torch.diag(torch.tensor([1.0, 10.0, 100.0], dtype=F64)) + 0.5
+    x, fun = torch.ones(3, dtype=F64), lambda x: 0.5 * x @ G @ x
+    transform = transforms.scale_by_hessian_free(damping=0.3, tolerance=0.0)
+    step, state = transform.update(G @ x, transform.init(x), x, value_fn=fun, gnvp=lambda v: G @ v)
+    delta = -torch.linalg.solve(G + 0.3 * torch.eye(3, dtype=F64), G @ x)
+    torch.testing.assert_close(step, delta, rtol=1e-6, atol=1e-8)
+    predicted = (G @ x) @ delta + 0.5 * delta @ (G + 0.3 * torch.eye(3, dtype=F64)) @ delta
+    assert state.ratio == pytest.approx(float((fun(x + delta) - fun(x)) / predicted), rel=1e-6)
+    assert state.damping == pytest.approx(0.2)
+    torch.testing.assert_close(state.last, delta, rtol=1e-6, atol=1e-8)
+
+
+def test_hessian_free_rejects_what_lowers_nothing():
+    x = torch.tensor([1.0, 2.0], dtype=F64)
+    transform = transforms.scale_by_hessian_free(damping=1.0)
+    wall = lambda y: (y @ y) if bool((y == x).all()) else torch.tensor(math.nan)  # noqa: E731
+    step, state = transform.update(2 * x, transform.init(x), x, value_fn=wall, hvp=lambda v: 2 * v)
+    assert step.abs().max() == 0
+    assert state.damping == 1.5
+    assert state.last is None
+    step, state = transform.update(2 * x, transform.init(x), x, value_fn=lambda y: -(y @ y), hvp=lambda v: -6 * v)
+    assert step.abs().max() == 0
+    assert state.damping == pytest.approx(2 * 5.0)  # −6 + λ is met, and no iterate was kept
+
+
 @pytest.mark.parametrize(
     ("name", "wanted"),
-    [("scale_by_newton_cg", "hvp"), ("scale_by_steihaug", "value_fn"), ("scale_by_hager_zhang", "value_fn")],
+    [
+        ("scale_by_hessian_free", "value_fn"),
+        ("scale_by_newton_cg", "hvp"),
+        ("scale_by_steihaug", "value_fn"),
+        ("scale_by_hager_zhang", "value_fn"),
+    ],
 )
 def test_what_is_missing_is_named(name, wanted):
     transform = getattr(transforms, name)()

@@ -1,7 +1,7 @@
 """Optimisation with constraints: quadratic programs, sequential quadratic programming, augmented Lagrangians."""
 
 from gradwright.solvers.constrained.augmented_lagrangian import AugmentedLagrangian
-from gradwright.solvers.constrained.constraints import Constraint
+from gradwright.solvers.constrained.constraint import Constraint
 from gradwright.solvers.constrained.qp import QPSolution, QPStatus, solve_qp
 from gradwright.solvers.constrained.sqp import SQP
 

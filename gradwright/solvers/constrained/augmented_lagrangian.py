@@ -1,68 +1,42 @@
-"""The augmented Lagrangian of Powell, Hestenes and Rockafellar, with bounds left to L-BFGS-B."""
+"""The method of multipliers: a sequence of bound-constrained problems, each with better multipliers."""
 
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from functools import partial
 
 import torch
 from torch import Tensor
 
-from gradwright.solvers.bounds import Bounds
-from gradwright.solvers.constrained.constraints import Constrained, ConstraintSet
+from gradwright.solvers.constrained.augmented_source import AugmentedSource
+from gradwright.solvers.constrained.constrainable import Constrainable
+from gradwright.solvers.constrained.constraint_set import Constrained
 from gradwright.solvers.constrained.kkt import Multipliers, estimate, measure
-from gradwright.solvers.constrained.sqp import Constrainable
 from gradwright.solvers.constrained.watch import Watch
 from gradwright.solvers.lbfgsb import LBFGSB
 from gradwright.solvers.objective import Limits, Objective, Point
-from gradwright.solvers.sources import Source
 from gradwright.solvers.status import Status
-from gradwright.solvers.tape import Tape
 from gradwright.solvers.vectors import largest_entry
 
+INNER = 0.1
+"""Tolerance of the first bound-constrained problem, and the factor by which it falls."""
 
-@dataclass(frozen=True)
-class AugmentedSource:
-    """L(x) = f + ½ρ Σ ‖shifted violation‖², as something that solvers can evaluate.
+STUCK = 3
+"""Outer iterations in a row without progress after which a run ends."""
 
-    With λ for the rows l ≤ c ≤ u: t = λ + ρ(c − u) where that is positive, λ + ρ(c − l) where that is negative, 0
-    else, and L = f + (‖t‖² − ‖λ‖²) / 2ρ, whose gradient is ∇f + Jᵀt.
-    """
-
-    source: Source
-    set: ConstraintSet
-    multipliers: Tensor
-    rho: float
-
-    @property
-    def layout(self):
-        return self.source.layout
-
-    def updated(self, c: Constrained) -> Tensor:
-        """t(x): the multipliers that the gradient of L would have in the Lagrangian."""
-        above = (self.multipliers + self.rho * (c.value - self.set.upper)).clamp(min=0)
-        below = (self.multipliers + self.rho * (c.value - self.set.lower)).clamp(max=0)
-        return above + below
-
-    def record(self, x: Tensor) -> Tape:
-        tape, c = self.source.record(x), self.set.at(x)
-        t = self.updated(c)
-        value = tape.loss.detach().double() + ((t @ t - self.multipliers @ self.multipliers) / (2 * self.rho)).double()
-
-        def gradient() -> Tensor:
-            return tape.gradient() + (c.jacobian.T @ t).to(self.layout.dtype)
-
-        return Tape(value.to(tape.loss.dtype), tape.leaves, None, given=gradient)
+SPENT = (Status.MAX_EVALUATIONS, Status.MAX_SECONDS)
+AT_REST = (Status.CONVERGED_GRADIENT, Status.CONVERGED_VALUE, Status.NOISE_FLOOR, Status.STALLED)
+"""Ends of an inner run after which another one from the same point would change nothing."""
 
 
 @dataclass(frozen=True)
 class AugmentedLagrangian(Constrainable):
-    """``augmented-lagrangian``: a sequence of bound-constrained problems, each with better multipliers.
+    """``augmented-lagrangian``: x ← argmin of L_ρ(x; λ) in the box by L-BFGS-B, then λ ← t(x).
 
-    x ← argmin of L_ρ(x; λ) in the box by L-BFGS-B to a tolerance that falls tenfold, then λ ← clip(t(x)); ρ
-    grows where the
-    violation did not fall enough. It needs first derivatives only and never forms an (n, n) matrix.
+    The tolerance of x falls tenfold each time; ρ grows where the violation did not fall enough. It needs first
+    derivatives only and never forms an (n, n) matrix. An iteration of the result is one update of λ.
 
     Args:
         growth: factor of ρ.
@@ -80,94 +54,137 @@ class AugmentedLagrangian(Constrainable):
     outer: int = 60
     memory: int = 20
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.growth > 1:
+            raise ValueError(f"growth={self.growth} must be above 1, or the penalty never grows; 10 is usual")
+        if not 0 < self.keep < 1:
+            raise ValueError(f"keep={self.keep} must lie in (0, 1); 0.25 is usual")
+
     def solve(self, objective: Objective, start: Point, monitor: Watch) -> Status:  # type: ignore[override]
-        constraints, box = self.prepared(objective)
-        point, c = start, constraints.at(start.flat)
+        return _Run(self, objective, monitor).go(start)
+
+
+class _Run:
+    """One run.
+
+    Attributes:
+        λ, rho: multipliers and penalty of the next inner problem.
+        unit: a power of two near the size of the first gradient, which inner problems are divided by.
+    """
+
+    λ: Tensor
+    rho: float
+    unit: float
+
+    def __init__(self, rule: AugmentedLagrangian, objective: Objective, watch: Watch) -> None:
+        self.rule, self.objective, self.watch = rule, objective, watch
+        self.set, self.box = rule.prepared(objective)
+        self.started = time.monotonic()
+
+    def go(self, start: Point) -> Status:
+        point, c = start, self.set.at(start.flat)
         guess = Multipliers(torch.zeros_like(c.value), torch.zeros_like(point.x))
         if point.usable and c.finite:
-            guess = estimate(point.x, point.gradient, c, box)
-        status = self._judge(monitor, point, c, box, guess)
+            guess = estimate(point.x, point.gradient, c, self.box)
+        status = self._judge(point, c, guess)
         if status is not None:
             return status
-        λ = guess.rows.clamp(-1e6, 1e6)
-        squares = float(c.violations @ c.violations)
-        unit = max(monitor.scale, torch.finfo(objective.dtype).tiny)
-        rho = unit * min(max(10 / squares, 1e-2), 1e3) if squares > 0 else 10 * unit
-        ceiling = self.largest * unit
-        steepness = max(1.0, largest_entry(point.gradient))
-        first_slope = largest_entry(c.jacobian)
-        tolerance, infeasibility, stuck = 0.1, math.inf, 0
-        for _ in range(self.outer):
-            source = AugmentedSource(objective.source, constraints, λ, rho)
-            inner = Objective(source, None, self._left(objective), objective.box)
-            method = LBFGSB(self.memory)
-            watch = method.monitor(inner, tolerance * steepness, None)
-            first = inner.at(point.x)
-            found = watch.run(partial(method.solve, inner, first, watch))
-            objective.nfev += inner.nfev
-            objective.njev += inner.njev
-            point = objective.at(objective.source.layout.flatten(found.x, "x"))
-            c = constraints.at(point.flat)
+        self._begin(point, c, guess)
+        tolerance, infeasibility, last = INNER, math.inf, point
+        tightest = 0.1 * self.watch.gtol / max(1.0, self.unit)
+        unmoved = stuck = 0
+        for _ in range(self.rule.outer):
+            source = AugmentedSource(self.objective.source, self.set, self.λ, self.rho, self.unit)
+            point, ended = self._minimised(source, point, tolerance)
+            c = self.set.at(point.flat)
             t = source.updated(c)
-            status = self._judge(monitor, point, c, box, self._complete(point, c, box, t))
-            if status is None and monitor.current is not None and monitor.current[3].violation <= monitor.ctol:
-                status = self._again(monitor, point, c, box)
+            status = self._judge(point, c, self._complete(point, c, t)) or self._converged_with_others(point, c)
             if status is not None:
                 return status
-            if found.status in (Status.MAX_EVALUATIONS, Status.MAX_SECONDS):
-                return found.status
-            shift = torch.minimum(
-                (constraints.upper - c.value).clamp(max=0).abs() + (c.value - constraints.lower).clamp(max=0).abs(),
-                c.violations,
-            )
-            worst = max(largest_entry(shift), largest_entry((t - λ) / rho))
+            if ended in SPENT:
+                return ended
             violation = largest_entry(c.violations)
-            stationary = self._violation_is_stationary(point, c, box, first_slope)
-            stuck = stuck + 1 if violation > max(0.9 * infeasibility, monitor.ctol) and stationary else 0
-            if stuck >= 3:
+            stationary = self._violation_is_stationary(point, c)
+            stuck = stuck + 1 if violation > max(0.9 * infeasibility, self.watch.ctol) and stationary else 0
+            if stuck >= STUCK:
                 return Status.INFEASIBLE
-            λ = t.clamp(-ceiling, ceiling)
-            if worst > self.keep * infeasibility:
-                rho *= self.growth
-            infeasibility = worst
-            tolerance = max(0.1 * tolerance, 0.1 * monitor.gtol / steepness)
-            monitor.extra["penalty"] = rho
-            if rho > ceiling:
-                return Status.INFEASIBLE if violation > monitor.ctol and stationary else monitor.floor()
-        return (
-            monitor.floor()
-            if monitor.current is None or monitor.current[3].violation > monitor.ctol
-            else Status.MAX_ITERATIONS
-        )
+            rests = tolerance <= tightest and ended in AT_REST and violation <= self.watch.ctol
+            unmoved = unmoved + 1 if rests and self._is_near(point, last) else 0
+            if unmoved >= STUCK:
+                return self.watch.floor()
+            worst = max(violation, largest_entry((t - self.λ) / self.rho))
+            self.λ = t.clamp(-self.ceiling, self.ceiling)
+            if worst > self.rule.keep * infeasibility:
+                self.rho *= self.rule.growth
+            infeasibility, last = worst, point
+            tolerance = max(INNER * tolerance, tightest)
+            self.watch.extra["penalty"] = self.rho
+            if self.rho > self.ceiling:
+                hopeless = violation > self.watch.ctol and stationary
+                return Status.INFEASIBLE if hopeless else self.watch.floor()
+        return Status.MAX_ITERATIONS
 
-    def _left(self, objective: Objective) -> Limits:
+    def _begin(self, point: Point, c: Constrained, guess: Multipliers) -> None:
+        """The first λ and ρ, with the units that they are measured in."""
+        scale = max(self.watch.scale, torch.finfo(self.objective.dtype).tiny)
+        squares = float(c.violations @ c.violations)
+        self.rho = scale * (min(max(10 / squares, 1e-2), 1e3) if squares > 0 else 10)
+        self.ceiling = self.rule.largest * scale
+        self.λ = guess.rows.clamp(-1e6 * scale, 1e6 * scale)
+        self.first_slope = largest_entry(c.jacobian)
+        steepest = max(largest_entry(point.gradient), self.rho * largest_entry(c.jacobian.T @ c.violations))
+        self.unit = 2.0 ** math.floor(math.log2(steepest)) if steepest > 0 else 1.0
+
+    def _minimised(self, source: AugmentedSource, point: Point, tolerance: float) -> tuple[Point, Status]:
+        """The minimum of L in the box as far as a tolerance asks, and how the search for it ended."""
+        objective, method = self.objective, LBFGSB(self.rule.memory)
+        inner = Objective(source, None, self._left(), objective.box)
+        watch = method.monitor(inner, tolerance, None)
+        first = inner.at(point.x)
+        found = watch.run(partial(method.solve, inner, first, watch))
+        objective.nfev += inner.nfev
+        objective.njev += inner.njev
+        return objective.at(objective.source.layout.flatten(found.x, "x")), found.status
+
+    def _left(self) -> Limits:
+        """What an inner problem may spend."""
+        objective = self.objective
         limits = objective.limits
         maxfev = None if limits.maxfev is None else max(1, limits.maxfev - objective.nfev)
+        iterations = min(limits.iterations(objective.size), max(200, 10 * objective.size))
         seconds = limits.max_seconds
-        return Limits(maxfev, min(limits.iterations(objective.size), max(200, 10 * objective.size)), seconds)
+        if seconds is not None:
+            seconds = max(seconds - (time.monotonic() - self.started), 1e-9)
+        return Limits(maxfev, iterations, seconds)
 
-    def _complete(self, point: Point, c: Constrained, box: Bounds, t: Tensor) -> Multipliers:
+    def _complete(self, point: Point, c: Constrained, t: Tensor) -> Multipliers:
         """With the bounds' multipliers: what is left of the gradient where a bound is met."""
         rest = -(point.gradient + c.jacobian.T @ t)
-        at_upper, at_lower = (point.x >= box.upper) & (rest > 0), (point.x <= box.lower) & (rest < 0)
+        at_upper, at_lower = (point.x >= self.box.upper) & (rest > 0), (point.x <= self.box.lower) & (rest < 0)
         return Multipliers(t, torch.where(at_upper | at_lower, rest, 0.0))
 
-    def _judge(self, monitor: Watch, point: Point, c: Constrained, box: Bounds, at: Multipliers) -> Status | None:
-        if not (point.usable and c.finite):
-            return monitor.accept(point, c, at, measure(point.x, torch.zeros_like(point.x), c, box, at))
-        return monitor.accept(point, c, at, measure(point.x, point.gradient, c, box, at))
+    def _judge(self, point: Point, c: Constrained, at: Multipliers) -> Status | None:
+        slope = point.gradient if point.usable and c.finite else torch.zeros_like(point.x)
+        return self.watch.accept(point, c, at, measure(point.x, slope, c, self.box, at))
 
-    def _again(self, monitor: Watch, point: Point, c: Constrained, box: Bounds) -> Status | None:
-        """Converged with multipliers of least squares?"""
-        at = estimate(point.x, point.gradient, c, box)
-        m = measure(point.x, point.gradient, c, box, at)
-        if not monitor.converged(m):
+    def _converged_with_others(self, point: Point, c: Constrained) -> Status | None:
+        """Converged with multipliers of least squares? For a feasible point that is recorded already."""
+        if largest_entry(c.violations) > self.watch.ctol:
             return None
-        monitor.current = (point, c, at, m)
+        at = estimate(point.x, point.gradient, c, self.box)
+        m = measure(point.x, point.gradient, c, self.box, at)
+        if not self.watch.converged(m):
+            return None
+        self.watch.current = (point, c, at, m)
         return Status.CONVERGED_GRADIENT
 
-    def _violation_is_stationary(self, point: Point, c: Constrained, box: Bounds, slope: float) -> bool:
+    def _violation_is_stationary(self, point: Point, c: Constrained) -> bool:
         """Whether no feasible direction makes ½‖violation‖² smaller, to three digits of the slope at x0."""
         pull = c.jacobian.T @ (c.excess - c.shortfall)
-        size = max(slope, largest_entry(c.jacobian)) * largest_entry(c.violations)
-        return box.measure(point.x, pull) <= 1e-3 * size
+        size = max(self.first_slope, largest_entry(c.jacobian)) * largest_entry(c.violations)
+        return self.box.measure(point.x, pull) <= 1e-3 * size
+
+    def _is_near(self, point: Point, last: Point) -> bool:
+        """Whether an inner run moved by no more than the rounding of values lets it see."""
+        return largest_entry(point.x - last.x) <= math.sqrt(self.objective.eps) * max(1.0, largest_entry(point.x))

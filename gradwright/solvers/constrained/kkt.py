@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gradwright.solvers.bounds import Bounds
-from gradwright.solvers.constrained.constraints import Constrained
+from gradwright.solvers.constrained.constraint_set import Constrained
 from gradwright.solvers.constrained.qp import solve_qp
 from gradwright.solvers.vectors import largest_entry
 

@@ -92,7 +92,7 @@ def _equilibrated(form: StandardForm, sweeps: int = 6) -> StandardForm:
     H, A, G = form.H, form.A, form.G
     columns, equal_scale, row_scale, _ = _ones(form.g, form.b, form.h)
     for _ in range(sweeps):
-        heights = torch.cat([H.abs(), A.abs(), G.abs()], -2).amax(-2)
+        heights = torch.cat([H.abs(), _coupling(A), _coupling(G)], -2).amax(-2)
         by_column, by_equal, by_row = (_inverse_root(size) for size in (heights, _row_size(A), _row_size(G)))
         H = by_column[..., None] * H * by_column[:, None]
         A = by_equal[..., None] * A * by_column[:, None]
@@ -115,6 +115,12 @@ def _equilibrated(form: StandardForm, sweeps: int = 6) -> StandardForm:
         row_scale,
         cost,
     )
+
+
+def _coupling(matrix: Tensor) -> Tensor:
+    """Magnitudes, without rows of one entry (bounds): whatever the unit of a column, scaling the row makes it one."""
+    size = matrix.abs()
+    return size * ((size > 0).sum(-1, keepdim=True) > 1)
 
 
 def _row_size(matrix: Tensor) -> Tensor:

@@ -30,6 +30,15 @@ class Model:
         """With c added to Jd: for a correction of second order."""
         return Model(self.B, self.g, self.J, self.lower - c, self.upper - c, self.box)
 
+    def within(self, reach: float) -> Model:
+        """With no entry of d larger than ``reach``."""
+        box = Bounds(self.box.lower.clamp(min=-reach), self.box.upper.clamp(max=reach))
+        return Model(self.B, self.g, self.J, self.lower, self.upper, box)
+
+    def in_units(self, units: Tensor) -> Model:
+        """With each row multiplied by its unit."""
+        return Model(self.B, self.g, units[:, None] * self.J, units * self.lower, units * self.upper, self.box)
+
     def left(self, d: Tensor) -> Tensor:
         """What d leaves of the violation of each linearised constraint."""
         value = self.J @ d

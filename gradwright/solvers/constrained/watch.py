@@ -6,18 +6,22 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from gradwright.solvers.bounds import Bounds
-from gradwright.solvers.constrained.constraints import Constrained
+from gradwright.solvers.closure import disagreement
+from gradwright.solvers.constrained.constraint_set import Constrained
 from gradwright.solvers.constrained.kkt import Measure, Multipliers
 from gradwright.solvers.objective import Exhausted, Objective, Point
 from gradwright.solvers.result import Iteration, Result
 from gradwright.solvers.status import Status
-from gradwright.solvers.vectors import finite, largest_entry, norm
+from gradwright.solvers.vectors import largest_entry, norm
 
 BOTTOMLESS = 1e15
 """A feasible value this many times its scale at the start below zero counts as unbounded."""
+
+PATIENCE = 50
+"""Accepted iterates in a row without progress in value, violation or stationarity before a run counts as finished."""
 
 
 class Watch:
@@ -42,10 +46,11 @@ class Watch:
         self.trace: list[Iteration] = []
         self.current: tuple[Point, Constrained, Multipliers, Measure] | None = None
         self.best: tuple[Point, Constrained, Multipliers, Measure] | None = None
-        self.box: Bounds | None = None
         self.note = ""
         self.extra: dict[str, Any] = {}
         self._steepest = self.scale = 0.0
+        self._least = (math.inf, math.inf, math.inf)
+        self._idle = 0
 
     def accept(self, point: Point, c: Constrained, multipliers: Multipliers, measure: Measure) -> Status | None:
         """Record an iterate; the status if this is the end."""
@@ -72,22 +77,34 @@ class Watch:
             return Status.UNBOUNDED
         if len(self.trace) > self.objective.limits.iterations(self.objective.size):
             return Status.MAX_ITERATIONS
-        return None
+        return self._progress(point.value, measure)
+
+    def _progress(self, value: float, measure: Measure) -> Status | None:
+        least_value, least_violation, least_slope = self._least
+        better = value < least_value or measure.violation < 0.9 * least_violation
+        self._idle = 0 if better or measure.stationarity < 0.9 * least_slope else self._idle + 1
+        self._least = (
+            min(value, least_value),
+            min(measure.violation, least_violation),
+            min(measure.stationarity, least_slope),
+        )
+        return self.floor() if self._idle >= PATIENCE else None
 
     def tolerance(self, measure: Measure) -> float:
         """What stationarity may be."""
         return self.gtol * max(min(1.0, self._steepest), min(measure.force, measure.gradient))
 
-    def converged(self, measure: Measure, slack: float = 1.0) -> bool:
-        return measure.violation <= self.ctol and measure.stationarity <= slack * self.tolerance(measure)
+    def converged(self, measure: Measure) -> bool:
+        return measure.violation <= self.ctol and measure.stationarity <= self.tolerance(measure)
 
     def floor(self) -> Status:
-        """The verdict when no step improves the merit in its precision."""
+        """The verdict when no step improves the value in its precision: converged if it is within gtol as it stands."""
         assert self.current is not None
         measure = self.current[3]
         if measure.violation > self.ctol:
             return Status.STALLED
-        return Status.CONVERGED_STEP if self.converged(measure, 10.0) else Status.NOISE_FLOOR
+        limit = self.gtol * max(1.0, min(measure.force, measure.gradient))
+        return Status.CONVERGED_VALUE if measure.stationarity <= limit else Status.NOISE_FLOOR
 
     def run(self, solve: Callable[[], Status], note: str = "") -> Result:
         """Run a solver to its status and make the result."""
@@ -102,6 +119,8 @@ class Watch:
         point, c, multipliers, measure = self.current if status.success or self.best is None else self.best
         if status is Status.INFEASIBLE and measure.violation <= self.ctol:
             status = Status.STALLED  # it ended at an infeasible point, but an earlier one satisfies the constraints
+        if status in (Status.STALLED, Status.NOISE_FLOOR, Status.MAX_ITERATIONS) and self._differs(point, c):
+            status = Status.NOT_DETERMINISTIC
         layout = self.objective.source.layout
         if not self.note and math.isfinite(measure.violation) and c.value.numel():
             self.note = f"The largest violation of a constraint is {measure.violation:.2g}."
@@ -133,13 +152,29 @@ class Watch:
         feasible = measure.violation <= self.ctol
         return (0.0, point.value) if feasible else (measure.violation, point.value)
 
+    def _differs(self, point: Point, c: Constrained) -> bool:
+        """Whether the value or a constraint at a point is another one when it is computed again."""
+        objective = self.objective
+        again = float(objective.source.record(point.flat).loss.detach())
+        objective.nfev += 1
+        if disagreement(again, point.value, objective.eps):
+            return True
+        new, old = c.owner.at(point.flat).value, c.value
+        differ = (new - old).abs() > self.ctol + 1e3 * objective.eps * torch.maximum(new.abs(), old.abs())
+        return bool(differ.any())
+
     def _what_is_not_finite(self, point: Point, c: Constrained) -> str:
         if not math.isfinite(point.value):
             return f"fun(x0) = {point.value}."
-        named: list[tuple[str, Tensor]] = [("the gradient of fun", point.gradient)]
+        named: list[tuple[str, Tensor]] = [(f"fun(x0) = {point.value:.6g}, but {{}} of its gradient", point.gradient)]
         start = 0
         for index, size in enumerate(c.owner.sizes):
-            named.append((f"constraints[{index}]", c.value[start : start + size]))
-            named.append((f"the Jacobian of constraints[{index}]", c.jacobian[start : start + size]))
+            rows = slice(start, start + size)
+            named.append((f"At x0 {{}} of constraints[{index}]", c.value[rows]))
+            named.append((f"At x0 {{}} of the Jacobian of constraints[{index}]", c.jacobian[rows]))
             start += size
-        return next((f"{name} is not finite at x0." for name, value in named if not finite(value)), "")
+        for words, value in named:
+            bad = int((~value.isfinite()).sum())
+            if bad:
+                return words.format(f"{bad} of {value.numel()} entries") + " are not finite."
+        return ""

@@ -56,4 +56,9 @@ class ForwardOverReverse(Curvature):
             return (answer[0] if isinstance(answer, tuple) else answer).reshape(())
 
         gradient = torch.func.grad(value)
-        return lambda v: torch.func.jvp(gradient, (x,), (v,))[1].detach()
+
+        @torch.enable_grad()
+        def times(v: Tensor) -> Tensor:
+            return torch.func.jvp(gradient, (x,), (v,))[1].detach()
+
+        return times

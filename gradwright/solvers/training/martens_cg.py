@@ -30,13 +30,11 @@ class Run:
         kept: iterates number ⌈1.3ʲ⌉, j = 0, 1, ..., and the last one.
         products: how many.
         negative: dᵀAd / dᵀd of the direction that ended it, where that is not positive.
-        direction: that direction, as a descent direction of q.
     """
 
     kept: list[Iterate]
     products: int
     negative: float | None = None
-    direction: Tensor | None = None
 
 
 def martens_cg(
@@ -71,7 +69,7 @@ def martens_cg(
         r, count = A @ x - b, 1
     z = precondition(r) if precondition else r
     d, gamma = -z, dot(r, z)
-    history, kept, due = [0.5 * dot(r - b, x)], [], 1.0
+    history, kept, due, negative = [0.5 * dot(r - b, x)], [], 1.0, None
     for index in range(1, maxiter + 1):
         if not gamma > 0:
             break
@@ -79,7 +77,8 @@ def martens_cg(
         count += 1
         kappa = dot(d, product)
         if not kappa > 10 * eps * dot(d.abs(), product.abs()):
-            return Run(kept, count, kappa / dot(d, d), d)
+            negative = kappa / dot(d, d)
+            break
         alpha = gamma / kappa
         x, r = x + alpha * d, r + alpha * product
         q = 0.5 * dot(r - b, x)
@@ -95,6 +94,6 @@ def martens_cg(
         z = precondition(r) if precondition else r
         fresh = dot(r, z)
         d, gamma = (fresh / gamma) * d - z, fresh
-    if history and (not kept or kept[-1].x is not x) and len(history) > 1:
+    if kept and kept[-1].x is not x:
         kept.append(Iterate(x, history[-1], dot(r + b, x)))
-    return Run(kept, count)
+    return Run(kept, count, negative)

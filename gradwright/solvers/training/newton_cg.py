@@ -13,6 +13,7 @@ from gradwright.solvers.curvature import Curvature, curvature_of
 from gradwright.solvers.steihaug import steihaug
 from gradwright.solvers.training.base import Batches, CurvatureOptimizer
 from gradwright.solvers.training.info import StepInfo, StepStatus
+from gradwright.solvers.trust_region import next_radius, turn
 from gradwright.solvers.vectors import dot, norm
 
 
@@ -106,10 +107,7 @@ class NewtonCG(CurvatureOptimizer):
                 ratio = -0.5 * dot(point.gradient + trial.gradient, step.p) / step.reduction
             else:
                 ratio = (actual + noise) / (step.reduction + noise)
-            if ratio > 0.75 and step.boundary:
-                radius *= 2.5 if ratio > 0.9 else 2.0
-            elif ratio < 0.25:
-                radius = _shorter(base.value, trial.value, dot(point.gradient, step.p)) * step.length
+            radius = next_radius(radius, step, ratio, turn(base.value, trial.value, dot(point.gradient, step.p)))
             if ratio > 1e-4:
                 memory["radius"] = radius
                 batches.settle(trial)
@@ -141,9 +139,3 @@ class NewtonCG(CurvatureOptimizer):
 def _first_radius(x: Tensor, scale: Tensor | None) -> Any:
     size = norm(x if scale is None else x / scale) or 1.0
     return lambda cauchy: min(max(cauchy, 1e-3 * size), 1e3 * size)
-
-
-def _shorter(value: float, trial: float, slope: float) -> float:
-    """The part of the step at which the parabola through f, gᵀp and f⁺ has its minimum, between 0.1 and 0.5."""
-    excess = trial - value - slope
-    return min(max(-0.5 * slope / excess, 0.1), 0.5) if excess > 0 else 0.5

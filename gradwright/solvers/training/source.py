@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from gradwright.solvers.closure import Recorder
 from gradwright.solvers.layout import Layout
 from gradwright.solvers.sources import ModuleSource
-from gradwright.solvers.tape import Tape, scalar
 
 
 def layout_of_parameters(parameters: Sequence[nn.Parameter]) -> Layout:
@@ -64,47 +62,11 @@ class Randomness:
             self._write(self._after)
 
 
-@dataclass
-class SpreadTape(Tape):
-    """A tape whose leaves may lie on several devices; flat vectors are gathered on the first one's."""
-
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-
-    def grad(self, output: Tensor, weights: Tensor | None = None, create_graph: bool = False) -> Tensor:
-        parts = torch.autograd.grad(
-            output, self.leaves, weights, retain_graph=True, create_graph=create_graph, allow_unused=True
-        )
-        filled = [torch.zeros_like(leaf) if part is None else part for leaf, part in zip(self.leaves, parts)]
-        return torch.cat([part.reshape(-1).to(self.device) for part in filled])
-
-
 @dataclass(frozen=True)
 class TrainingSource(ModuleSource):
     """``closure`` over parameters on any devices; every evaluation sees the same random numbers."""
 
     randomness: Randomness | None = None
 
-    def record(self, x: Tensor) -> Tape:
-        at = x.detach().clone()
-        self.place(at)
-        refresh = lambda: self.place(at)  # noqa: E731
-        with torch.enable_grad():
-            if self.capture:
-                loss, extras = self._run(lambda: Recorder(self.parameters).run(self.closure))
-                return SpreadTape(loss, tuple(self.parameters), extras, refresh, device=self.layout.device)
-            for parameter in self.parameters:
-                parameter.grad = None
-            answer = self._run(self.closure)
-        value, extras = answer if isinstance(answer, tuple) else (answer, None)
-        flat = flat_gradient(self.parameters, self.layout)
-        loss = scalar(value, "the closure").detach()
-        return SpreadTape(loss, tuple(self.parameters), extras, given=lambda: flat, device=self.layout.device)
-
-    def _run(self, closure: Callable[[], Any]) -> Any:
-        return closure() if self.randomness is None else self.randomness.run(closure)
-
-
-def flat_gradient(parameters: Sequence[nn.Parameter], layout: Layout) -> Tensor:
-    """``.grad`` of all parameters as one vector; zeros where it is missing."""
-    parts = [torch.zeros_like(p) if p.grad is None else p.grad.detach() for p in parameters]
-    return torch.cat([part.reshape(-1).to(layout.device) for part in parts])
+    def run(self, evaluate: Callable[[], Any]) -> Any:
+        return evaluate() if self.randomness is None else self.randomness.run(evaluate)

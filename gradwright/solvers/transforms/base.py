@@ -18,11 +18,11 @@ class ExtraArgsTransform:
     """``init(params)`` gives a state; ``update(step, state, params, **extra)`` gives an additive step and the
     next state.
 
-    The first transform of a chain gets the gradient as ``step``; params ← params + step at the end. Parameters
-    and steps
-    are one tensor of any shape. ``extra`` may hold what any transform of a chain asks for:
+    The first transform of a chain gets the gradient as ``step``; params ← params + step at the end. Parameters and
+    steps are one tensor of any shape. ``extra`` may hold what any transform of a chain asks for:
 
-    value_fn: x ↦ f(x), grad_fn: x ↦ ∇f(x), hvp: v ↦ ∇²f(params) v, and grad and value at params.
+    value_fn: x ↦ f(x), grad_fn: x ↦ ∇f(x), hvp: v ↦ ∇²f(params) v, gnvp: v ↦ Gv with the Gauss-Newton matrix, and grad
+    and value at params.
 
     Args:
         init, update: the functions.

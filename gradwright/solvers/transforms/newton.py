@@ -19,9 +19,8 @@ CURVATURE = ("hvp", "grad_fn", "value_fn")
 def scale_by_newton_cg(max_iter: int = 50, forcing: float = 0.5) -> ExtraArgsTransform:
     """d ≈ −H⁻¹g by conjugate gradients, which stop where dᵀHd is not positive: always a direction of descent.
 
-    They stop at ‖r‖ ≤ min(forcing, √(‖g‖ / ‖g₀‖)) ‖g‖, with g₀ the first gradient seen. At negative curvature
-    in the first
-    iteration the step is −g · ‖g‖² / |gᵀHg|.
+    They stop at ‖r‖ ≤ min(forcing, √(‖g‖ / ‖g₀‖)) ‖g‖, with g₀ the first gradient seen. At negative curvature in the
+    first iteration the step is −g · ‖g‖² / |gᵀHg|.
 
     Args:
         max_iter: products at most.

@@ -1,0 +1,44 @@
+"""BatchResult: what became of each problem of a batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gradwright.solvers.status import Status
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """What ``minimize_batch`` found, one entry per problem.
+
+    Attributes:
+        x: (B, n) in the shape of x0; fun: (B,); jac: like x.
+        status: one :class:`Status` per problem.
+        nit: (B,), iterations of each problem.
+        nfev: (B,), evaluations of each problem.
+        calls: how often ``fun`` was called.
+        rows: problems evaluated in all of these calls.
+    """
+
+    x: Tensor
+    fun: Tensor
+    jac: Tensor
+    status: tuple[Status, ...]
+    nit: Tensor
+    nfev: Tensor
+    calls: int
+    rows: int
+
+    @property
+    def success(self) -> Tensor:
+        """(B,), which of them converged."""
+        return torch.tensor([status.success for status in self.status], dtype=torch.bool)
+
+    @property
+    def message(self) -> str:
+        """How many ended in which way."""
+        counts = {status: self.status.count(status) for status in dict.fromkeys(self.status)}
+        return " ".join(f"{count} of {len(self.status)}: {status.sentence}" for status, count in counts.items())

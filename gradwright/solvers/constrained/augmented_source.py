@@ -1,0 +1,54 @@
+"""The augmented Lagrangian of Powell, Hestenes and Rockafellar as a function that solvers can evaluate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from gradwright.solvers.constrained.constraint_set import Constrained, ConstraintSet
+from gradwright.solvers.layout import Layout
+from gradwright.solvers.sources import Source
+from gradwright.solvers.tape import Tape
+
+
+@dataclass(frozen=True)
+class AugmentedSource:
+    """L(x) = (f + ½ρ Σ ‖shifted violation‖²) / unit.
+
+    With λ for the rows l ≤ c ≤ u: t = λ + ρ(c − u) where that is positive, λ + ρ(c − l) where that is negative, 0
+    else, and L = (f + (‖t‖² − ‖λ‖²) / 2ρ) / unit, whose gradient is (∇f + Jᵀt) / unit.
+
+    Args:
+        source: of f.
+        set: of c.
+        multipliers: λ.
+        rho: ρ.
+        unit: of f; a power of two, so that it changes no digit.
+    """
+
+    source: Source
+    set: ConstraintSet
+    multipliers: Tensor
+    rho: float
+    unit: float = 1.0
+
+    @property
+    def layout(self) -> Layout:
+        return self.source.layout
+
+    def updated(self, c: Constrained) -> Tensor:
+        """t(x): the multipliers that the gradient of L would have in the Lagrangian."""
+        above = (self.multipliers + self.rho * (c.value - self.set.upper)).clamp(min=0)
+        below = (self.multipliers + self.rho * (c.value - self.set.lower)).clamp(max=0)
+        return above + below
+
+    def record(self, x: Tensor) -> Tape:
+        tape, c = self.source.record(x), self.set.at(x)
+        t, λ = self.updated(c), self.multipliers
+        value = (tape.loss.detach().double() + ((t @ t - λ @ λ) / (2 * self.rho)).double()) / self.unit
+
+        def gradient() -> Tensor:
+            return (tape.gradient() + (c.jacobian.T @ t).to(self.layout.dtype)) / self.unit
+
+        return Tape(value.to(tape.loss.dtype), tape.leaves, None, given=gradient)
