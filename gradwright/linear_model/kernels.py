@@ -18,6 +18,8 @@ from .kernel_source import source
 from .losses import Loss
 
 EVALUATE, CURVE, PREDICT = 0, 1, 2
+WORTH_THREADS = 2_000_000
+"""From this many products on, a pass is shared out to threads."""
 WORTH_COMPILING = 250_000
 """Multiplications of one pass from which a kernel pays; smaller problems run in numpy at once."""
 
@@ -69,6 +71,11 @@ def _numbers(loss: Loss) -> Any:
     return (ctypes.c_double * 3)(*loss.abc())
 
 
+def _threads(work: float) -> int:
+    """For small passes one: a team that waits for its next turn takes the cores from numpy's products in between."""
+    return torch.get_num_threads() if work >= WORTH_THREADS else 1
+
+
 def rows_pass(mode, X, loss, W, b, y, s, offset, u, Z, D, G, gb) -> float:
     """One pass over the rows of X (C-ordered or CSR); adds into G (d, K) and gb (K,), answers the sum of losses."""
     n, d = X.shape
@@ -82,7 +89,7 @@ def rows_pass(mode, X, loss, W, b, y, s, offset, u, Z, D, G, gb) -> float:
         run = function(part, work, data, Z.dtype, loss)
     if run is None:
         return _plain_pass(mode, X, sparse, loss, W, b, y, s, offset, u, Z, D, G, gb)
-    threads = torch.get_num_threads()
+    threads = _threads(work)
     tail = (
         address(y),
         address(s),
@@ -174,7 +181,7 @@ def along(loss, Z, D, step, y, s, u) -> tuple[float, float, float]:
     run = function("along", 20.0 * n * K, np.dtype(np.float32), Z.dtype, loss)
     if run is not None:
         out = np.zeros(3)
-        threads = torch.get_num_threads()
+        threads = _threads(20.0 * n * K)
         place = (ctypes.c_int64(n), K, address(Z), address(D), ctypes.c_double(step))
         run(*place, address(y), address(s), address(u), _numbers(loss), address(out), threads)
         return tuple(out)

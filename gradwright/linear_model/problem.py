@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy import ndarray
 
-from . import multipliers, proximal, smooth
+from . import blas, kernels, multipliers, proximal, smooth
 from .data import Data
 from .losses import Kinked, Loss
 from .objective import Objective
@@ -82,6 +83,13 @@ class Problem:
                 "epsilon-insensitive losses: each rank would solve a problem of its own. Use an L2 penalty with a "
                 "smooth loss, or fit on one rank"
             )
+        numpy_passes = kernels.chosen() == "plain" and self.data.n * self.data.d * self.K >= blas.LARGE
+        with nullcontext() if numpy_passes else blas.one_thread():
+            return self._solve(W, b, tol, max_iter, callback)
+
+    def _solve(
+        self, W: ndarray, b: ndarray, tol: float, max_iter: int, callback: Callable[[Record], bool | None] | None
+    ) -> tuple[ndarray, ndarray, FitResult]:
         if isinstance(self.loss, Kinked):
             if self.sparse_penalty:
                 raise ValueError(
