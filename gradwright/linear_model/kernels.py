@@ -18,7 +18,7 @@ from .kernel_source import source
 from .losses import Loss
 
 EVALUATE, CURVE, PREDICT = 0, 1, 2
-WORTH_THREADS = 2_000_000
+WORTH_THREADS = 500_000
 """From this many products on, a pass is shared out to threads."""
 WORTH_COMPILING = 250_000
 """Multiplications of one pass from which a kernel pays; smaller problems run in numpy at once."""
