@@ -43,6 +43,7 @@ ONLY_WITH = {
     (parts.PolyakScheduleFree, "beta_end"): "anneal above zero",
     (parts.RelativeStep, "floor"): "scaled=True",
     (parts.ShrinkOnNan, "shrink"): "a gradient with a NaN",
+    (parts.SpectralStep, "floor"): "a matrix whose largest singular value is below it",
 }
 """Hyper-parameters that act only together with something that is not always drawn."""
 
@@ -86,6 +87,12 @@ class Training:
 
     def weights(self) -> list[torch.Tensor]:
         return [param.detach().clone() for param in self.model.parameters()]
+
+    def outcome(self) -> list[torch.Tensor]:
+        """The weights, and those to evaluate with."""
+        trained = self.weights()
+        with self.optimizer.evaluating():
+            return [*trained, *self.weights()]
 
     def state(self) -> dict[tuple[int, str], object]:
         return {
@@ -171,14 +178,14 @@ def owner(part: Part, dotted: str) -> tuple[Part, str]:
 @seeds(FAST[:4], [*FAST[4:], *ALL])
 def test_every_knob_has_an_effect(seed):
     chain = drawn(seed)
-    base = Training(chain).steps(STEPS).weights()
+    base = Training(chain).steps(STEPS).outcome()
     for index, (link_name, link) in enumerate(chain.children().items()):
         for dotted, value in link.knobs().items():
             part, name = owner(link, dotted)
             if (type(part), name) in ONLY_WITH or (type(link), dotted) in ONLY_WITH:
                 continue
             effective = any(
-                not equal(base, Training(moved(chain, f"{link_name}.{dotted}", other)).steps(STEPS).weights())
+                not equal(base, Training(moved(chain, f"{link_name}.{dotted}", other)).steps(STEPS).outcome())
                 for other in others(part, name, value)
             )
             assert effective or hidden(chain, index), f"{link_name}.{dotted} = {value} has no effect in {chain}"
