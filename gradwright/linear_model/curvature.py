@@ -1,57 +1,88 @@
-"""The Hessian of a softmax loss over rows, without its symmetric halves.
+"""Gram matrices of weighted rows, and the Hessian of a softmax from them without its symmetric halves.
 
     H_kl = Σᵢ wᵢ_kl xᵢ xᵢᵀ,     w_kl = sᵢ (pₖ [k = l] − pₖ pₗ)
-
-Both xᵢ xᵢᵀ and wᵢ are symmetric, so one product of the distinct entries of the one with those of the other does with a
-quarter of the multiplications.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy import ndarray
 
+from . import gram_kernel
+
 if TYPE_CHECKING:
     from .objective import Objective
 
 NARROW = 8192
-"""Products of two columns up to which they are formed for whole blocks of rows."""
+"""Products of two columns up to which numpy forms them for whole blocks of rows."""
+
+
+def grams(objective: Objective, weights: Callable[[slice], ndarray], pairs: int, dtype: type) -> ndarray:
+    """Σᵢ w xᵢ xᵢᵀ over rows here for each of several weights, (pairs, p, p), in the coordinates of θ.
+
+    ``weights`` is called with the place of rows and answers (pairs, m), in double; products are in ``dtype``, sums of
+    blocks in double.
+    """
+    p, data = objective.p, objective.data
+    run = gram_kernel.chosen(data.dtype, dtype, p, 0.5 * data.n * p * p * pairs)
+    if run is None:
+        return _plain(objective, weights, pairs, dtype)
+    H, longest = np.zeros((pairs, p, p)), 0.0
+    # as many rows as leave their weights small beside X; sparse ones become dense, so that they are taken fewer
+    for at, rows in data.dense_blocks(None if data.sparse else max(1024, 2**16 // pairs)):
+        longest = max(longest, gram_kernel.add(run, rows, objective.shift, objective.inverse, weights(at), H))
+    objective.found_longest(longest, dtype)
+    return H + np.tril(H, -1).transpose(0, 2, 1)
+
+
+def gram_of(objective: Objective, rows: ndarray, weight: ndarray) -> ndarray:
+    """Σᵢ wᵢ xᵢ xᵢᵀ of some rows of X, (p, p), in the coordinates of θ."""
+    p = objective.p
+    run = gram_kernel.chosen(rows.dtype, np.float64, p, 0.5 * len(rows) * p * p)
+    if run is None:
+        x = objective.standard(rows)
+        return x.T @ (x * weight[:, None])
+    H = np.zeros((1, p, p))
+    gram_kernel.add(run, rows, objective.shift, objective.inverse, weight[None], H)
+    return H[0] + np.tril(H[0], -1).T
 
 
 def softmax_hessian(objective: Objective, dtype: type) -> ndarray:
-    """Σᵢ over rows here, (K p, K p), classes outermost; products in ``dtype``, sums of blocks in double."""
+    """Σᵢ over rows here, (K p, K p), classes outermost."""
     p, K = objective.p, objective.K
     k, l = np.tril_indices(K)  # noqa: E741 - the letters of the equation
-    pairs = p * (p + 1) // 2
-    narrow = pairs <= NARROW
-    sums = np.zeros((pairs, len(k)) if narrow else (len(k), p, p))
-    for at, rows in objective.data.dense_blocks(max(256, 2**18 // pairs) if narrow else None):
-        w = np.ascontiguousarray(_weights(objective, at, k, l), dtype)
-        x = np.ascontiguousarray(objective.standard(rows, dtype).T)
-        if narrow:
-            sums += _products(x) @ w
-        else:
-            for pair in range(len(k)):
-                sums[pair] += (x * w[:, pair]) @ x.T
-    sums /= objective.rows
-    blocks = sums.T[:, _places(p)] if narrow else sums
     H = np.empty((K, p, K, p))
+    # weights of a mean over many rows would be lost in float32
+    blocks = grams(objective, lambda at: objective.second(at, objective.rows), len(k), dtype) / objective.rows
     for block, row, column in zip(blocks, k, l):
         H[row, :, column] = block
         H[column, :, row] = block
     return H.reshape(K * p, K * p)
 
 
-def _weights(objective: Objective, at: slice, k: ndarray, l: ndarray) -> ndarray:  # noqa: E741
-    """wᵢ_kl for k ≥ l, (rows, pairs), times the number of rows, so that float32 can hold them."""
-    q = objective.curvatures(at).T * objective.rows
-    s = objective.row_weights()[at] * objective.rows
-    prob = q if objective.s is None else np.divide(q, s, out=np.zeros_like(q), where=s > 0)
-    w = -q[k] * prob[l]
-    w[k == l] += q
-    return w.T
+def _plain(objective: Objective, weights: Callable[[slice], ndarray], pairs: int, dtype: type) -> ndarray:
+    """``grams`` by numpy.
+
+    Where there are several weights and few columns, one product of the distinct entries of xᵢ xᵢᵀ with the weights does
+    with half the multiplications.
+    """
+    p, several = objective.p, objective.p * (objective.p + 1) // 2
+    narrow = pairs > 1 and several <= NARROW
+    sums = np.zeros((several, pairs) if narrow else (pairs, p, p))
+    for at, rows in objective.data.dense_blocks(max(256, 2**18 // several) if narrow else None):
+        w, x = weights(at).astype(dtype), objective.standard(rows, dtype)
+        if narrow:
+            sums += _products(np.ascontiguousarray(x.T)) @ w.T
+        elif pairs == 1:
+            x *= np.sqrt(w[0])[:, None]
+            sums[0] += x.T @ x
+        else:
+            for pair in range(pairs):
+                sums[pair] += (x.T * w[pair]) @ x
+    return sums.T[:, _places(p)] if narrow else sums
 
 
 def _products(x: ndarray) -> ndarray:

@@ -38,21 +38,28 @@ LOSSES = {
 def source(data: str, compute: str, loss: str, part: str) -> str:
     """The program for X of C type ``data``, predictions of C type ``compute`` and one loss.
 
-    ``part`` is dense, sparse_32, sparse_64 (by the type of the indices) or along: each compiles in a second or two.
+    ``part`` is dense, sparse_32, sparse_64 (by the type of the indices) or line, for what needs no X: each compiles in a second or two.
     """
     chosen = f"#define SOFTMAX {int(loss == 'softmax')}\nusing T = {data};\nusing A = {compute};\n"
-    body = {"dense": BLOCK + DENSE, "along": ALONG}.get(part)
+    body = {"dense": BLOCK + DENSE, "line": ALONG + WEIGHTS}.get(part)
     if body is None:
         body = BLOCK + SPARSE.replace("INDEX", "int32_t" if part == "sparse_32" else "int64_t")
     return HEAD + chosen + MATHS + POINT.replace("BODY", LOSSES.get(loss, "")) + body
 
 
 HEAD = """
+// sums need not round as any other engine's do
+#ifdef __clang__
+#pragma clang fp contract(fast)
+#else
+#pragma GCC optimize("fp-contract=fast")
+#endif
 #include <cmath>
 #include <cstring>
 #include <vector>
 #include <cstdint>
 #include <algorithm>
+#include <type_traits>
 #include <omp.h>
 typedef int64_t I;
 """
@@ -92,6 +99,15 @@ static inline double log1p_(double e) {
     q = q * v + 1. / 11; q = q * v + 1. / 9; q = q * v + 1. / 7; q = q * v + 1. / 5; q = q * v + 1. / 3;
     return 2. * (s + s * v * q);
 }
+// log(1 + e) for any e >= 0: the powers of two of a sum above 2 go apart
+static inline double log1p_from_0(double e) {
+    double one = 1. + e;
+    uint64_t bits = __builtin_bit_cast(uint64_t, one);
+    int64_t power = (int64_t)(bits >> 52) - 1023;
+    double rest = __builtin_bit_cast(double, (bits & 0xfffffffffffffULL) | 0x3ff0000000000000ULL) - 1.;
+    double log = (double)power * 0.69314718055994530942 + log1p_(power ? rest : e);
+    return e != e ? e : log;
+}
 static inline float fma_(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 static inline double fma_(double a, double b, double c) { return __builtin_fma(a, b, c); }
 """
@@ -107,6 +123,14 @@ static inline void point(A z, A y, A u, A a, A b, A c, A &l, A &g, A &h) { BODY 
 BLOCK = """
 enum { EVALUATE, CURVE, PREDICT };
 constexpr int ROWS = 64;
+// four sums side by side, none of which waits for memory
+static inline double column_sum(const A *z, int step, int m) {
+    double t[4] = {};
+    int r = 0;
+    for (; r + 4 <= m; r += 4) for (int i = 0; i < 4; i++) t[i] += (double)z[(r + i) * step];
+    for (; r < m; r++) t[0] += (double)z[r * step];
+    return (t[0] + t[1]) + (t[2] + t[3]);
+}
 // zb holds the new predictions (or the direction's) of m rows; it becomes s_i times the slope (or curvature times it).
 static double block(int mode, I i0, int m, int K, A *zb, const Data &q, A *Z, float *D, A *tmp) {
     if (mode != CURVE) {
@@ -140,17 +164,23 @@ static double block(int mode, I i0, int m, int K, A *zb, const Data &q, A *Z, fl
     for (int r = 0; r < m; r++) { rest[r] += small[r]; scale[r] = A(1) / (A(1) + rest[r]); }
     const double *s = q.s ? q.s + i0 : nullptr;
     if (mode == EVALUATE) {
+        double logs[ROWS];
+        #pragma omp simd
+        for (int r = 0; r < m; r++) logs[r] = log1p_from_0((double)rest[r]);
         for (int r = 0; r < m; r++) {
             double w = s ? s[r] : 1.;
-            if (w != 0) total += w * (std::log1p((double)rest[r]) + ((double)top[r] - (double)z[r * K + label[r]]));
+            if (w != 0) total += w * (logs[r] + ((double)top[r] - (double)z[r * K + label[r]]));
             scale[r] *= (A)w;
         }
         for (int k = 0; k < K; k++) {
             A *t = tmp + k * ROWS;
-            for (int r = 0; r < m; r++) { t[r] *= scale[r]; sum[r] += label[r] == k ? A(0) : t[r]; }
+            for (int r = 0; r < m; r++) {
+                A p = t[r] * scale[r];
+                zb[r * K + k] = p;
+                sum[r] += label[r] == k ? A(0) : p;
+            }
         }
-        for (int k = 0; k < K; k++)
-            for (int r = 0; r < m; r++) zb[r * K + k] = label[r] == k ? -sum[r] : tmp[k * ROWS + r];
+        for (int r = 0; r < m; r++) zb[r * K + label[r]] = -sum[r];
     } else {
         for (int k = 0; k < K; k++) {
             A *t = tmp + k * ROWS;
@@ -172,7 +202,7 @@ static double block(int mode, I i0, int m, int K, A *zb, const Data &q, A *Z, fl
         zb[r] = mode == CURVE ? h * zb[r] : g;
     }
     if (s) for (int r = 0; r < m; r++) { zb[r] *= (A)s[r]; if (s[r] != 0) total += s[r] * (double)ls[r]; }
-    else for (int r = 0; r < m; r++) total += (double)ls[r];
+    else total = column_sum(ls, 1, m);
 #endif
     return total;
 }
@@ -182,13 +212,35 @@ DENSE = """
 constexpr int VL = 64 / sizeof(A);
 typedef A V __attribute__((vector_size(64)));
 typedef T VT __attribute__((vector_size(VL * sizeof(T))));
-static inline V load(const T *p) { VT v; std::memcpy(&v, p, sizeof v); return __builtin_convertvector(v, V); }
-static inline V mul_add(V a, V b, V c) { V o; for (int i = 0; i < VL; i++) o[i] = fma_(a[i], b[i], c[i]); return o; }
-static inline A sum(V v) {  // halves onto halves: one lane after the other would wait for each addition
+template <class S>
+static inline V load(const S *p) {
+    if constexpr (std::is_same_v<S, A>) {
+        V v;
+        std::memcpy(&v, p, sizeof v);
+        return v;
+    } else {
+        VT v;
+        std::memcpy(&v, p, sizeof v);
+        return __builtin_convertvector(v, V);
+    }
+}
+static inline void add_to(double *sums, V v) {
     A t[VL];
     std::memcpy(t, &v, sizeof v);
-    for (int w = VL / 2; w; w /= 2) for (int i = 0; i < w; i++) t[i] += t[i + w];
-    return t[0];
+    for (int i = 0; i < VL; i++) sums[i] += (double)t[i];
+}
+// halves onto halves, in registers: one lane after the other would wait for each addition
+typedef A Half __attribute__((vector_size(32)));
+typedef A Quarter __attribute__((vector_size(16)));
+static inline A sum(V v) {
+    Half a, b;
+    std::memcpy(&a, &v, 32); std::memcpy(&b, (const char *)&v + 32, 32);
+    a += b;
+    Quarter c, e;
+    std::memcpy(&c, &a, 16); std::memcpy(&e, (const char *)&a + 16, 16);
+    c += e;
+    if constexpr (sizeof(A) == 8) return c[0] + c[1];
+    else return (c[0] + c[2 % (16 / sizeof(A))]) + (c[1] + c[3 % (16 / sizeof(A))]);
 }
 
 template <int KT, int RT>
@@ -199,7 +251,7 @@ static inline void forward(const T *x, I stride, I dp, const A *W, const A *b, i
         for (int k = 0; k < KT; k++) std::memcpy(&w[k], W + k * dp + j, sizeof(V));
         for (int r = 0; r < RT; r++) {
             V v = load(x + r * stride + j);
-            for (int k = 0; k < KT; k++) acc[r][k] = mul_add(v, w[k], acc[r][k]);
+            for (int k = 0; k < KT; k++) acc[r][k] += v * w[k];
         }
     }
     for (int r = 0; r < RT; r++) for (int k = 0; k < KT; k++) out[r * K + k] = sum(acc[r][k]) + b[k];
@@ -219,11 +271,10 @@ static inline void backward(const T *x, I stride, I dp, I j, const A *R, int K, 
         for (int k = 0; k < KT; k++) {
             A c = R[r * K + k];
             V w = c - V{};
-            for (int t = 0; t < JT; t++) acc[t][k] = mul_add(v[t], w, acc[t][k]);
+            for (int t = 0; t < JT; t++) acc[t][k] += v[t] * w;
         }
     }
-    for (int t = 0; t < JT; t++) for (int k = 0; k < KT; k++)
-        for (int i = 0; i < VL; i++) G[k * dp + j + t * VL + i] += (double)acc[t][k][i];
+    for (int t = 0; t < JT; t++) for (int k = 0; k < KT; k++) add_to(G + k * dp + j + t * VL, acc[t][k]);
 }
 template <int KT>
 static void backward_block(const T *x, I stride, I dp, const A *R, int K, int m, double *G) {
@@ -234,6 +285,7 @@ static void backward_block(const T *x, I stride, I dp, const A *R, int K, int m,
 #define CLASSES(f, ...) \\
     { int k = 0; \\
       for (; k + 5 <= K; k += 5) f<5>(__VA_ARGS__); \\
+      for (; k + 4 <= K; k += 4) f<4>(__VA_ARGS__); \\
       for (; k + 2 <= K; k += 2) f<2>(__VA_ARGS__); \\
       for (; k < K; k++) f<1>(__VA_ARGS__); }
 
@@ -264,7 +316,7 @@ extern "C" double dense_pass(int mode, const T *X, I n, I d, I stride, const A *
             *loss += block(mode, i0, m, K, zb.data(), q, Z, D, tmp.data());
             if (mode == PREDICT) continue;
             CLASSES(backward_block, x, step, dp, zb.data() + k, K, m, g + k * dp)
-            for (int r = 0; r < m; r++) for (int k = 0; k < K; k++) gk[k] += (double)zb[r * K + k];
+            for (int k = 0; k < K; k++) gk[k] += column_sum(zb.data() + k, K, m);
         }
     }
     double total = 0;
@@ -383,5 +435,48 @@ extern "C" void along(I n, int K, const A *Z, const float *D, double step, const
 #endif
     }
     out[0] = change; out[1] = slope; out[2] = curve;
+}
+"""
+
+WEIGHTS = """
+// Second derivatives of each row's loss by its predictions, times scale s_i: (pairs, n), the pairs k >= l of a softmax.
+extern "C" void weights(I n, int K, const A *Z, const double *y, const double *s, const double *u, const double *abc,
+                        double scale, double *out, int threads) {
+    constexpr int ROWS = 64;
+    #pragma omp parallel for num_threads(threads) schedule(static)
+    for (I block = 0; block < (n + ROWS - 1) / ROWS; block++) {
+        I i0 = block * ROWS;
+        int m = (int)std::min<I>(ROWS, n - i0);
+        double own[ROWS];
+        for (int r = 0; r < m; r++) own[r] = s ? s[i0 + r] * scale : scale;
+#if SOFTMAX
+        std::vector<double> p((size_t)K * ROWS);
+        double top[ROWS], sum[ROWS] = {};
+        for (int k = 0; k < K; k++) for (int r = 0; r < m; r++) p[k * ROWS + r] = (double)Z[(i0 + r) * K + k];
+        for (int r = 0; r < m; r++) top[r] = p[r];
+        for (int k = 1; k < K; k++) for (int r = 0; r < m; r++) top[r] = std::max(top[r], p[k * ROWS + r]);
+        for (int k = 0; k < K; k++) {
+            double *t = p.data() + k * ROWS;
+            #pragma omp simd
+            for (int r = 0; r < m; r++) { t[r] = exp_(t[r] - top[r]); sum[r] += t[r]; }
+        }
+        for (int r = 0; r < m; r++) sum[r] = 1. / sum[r];
+        for (int k = 0; k < K; k++) for (int r = 0; r < m; r++) p[k * ROWS + r] *= sum[r];
+        I pair = 0;
+        for (int k = 0; k < K; k++)
+            for (int l = 0; l <= k; l++, pair++) {
+                double *w = out + pair * n + i0;
+                const double *a = p.data() + k * ROWS, *b = p.data() + l * ROWS;
+                for (int r = 0; r < m; r++) w[r] = own[r] * (k == l ? a[r] - a[r] * a[r] : -a[r] * b[r]);
+            }
+#else
+        #pragma omp simd
+        for (int r = 0; r < m; r++) {
+            double l = 0, g = 0, h = 0;
+            point<double>((double)Z[i0 + r], y[i0 + r], u ? u[i0 + r] : 0., abc[0], abc[1], abc[2], l, g, h);
+            out[i0 + r] = own[r] * h;
+        }
+#endif
+    }
 }
 """

@@ -23,7 +23,10 @@ WORTH_THREADS = 500_000
 WORTH_COMPILING = 250_000
 """Multiplications of one pass from which a kernel pays; smaller problems run in numpy at once."""
 
-_C = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
+LINE = ("along", "weights")
+"""Passes over predictions alone; one library holds both."""
+
+C_NAMES = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
 _mode: list[str] = ["auto"]
 
 
@@ -47,11 +50,11 @@ def chosen() -> str:
 @cache
 def _function(data: str, compute: str, loss: str, part: str) -> Any:
     try:
-        library = build.load(source(data, compute, loss, part))
+        library = build.load(source(data, compute, loss, "line" if part in LINE else part))
     except build.NoCompiler:
         return None
-    run = getattr(library, "along" if part == "along" else part.split("_")[0] + "_pass")
-    run.restype = None if part == "along" else ctypes.c_double
+    run = getattr(library, part if part in LINE else part.split("_")[0] + "_pass")
+    run.restype = None if part in LINE else ctypes.c_double
     return run
 
 
@@ -59,7 +62,7 @@ def function(part: str, work: float, data: np.dtype, compute: np.dtype, loss: Lo
     """One compiled pass for one loss, or None where numpy is the choice."""
     if chosen() == "plain" or (chosen() == "auto" and work < WORTH_COMPILING):
         return None
-    return _function(_C[np.dtype(data)], _C[np.dtype(compute)], loss.name, part)
+    return _function(C_NAMES[np.dtype(data)], C_NAMES[np.dtype(compute)], loss.name, part)
 
 
 def address(array: ndarray | None) -> ctypes.c_void_p:
@@ -71,7 +74,7 @@ def _numbers(loss: Loss) -> Any:
     return (ctypes.c_double * 3)(*loss.abc())
 
 
-def _threads(work: float) -> int:
+def threads(work: float) -> int:
     """For small passes one: a team that waits for its next turn takes the cores from numpy's products in between."""
     return torch.get_num_threads() if work >= WORTH_THREADS else 1
 
@@ -89,7 +92,6 @@ def rows_pass(mode, X, loss, W, b, y, s, offset, u, Z, D, G, gb) -> float:
         run = function(part, work, data, Z.dtype, loss)
     if run is None:
         return _plain_pass(mode, X, sparse, loss, W, b, y, s, offset, u, Z, D, G, gb)
-    threads = _threads(work)
     tail = (
         address(y),
         address(s),
@@ -100,7 +102,7 @@ def rows_pass(mode, X, loss, W, b, y, s, offset, u, Z, D, G, gb) -> float:
         address(D),
         address(G),
         address(gb),
-        threads,
+        threads(work),
     )
     bias = np.ascontiguousarray(b, Z.dtype)
     if sparse:
@@ -175,15 +177,39 @@ def curved(loss: Loss, curve: ndarray, direction: ndarray) -> ndarray:
     return curve * direction
 
 
+def weights(loss: Loss, Z: ndarray, y: ndarray, s: ndarray | None, u: ndarray | None, scale: float) -> ndarray:
+    """Second derivatives of each row's loss by its predictions, times ``scale`` sᵢ, in double.
+
+    Returns:
+        shape (1, m), or (K (K + 1) / 2, m) for a softmax: the entries (k, l) with k ≥ l, row by row.
+    """
+    n, K = Z.shape
+    pairs = K * (K + 1) // 2
+    run = function("weights", 20.0 * n * K, np.dtype(np.float32), Z.dtype, loss)
+    if run is not None and Z.flags.c_contiguous:
+        out = np.empty((pairs, n))
+        place = (ctypes.c_int64(n), K, address(Z), address(y), address(s), address(u), _numbers(loss))
+        run(*place, ctypes.c_double(scale), address(out), threads(20.0 * n * K))
+        return out
+    _, _, curve = point(loss, Z, y, u)
+    own = np.full(n, scale) if s is None else s * scale
+    if loss.name != "softmax":
+        return (curve[:, 0] * own)[None]
+    k, l = np.tril_indices(K)  # noqa: E741 - the letters of the equation
+    q = np.ascontiguousarray(curve.T)
+    w = -(q[k] * own) * q[l]
+    w[k == l] += q * own
+    return w
+
+
 def along(loss, Z, D, step, y, s, u) -> tuple[float, float, float]:
     """Change of the loss from Z to Z + step D, and its slope and curvature there along D, without X."""
     n, K = Z.shape
     run = function("along", 20.0 * n * K, np.dtype(np.float32), Z.dtype, loss)
     if run is not None:
         out = np.zeros(3)
-        threads = _threads(20.0 * n * K)
         place = (ctypes.c_int64(n), K, address(Z), address(D), ctypes.c_double(step))
-        run(*place, address(y), address(s), address(u), _numbers(loss), address(out), threads)
+        run(*place, address(y), address(s), address(u), _numbers(loss), address(out), threads(20.0 * n * K))
         return tuple(out)
     change = slope = curve = 0.0
     for part in blocks(n, 16384):

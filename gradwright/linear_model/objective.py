@@ -13,8 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy import ndarray
 
-from . import kernels
-from .curvature import softmax_hessian
+from . import curvature, kernels
 from .data import Data
 from .losses import Loss
 
@@ -40,6 +39,7 @@ class Objective:
         shift, self.scale = data.shift_and_scale() if frame is None else frame
         self.frame = (shift, self.scale)
         self.shift = shift if intercept else np.zeros(data.d)
+        self.inverse = 1.0 / self.scale
         self.p = data.d + intercept
         rows = float(data.sum(np.array([data.n]))[0])
         self.rows, self.unit = rows, 1.0 / rows if s is None else 1.0
@@ -142,19 +142,20 @@ class Objective:
         top = out[:, : self.data.d]
         exact = np.float64 if rows.dtype != np.float32 else dtype
         np.subtract(rows, self.shift.astype(exact), out=top, dtype=exact, casting="same_kind")
-        top *= (1.0 / self.scale).astype(dtype)  # powers of two: exact
+        top *= self.inverse.astype(dtype)  # powers of two: exact
         if self.intercept:
             out[:, -1] = 1.0
         return out
 
+    def second(self, at: slice, scale: float) -> ndarray:
+        """Second derivatives of rows by their predictions, times sᵢ and ``scale``, as ``kernels.weights`` has them."""
+        cut = (None if self.s is None else self.s[at], None if self.u is None else self.u[at])
+        return kernels.weights(self.loss, self.Z[at], self.y[at], *cut, scale * self.unit)
+
     def gram(self, weights: Callable[[slice], ndarray], dtype: type = np.float64) -> ndarray:
         """Σ wᵢ xᵢ xᵢᵀ over all rows in the coordinates of θ, (p, p); weights are called with the place of rows."""
-        H = np.zeros((self.p, self.p))
-        for at, rows in self.data.dense_blocks():
-            a = self.standard(rows, dtype)
-            # weights of a mean over many rows would be lost in float32
-            a *= np.sqrt(weights(at) * self.rows).astype(dtype)[:, None]
-            H += a.T @ a
+        # weights of a mean over many rows would be lost in float32
+        H = curvature.grams(self, lambda at: weights(at)[None] * self.rows, 1, dtype)[0]
         return self.data.sum(H / self.rows)
 
     def hessian(self, least: float = 0.0, dtype: type = np.float64) -> ndarray:
@@ -165,10 +166,10 @@ class Objective:
         """
         p, K = self.p, self.K
         if K == 1:
-            H = self.gram(lambda at: self.curvatures(at, least)[:, 0], dtype)
+            known = least == 0.0 or self.loss.shape != "pieces"
+            H = self.gram(lambda at: self.second(at, 1.0)[0] if known else self.curvatures(at, least)[:, 0], dtype)
         else:
-            H = softmax_hessian(self, dtype)
-            H = self.data.sum(H)
+            H = self.data.sum(curvature.softmax_hessian(self, dtype))
         H[np.diag_indices_from(H)] += np.tile(self.ridge[:, 0], K)
         if K > 1:
             free = np.where(self.ridge[:, 0] == 0, np.diag(H).reshape(K, p).mean(0), 0.0)
@@ -180,8 +181,13 @@ class Objective:
         """sᵢ of every row here."""
         return np.full(self.data.n, self.unit) if self.s is None else self.s
 
+    def found_longest(self, square: float, dtype: type) -> None:
+        """Take note of the largest ‖x‖² of a standardised row here, as computed in ``dtype``."""
+        if self.data.reduce is None:
+            self._extent = square * (1.0 + (self.p + 4) * float(np.finfo(dtype).eps))
+
     def extent(self) -> float:
-        """At least ‖x‖² of every standardised row x, from the extremes of the columns; found once."""
+        """At least ‖x‖² of every standardised row x: from a pass that saw them all, or from the columns' extremes."""
         if self._extent is None:
             low, high = self.data.extremes()
             furthest = np.maximum(np.abs(low - self.shift), np.abs(high - self.shift)) / self.scale

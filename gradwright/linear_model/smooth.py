@@ -12,6 +12,7 @@ from numpy import ndarray
 
 from . import certificate
 from .certificate import Factor, Floor
+from .curvature import gram_of
 from .kernels import blocks
 from .objective import Objective
 from .result import FitResult, Record, Status
@@ -155,10 +156,9 @@ class Metric:
             self.diagonal = h + objective.ridge
             return
         rows, places = self.rows
-        x = objective.standard(rows)
-        weight = np.full(len(x), 1.0) if objective.s is None else objective.s[places] * objective.rows
-        h = np.full(len(x), typical) * weight if first else self._curvature(places) * objective.rows
-        packed = objective.data.sum(np.append((x.T @ (x * h[:, None])).ravel(), float(len(x))))
+        weight = np.full(len(rows), 1.0) if objective.s is None else objective.s[places] * objective.rows
+        h = np.full(len(rows), typical) * weight if first else self._curvature(places) * objective.rows
+        packed = objective.data.sum(np.append(gram_of(objective, rows, h).ravel(), float(len(rows))))
         H = packed[:-1].reshape(objective.p, objective.p) / packed[-1]
         H[np.diag_indices_from(H)] += objective.ridge[:, 0]
         self.factor = Factor.of(H, 1e-12)
