@@ -8,7 +8,6 @@ from collections.abc import Iterable
 
 import torch
 
-from gradwright import recipes
 from gradwright.core import Number, ParamSpec, Part, Slot
 from gradwright.engine.explain import explain
 from gradwright.engine.symbol import Untraceable
@@ -56,37 +55,6 @@ def rows(traits: Iterable[str] = ()) -> list[tuple[str, str, str, str]]:
         )
         for formula in select(traits)
     ]
-
-
-def readme_table() -> str:
-    """The table of the library's own recipes for the README."""
-    lines = ["| recipe | what it is | bytes | source |", "|---|---|---|---|"]
-    for name, says, held, _ in rows():
-        formula = formula_named(name)
-        if formula.build.__module__.startswith("gradwright.recipes.") and " on " not in formula.paper:
-            lines.append(f"| `{name}` | {says.replace('``', '`')} | {held} | {_linked(formula.paper)} |")
-    lines.append("")
-    lines.append("Bytes: state per parameter of a float32 matrix of 1024 x 1024, at the defaults.")
-    return "\n".join(lines)
-
-
-def combinators_table() -> str:
-    """The table of the library's combinators for the README."""
-    lines = ["| combinator | what it makes of a recipe |", "|---|---|"]
-    for name in recipes.__all__:
-        made = getattr(recipes, name)
-        if not isinstance(made, type):
-            says = (inspect.getdoc(made) or "").split("\n\n")[0].replace("\n", " ").replace("``", "`")
-            lines.append(f"| `{name}` | {says} |")
-    return "\n".join(lines)
-
-
-def _linked(paper: str) -> str:
-    first, *more = paper.split("; ")
-    for begin, site in (("arXiv:", "https://arxiv.org/abs/"), ("doi:", "https://doi.org/")):
-        if first.startswith(begin):
-            first = f"[{first}]({site}{first.removeprefix(begin)})"
-    return "; ".join([first, *more])
 
 
 def explanation(name: str) -> str:

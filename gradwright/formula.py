@@ -31,6 +31,7 @@ class Formula:
         only: a selector of the parameters it can serve, where it cannot serve all.
         signed: hyper-parameters that may be negative.
         torch_state: what ``torch.optim`` calls each slot, where it has the method.
+        cycled: hyper-parameters that torch's schedulers may cycle even while they are ``None``.
 
     Attributes:
         defaults: the hyper-parameters with their defaults.
@@ -45,6 +46,7 @@ class Formula:
     only: str | None = None
     signed: frozenset[str] = frozenset()
     torch_state: Mapping[str, str] = field(default_factory=dict)
+    cycled: frozenset[str] = frozenset()
     defaults: dict[str, Any] = field(init=False)
     floats: frozenset[str] = field(init=False)
     whole: frozenset[str] = field(init=False)
@@ -83,6 +85,10 @@ class Formula:
             kind = TypeError if isinstance(refusal, TypeError) else ValueError
             raise kind(f"{self.name}: {refusal}") from refusal
         return built if isinstance(built, Chain) else chain(built)
+
+    def rests(self, name: str, value: Any) -> bool:
+        """Whether a hyper-parameter is a momentum that is switched off, so that schedulers have nothing to cycle."""
+        return name == "momentum" and value is None and name not in self.cycled
 
     def knobs(self, group: Mapping[str, Any]) -> dict[str, Any]:
         """The recipe's own hyper-parameters, taken from a param group and checked."""

@@ -82,12 +82,16 @@ def routed_defaults(groups: Iterable[Group]) -> dict[str, Any]:
 
     They belong to no recipe, so no group takes a hyper-parameter from them.
     """
-    names = [group.get("recipe") for group in groups]
-    knobs = [formula_named(name).defaults for name in names if name is not None]
+    routed = [(formula_named(group["recipe"]), group) for group in groups if group.get("recipe") is not None]
+    knobs = [{**formula.defaults, **group} for formula, group in routed]
+    resting = any(formula.rests("momentum", k.get("momentum", 0.0)) for (formula, _), k in zip(routed, knobs))
+    defaults: dict[str, Any] = {"maximize": False, "recipe": None}
     for key in ("betas", "momentum"):
-        if found := next((k[key] for k in knobs if k.get(key) is not None), None):
-            return {"maximize": False, "recipe": None, key: found}
-    return {"maximize": False, "recipe": None}
+        found = next((k[key] for k in knobs if k.get(key) is not None), None)
+        if found is not None:
+            # a momentum beside one that is switched off is cycled as betas, which the latter does not read
+            return {**defaults, "betas": (found,)} if key == "momentum" and resting else {**defaults, key: found}
+    return defaults
 
 
 def real_dtype(param: Tensor) -> torch.dtype:
@@ -117,7 +121,7 @@ def complete(group: Group, formula: Formula, defaults: Mapping[str, Any], clock:
     A group takes from ``defaults`` what it leaves open, unless these are another recipe's; then from its own.
 
     Where the optimizer's defaults hold ``betas``, a recipe's ``momentum`` is kept as ``betas`` of one number, because
-    schedulers decide once for all groups which of the two they cycle.
+    schedulers decide once for all groups which of the two they cycle. One that is switched off stays where it is.
     """
     for key in group.keys() - formula.defaults.keys() - OWN_KEYS - FOREIGN_KEYS - defaults.keys():
         near = difflib.get_close_matches(key, formula.defaults, n=1)
@@ -130,10 +134,12 @@ def complete(group: Group, formula: Formula, defaults: Mapping[str, Any], clock:
     lends_beta = "momentum" in formula.defaults and "betas" in defaults
     given = defaults if defaults.get("recipe", formula.name) == formula.name else {}
     for name, default in formula.defaults.items():
-        if name == "momentum" and lends_beta:
-            group.setdefault("betas", (group.pop("momentum", given.get("momentum", default)),))
+        value = given.get(name, default)
+        rests = "betas" not in group and formula.rests(name, group.get(name, value))
+        if name == "momentum" and lends_beta and not rests:
+            group.setdefault("betas", (group.pop(name, value),))
         else:
-            group.setdefault(name, given.get(name, default))
+            group.setdefault(name, value)
     role = group.pop("role", None)
     if role is not None:
         group["roles"] = [role] * len(group["params"])

@@ -66,7 +66,8 @@ class Recipe(Optimizer, Generic[P], metaclass=RecipeType):
             raise TypeError(f"{self.recipe_name}: {error}; its hyper-parameters are {known}") from None
         knobs = {**self.formula.defaults, **given.arguments}
         self.formula.knobs(knobs)
-        defaults = {**knobs, "maximize": maximize, "recipe": self.recipe_name}
+        shown = {name: value for name, value in knobs.items() if not self.formula.rests(name, value)}
+        defaults = {**shown, "maximize": maximize, "recipe": self.recipe_name}
         super().__init__(params, defaults, engine=engine)
 
     @classmethod
@@ -109,6 +110,7 @@ def recipe(
     only: str | None = None,
     signed: str = "",
     torch_state: dict[str, str] | None = None,
+    cycled: str = "",
 ) -> Callable[[Callable[P, Any]], type[Recipe[P]]]:
     """Turn a function from hyper-parameters to a chain into an optimizer class of the same name.
 
@@ -126,6 +128,9 @@ def recipe(
         only: a selector of the parameters it can serve; :func:`gradwright.build` gives the others to AdamW.
         signed: hyper-parameters that may be negative.
         torch_state: what ``torch.optim`` calls each slot, where it has the method, so that its checkpoints load.
+        cycled: hyper-parameters that torch's schedulers may cycle even while they are ``None``. A momentum of ``None``
+            is otherwise no entry of ``optimizer.defaults``, so that ``OneCycleLR`` asks for ``cycle_momentum=False``
+            instead of switching it on.
 
     Raises:
         TypeError: a hyper-parameter has no default.
@@ -141,6 +146,7 @@ def recipe(
             only,
             frozenset(signed.split()),
             torch_state or {},
+            frozenset(cycled.split()),
         )
         return make_recipe(formula, module=function.__module__, qualname=function.__qualname__)
 

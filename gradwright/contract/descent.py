@@ -12,7 +12,7 @@ from gradwright.contract.check import Knobs, RecipeClass, check
 from gradwright.contract.training import Training, accepts, noise, same, slots_of
 from gradwright.core import Number
 
-LOUDER = (1, 10, 100, 1000)
+LOUDER = (1, 100, 1000, 10)
 """Factors on lr that are tried: a default made for long training is too small for sixty steps."""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from operator import is_, itemgetter
 from typing import Any
@@ -16,23 +15,10 @@ from gradwright.engine.job import Progress, Share
 from gradwright.engine.layout import laid_as, lies_as
 from gradwright.engine.links import batches, run_link
 from gradwright.engine.program import Family, Program
+from gradwright.engine.threads import threads_for
 
-SMALL = 32768
-"""Below this many numbers a second thread costs more than it brings."""
 UNKNOWN = float("nan")
 """What stands for a total that is not known yet; no value computed by then depends on it."""
-
-_forked = False
-
-
-def _after_fork() -> None:
-    # libgomp's threads do not survive a fork, and waiting for them would hang the child
-    global _forked
-    _forked = True
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
 
 Ages = list[tuple[float, ...]]
 
@@ -203,7 +189,7 @@ class Crew:
         bucket.scalars[:] = scalars
         own = share.param_places if self.whole and members is None else None
         bucket.point(list(map(Tensor.data_ptr, bucket.params)) if own is None else own, places)
-        kernel(bucket, 1 if _forked or bucket.numel < SMALL else min(torch.get_num_threads(), bucket.threads))
+        kernel(bucket, min(threads_for(bucket.numel), bucket.threads))
         if "param" in kernel.plan.stores:
             torch.autograd.graph.increment_version(bucket.params)
         return bucket.parts.sum(axis=1).tolist()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import math
-import os
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -19,26 +18,12 @@ from torch.nn.functional import pad
 
 from gradwright.engine import build, select
 from gradwright.engine.cpp_math import math_source
+from gradwright.engine.threads import threads_for
 from gradwright.losses import checks
 from gradwright.losses.binning import polynomials
 from gradwright.losses.margins import conditions
 from gradwright.losses.orthant import gauss_hermite, orthant
 from gradwright.losses.orthant_cpp import LANES, SOURCE
-
-_SMALL = 32768
-"""Below this many margins a second thread costs more than it brings."""
-
-_forked = False
-
-
-def _after_fork() -> None:
-    # libgomp's threads do not survive a fork, and waiting for them would hang the child
-    global _forked
-    _forked = True
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 class _Grid(NamedTuple):
@@ -142,7 +127,7 @@ def _call(
         min(1 / sigma, torch.finfo(z.dtype).max / 1e3),  # 0 · ∞ would make equal scores NaN
         math.inf if margin is None else margin,
         *map(Tensor.data_ptr, outputs),
-        1 if _forked or y.numel() * classes < _SMALL else torch.get_num_threads(),
+        threads_for(y.numel() * classes),
     )
 
 

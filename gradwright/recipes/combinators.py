@@ -64,6 +64,7 @@ def combinator(
                 traits,
                 formula.only,
                 formula.signed,
+                cycled=formula.cycled,
             )
             return make_recipe(new, function.__module__, new.name, made_by=(memoised, base))
 
@@ -78,9 +79,15 @@ def combinator(
 def cautious(base: Chain) -> Chain:
     """Move only where the direction agrees with the gradient; the mean step of a tensor is kept.
 
-    The mask goes after the direction and before decay.
+    The mask goes after the direction, and after a momentum that comes later (Adafactor's, Lars's); before decay.
+
+    Raises:
+        ValueError: the optimizer is made without a momentum, so that direction and gradient never disagree, as of SGD,
+            Adafactor and SM3 at their defaults and of schedule-free methods.
     """
-    return chain(base.upto(DIRECTION), Cautious(), base.beyond(DIRECTION))
+    moved = [at for at, link in enumerate(base.upto(STEP).links, start=1) if has_momentum(link)]
+    cut = max(len(base.upto(DIRECTION).links), *moved, 0)
+    return chain(*base.links[:cut], Cautious(), *base.links[cut:])
 
 
 @combinator("Lookahead", paper="arXiv:1907.08610", gains="clock", loses="low_memory")

@@ -246,8 +246,8 @@ def decoupled(
     if peak_lr == 0:
         raise ValueError("decoupled: peak_lr=0 must be above 0: the lr at the top of the schedule")
     decay = _decay_of(base, "decoupled")
-    *others, before, scale = base.upto(STEP).links
-    if before is not decay or not isinstance(scale, Scale):
+    *others, scale = base.upto(STEP).links
+    if others[-1:] != [decay] or not isinstance(scale, Scale):
         raise ValueError(
             "decoupled: this recipe's decay is not followed by its learning rate alone, so there is no other form of "
             "it; combine it with AdamW, Lion, Muon or their like"
@@ -259,7 +259,7 @@ def decoupled(
         "after": scale.size,
     }[decay_form]
     new = Decay(factor * decay.weight_decay, decay.only, after=decay_form == "after")
-    return chain(*others, scale, new, base.beyond(STEP))
+    return chain(*others[:-1], scale, new, base.beyond(STEP))
 
 
 @combinator("NormLoss", paper="arXiv:2103.06583", gains="reduces", loses="elementwise sign relative")

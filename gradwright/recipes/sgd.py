@@ -11,6 +11,7 @@ from gradwright.transforms import L2, HeavyBall, Scale
     paper="Sutskever et al. 2013; torch.optim.SGD",
     traits="elementwise coupled_decay",
     torch_state={"momentum_buffer": "heavy_ball.m"},
+    cycled="momentum",
 )
 def SGD(
     lr: float = 1e-3,
@@ -25,7 +26,8 @@ def SGD(
 
     Args:
         lr: learning rate (torch's default).
-        momentum: μ in [0, 1). ``None``, the default, keeps no buffer; 0.0 keeps one, so that a scheduler can raise it.
+        momentum: μ in [0, 1). ``None``, the default, keeps no buffer, and 0.0 keeps one. As with ``torch.optim.SGD``,
+            ``OneCycleLR`` and ``CyclicLR`` switch it on unless they are given ``cycle_momentum=False``.
         dampening: d ≥ 0; needs momentum.
         weight_decay: λ ≥ 0, part of the gradient.
         nesterov: look one step ahead; needs momentum and no dampening.

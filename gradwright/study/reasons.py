@@ -170,12 +170,20 @@ def _rates(study: Study, v: Verdict) -> Reason:
 
 
 def _trouble(v: Verdict) -> Reason | None:
-    said = [f"{arm.entrant} ({arm.trouble})" for arm in v.ranked if arm.trouble]
-    if not said:
+    arms_in_trouble = [arm for arm in v.ranked if arm.trouble]
+    if not arms_in_trouble:
         return None
-    kinds = {run.status for arm in v.ranked for run in arm.runs} - {FINISHED}
+    kinds = {run.status for arm in arms_in_trouble for run in arm.runs} - {FINISHED}
     title = "Failed" if kinds == {FAILED} else "Diverged" if FAILED not in kinds else "Diverged or failed"
-    return Reason(WARN, title, f"{listing(said)}. The table says why. One that lost a run cannot win.")
+    said = listing([_named(arm, title) for arm in arms_in_trouble])
+    return Reason(WARN, title, f"{said}. The table says why. One that lost a run cannot win.")
+
+
+def _named(arm: Arm, title: str) -> str:
+    """An arm in trouble, with its trouble so far as the title does not say it."""
+    if arm.trouble == title.lower():
+        return arm.entrant
+    return f"{arm.entrant} ({arm.trouble})"
 
 
 def _scope() -> Reason:

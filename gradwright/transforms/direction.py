@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
 
-from gradwright.core import Context, Transform
+from gradwright.core import Chain, Context, Transform
 from gradwright.core.ops import maximum, mean, minimum, norm, rms, where
+from gradwright.core.rehearsal import acts
 from gradwright.core.transform import State
 
 
@@ -75,6 +77,13 @@ class Cautious(Transform):
     The divisor is the one that is exactly 1 when every entry agrees; the paper's numel / (kept + 1) would halve the
     step of a single number. arXiv:2411.16085.
     """
+
+    def check_order(self, before: Sequence[Transform]) -> None:
+        if not acts(self, Chain(tuple(before))):
+            raise ValueError(
+                "Cautious masks the entries whose direction disagrees with the gradient, and without a momentum before "
+                "it none ever does; give the recipe one (momentum=0.9, where it has that), or leave out cautious()"
+            )
 
     def update(self, u: Any, state: State, ctx: Context) -> Any:
         agrees = where(u * ctx.grad > 0, torch.ones_like(u), torch.zeros_like(u))

@@ -4,11 +4,13 @@ import pytest
 from torch.optim import lr_scheduler
 
 import gradwright
+from gradwright import recipes
 from gradwright.contract import CHECKS
 from gradwright.contract.schedules import SCHEDULERS
 from gradwright.recipe import registry
 from gradwright.traits import TRAITS
-from tests.contract.table import ROWS
+from tests.contract.table import COMBINED, KINDS, ROWS
+from tests.contract.test_contract import ALIKE_FOR_ALL, COMBINATORS_MAY_BREAK
 
 OWN = {cls for cls in registry.values() if cls.__module__.startswith("gradwright.recipes.") and cls.made_by is None}
 
@@ -18,9 +20,12 @@ def test_every_recipe_has_a_row():
     assert not missing, f"no row under CONTRACT in tests/families for {', '.join(sorted(missing))}"
 
 
-def test_every_combinator_has_a_row():
-    combined = {row.recipe.made_by[0] for row in ROWS if row.recipe.made_by is not None}
-    assert {gradwright.cautious, gradwright.lookahead} <= combined
+def test_the_fast_tests_see_every_trait_every_combinator_and_every_check():
+    assert set().union(*(row.recipe.formula.traits for row in KINDS)) >= TRAITS.keys()
+    assert {row.recipe.made_by[0] for row in COMBINED} == {
+        value for name in recipes.__all__ if not isinstance(value := getattr(recipes, name), type)
+    }
+    assert CHECKS.keys() >= COMBINATORS_MAY_BREAK | ALIKE_FOR_ALL
 
 
 def test_rows_differ():

@@ -82,7 +82,11 @@ def test_totals_agree(part):
         assert left_to_eager(pair.fused) == 0
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize(
+    "dtype",
+    [torch.bfloat16, *(pytest.param(dtype, marks=pytest.mark.slow) for dtype in (torch.float64, torch.float16))],
+    ids=str,
+)
 @pytest.mark.parametrize("row", params(FUSED))
 def test_types_agree(row, dtype):
     pair = pair_of(row, dtype, ((9, 7), (5, 33)) if "matrix" in row.recipe.formula.traits else ((), (37,), (9, 7)))
@@ -91,7 +95,9 @@ def test_types_agree(row, dtype):
         pair.step().close(TOLERANCE[dtype])
 
 
-@pytest.mark.parametrize("recipe", [Adafactor, cautious(Lamb)], ids=lambda recipe: recipe.recipe_name)
+@pytest.mark.parametrize(
+    "recipe", [pytest.param(Adafactor, marks=pytest.mark.slow), cautious(Lamb)], ids=lambda recipe: recipe.recipe_name
+)
 def test_matrices_of_many_tiles_agree(recipe):
     pair = Pair(recipe, leaves((70, 600), (600, 70), (20, 40, 1, 1)), engine="triton", lr=0.1)
     pair.steps(2).close(1e-5)

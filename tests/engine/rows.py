@@ -9,10 +9,8 @@ import pytest
 
 from gradwright.core import ParamSpec
 from gradwright.fusion import fusion
-from tests.contract.table import ROWS
+from tests.contract.table import FIRST, KINDS, ROWS
 
-FIRST = tuple({row.recipe: row for row in reversed(ROWS)}.values())[::-1]
-"""The first row of every recipe."""
 MATRIX = ParamSpec((9, 7))
 _RUNS_AS_KERNELS = tuple(
     row
@@ -21,8 +19,22 @@ _RUNS_AS_KERNELS = tuple(
 )
 FUSED = tuple(row for row in FIRST if row in _RUNS_AS_KERNELS)
 """Of these the ones that run as kernels on a matrix; what plain torch runs, other tests see."""
-SAMPLE = tuple({row.recipe.formula.traits: row for row in reversed(FUSED)}.values())[::-1][:12]
-"""Some of these, each with traits of its own."""
+SAMPLE = tuple(row for row in KINDS if row in FUSED)
+"""Of these again a few that have every trait between them."""
+
+
+LIKE_ANOTHER = {
+    "AdaMuon": "NorMuon",
+    "AMAdamW": "AMMSGD",
+    "ConstrainedAdamW": "AdamCPR",
+    "DAdaptSGD": "DAdaptAdam",
+    "DoWG": "DoG",
+    "LDoG": "DoG",
+    "MuonH": "AdamH",
+    "ScheduleFreeNorMuon": "NorMuon",
+    "SoftlyClippedAdamW": "AdaptivelyClippedAdamW",
+}
+"""Recipes whose kernels take long to compile, each with one that is made of the same parts."""
 
 
 def fused(rows: Iterable[Any]) -> list[Any]:

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from gradwright import AdamW, Lamb, Lion, Muon
+from gradwright.engine.threads import SMALL, threads_for
 from tests.engine.pair import Pair, leaves
 
 pytestmark = pytest.mark.usefixtures("compiler")
@@ -86,11 +87,24 @@ FORK = textwrap.dedent(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_fork_after_a_step():
     """In a process of its own, because a child that hangs would take the test run with it."""
     done = subprocess.run([sys.executable, "-c", FORK], timeout=100, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.usefixtures("two_threads")
+def test_few_numbers_and_a_forked_process_have_one_thread():
+    assert [threads_for(numel) for numel in (0, SMALL - 1, SMALL, 100 * SMALL)] == [1, 1, 2, 2]
+    child = os.fork()
+    if child == 0:
+        os._exit(threads_for(100 * SMALL))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+    assert threads_for(SMALL) == 2
 
 
 @pytest.mark.usefixtures("two_threads")

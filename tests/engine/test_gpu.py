@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from gradwright import SGD, AdaLo, AdamW, Lamb, Muon
-from tests.contract.table import ROWS
+from tests.contract.table import FIRST, ROWS
 from tests.engine.pair import Pair, leaves, left_to_eager
-from tests.engine.test_agreement import FIRST, served
+from tests.engine.test_agreement import served
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 

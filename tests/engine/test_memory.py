@@ -29,7 +29,9 @@ def test_the_measure_itself():
 
 
 @pytest.mark.parametrize(
-    "recipe", [AdamW, Lamb, Adafactor, cautious(AdamW), Tiger, Muon], ids=lambda recipe: recipe.recipe_name
+    "recipe",
+    [AdamW, Lamb, Adafactor, cautious(AdamW), Tiger, pytest.param(Muon, marks=pytest.mark.slow)],
+    ids=lambda recipe: recipe.recipe_name,
 )
 def test_a_step_in_bounded_memory(recipe):
     # 96 MiB in all, of which no step may hold a copy

@@ -65,7 +65,10 @@ OPERATIONS = {
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
+@pytest.mark.parametrize(
+    "dtype",
+    [pytest.param(torch.float32, id="float32"), pytest.param(torch.float64, id="float64", marks=pytest.mark.slow)],
+)
 def test_every_operation_on_every_odd_pair(name, dtype):
     pairs = torch.tensor([(x, y) for x in ODD for y in ODD], dtype=dtype)
 

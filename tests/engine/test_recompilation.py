@@ -37,7 +37,11 @@ def test_a_schedule(recipe, compilations):
 
 @pytest.mark.parametrize(
     ("recipe", "knobs", "cycle"),
-    [(lookahead(AdamW), {"k": 3}, 3), (Tiger, {"accumulate": 4}, 4), (lookahead(Tiger), {"k": 2, "accumulate": 3}, 6)],
+    [
+        (lookahead(AdamW), {"k": 3}, 3),
+        (Tiger, {"accumulate": 4}, 4),
+        pytest.param(lookahead(Tiger), {"k": 2, "accumulate": 3}, 6, marks=pytest.mark.slow),
+    ],
     ids=["lookahead", "micro-batches", "both"],
 )
 def test_cycles_compile_in_the_first_one_only(recipe, knobs, cycle, compilations):

@@ -20,10 +20,12 @@ from gradwright.engine.plan import plans
 from gradwright.engine.trace import trace
 from gradwright.engine.triton import print_triton
 from gradwright.engine.triton_values import ARGUMENTS
-from tests.engine.rows import FIRST, FUSED, params
+from tests.contract.table import FIRST
+from tests.engine.rows import FUSED, SAMPLE, params
 
 NAMED = {row.recipe.recipe_name: row for row in FIRST}
 AMPERE, HOPPER = 80, 90
+FAST = {("AdamW", AMPERE), ("AdamW", HOPPER)}
 
 
 def printed(row, dtype=torch.float32, shape=(300, 272)):
@@ -68,7 +70,7 @@ def compiled(kernel_cache, monkeypatch):
     return compile_for
 
 
-@pytest.mark.parametrize("row", params(FUSED))
+@pytest.mark.parametrize("row", params(FUSED, fast=SAMPLE[:4]))
 def test_machine_code_without_a_gpu(row, compiled):
     architecture = (AMPERE, HOPPER)[FUSED.index(row) % 2]
     for name, made in compiled(architecture, row).items():
@@ -76,9 +78,21 @@ def test_machine_code_without_a_gpu(row, compiled):
         assert len(made["cubin"]) > 1000, name
 
 
-@pytest.mark.parametrize("architecture", [AMPERE, HOPPER])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-@pytest.mark.parametrize("recipe", ["AdamW", "Adafactor"])
+@pytest.mark.parametrize(
+    ("recipe", "dtype", "architecture"),
+    [
+        pytest.param(
+            recipe,
+            dtype,
+            architecture,
+            id=f"{recipe}-{str(dtype).removeprefix('torch.')}-{architecture}",
+            marks=() if (recipe, architecture) in FAST else pytest.mark.slow,
+        )
+        for recipe in ("AdamW", "Adafactor")
+        for dtype in (torch.float32, torch.bfloat16)
+        for architecture in (AMPERE, HOPPER)
+    ],
+)
 def test_whole_blocks_move_128_bits_at_a_time(recipe, dtype, architecture, compiled):
     made = compiled(architecture, NAMED[recipe], dtype)
     last = [asm["ptx"] for name, asm in made.items() if name.startswith("sweep")][-1]

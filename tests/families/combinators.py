@@ -18,6 +18,8 @@ CONTRACT = (
     Contract(gw.cautious(gw.AdamW)),
     Contract(gw.cautious(gw.Lion)),
     Contract(gw.cautious(gw.Muon)),
+    Contract(gw.cautious(gw.Adafactor), {"momentum": 0.9}),
+    Contract(gw.cautious(gw.Lars)),
     Contract(gw.lookahead(gw.SGD)),
     Contract(gw.lookahead(gw.SGD), {"momentum": 0.9, "k": 2, "alpha": 0.8}),
     Contract(gw.lookahead(gw.AdaLo)),

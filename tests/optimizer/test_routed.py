@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 import torch
-from torch.optim.lr_scheduler import OneCycleLR
+from torch.optim.lr_scheduler import CyclicLR, OneCycleLR
 from torch.optim.swa_utils import SWALR, AveragedModel
 
 import gradwright
@@ -35,6 +35,55 @@ def test_one_cycle_cycles_the_momentum_of_every_recipe(recipes):
     for group in zip(*seen):
         assert len({lr for lr, _ in group}) > 3
         assert len({beta for _, beta in group}) > 3
+
+
+@pytest.mark.parametrize("scheduler", ["OneCycleLR", "CyclicLR"])
+@pytest.mark.parametrize("recipe", ["Adafactor", "SM3", "Amos", "SGDS"])
+def test_a_momentum_that_is_switched_off_is_not_cycled(recipe, scheduler):
+    def schedule(optimizer, **arguments):
+        if scheduler == "OneCycleLR":
+            return OneCycleLR(optimizer, 0.1, total_steps=6, **arguments)
+        return CyclicLR(optimizer, 0.01, 0.1, step_size_up=2, **arguments)
+
+    cls = registry[recipe]
+    with pytest.raises(ValueError, match="cycle_momentum"):
+        schedule(cls([leaf()]))
+    for still in (cls([leaf()]), cls([leaf()], momentum=0.5)):
+        on = still.param_groups[0]["momentum"] is not None
+        driver = schedule(still, cycle_momentum=on)
+        train(still)
+        driver.step()
+        assert (still.param_groups[0]["momentum"] is not None) == on
+
+
+@pytest.mark.parametrize("beside", [{"recipe": "AdamW"}, {"recipe": "Muon"}, {"recipe": "SGD", "momentum": 0.9}])
+def test_nor_beside_one_that_is(beside):
+    quiet, loud = _groups("Adafactor", beside["recipe"])
+    optimizer = gradwright.Optimizer([quiet, {**loud, **beside}])
+    alone = gradwright.Adafactor([leaf(seed=0)])
+    schedule = OneCycleLR(optimizer, [0.1, 0.2], total_steps=6)
+    moving = set()
+    for step in range(4):
+        alone.param_groups[0]["lr"] = optimizer.param_groups[0]["lr"]
+        train(optimizer, first=step)
+        train(alone, first=step)
+        schedule.step()
+        moving.add(_betas(optimizer.param_groups[1]))
+    assert torch.equal(optimizer.param_groups[0]["params"][0], alone.param_groups[0]["params"][0])
+    assert len(moving) > 3
+
+
+def test_sgd_is_cycled_as_torchs_is():
+    walks = []
+    for optimizer in (gradwright.SGD([leaf()], lr=0.1), torch.optim.SGD([leaf()], lr=0.1)):
+        schedule = OneCycleLR(optimizer, 0.1, total_steps=6)
+        for _ in range(5):
+            (param,) = optimizer.param_groups[0]["params"]
+            param.grad = param.detach() - 1
+            optimizer.step()
+            schedule.step()
+        walks.append(param.detach())
+    torch.testing.assert_close(*walks)
 
 
 def test_a_cycled_beta_reaches_muon():

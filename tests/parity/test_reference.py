@@ -6,7 +6,7 @@ import torch
 
 import gradwright
 from gradwright.recipe import registry
-from tests.parity.rows import ROWS, Row
+from tests.parity.rows import FAST, ROWS, Row
 from tests.runs import distance, follow, gradients, normals, run
 
 STEPS = 50
@@ -49,7 +49,10 @@ def test_float64_follows_the_equations_to_1e_12(row):
     assert largest_distance(row, torch.float64) < 1e-12
 
 
-@each_row
+@pytest.mark.parametrize(
+    "row",
+    [pytest.param(row, id=row.name, marks=() if row in FAST else pytest.mark.slow) for row in ROWS],
+)
 def test_float32_stays_within_1e_5_of_the_equations(row):
     assert largest_distance(row, torch.float32) < 1e-5
 

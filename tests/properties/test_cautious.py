@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 
 import gradwright as gw
+from gradwright.core import ParamSpec, chain
+from gradwright.core.rehearsal import rehearse
+from gradwright.transforms import Cautious, Orthogonalize, Scale
 from tests.properties.draws import arrays, shapes
 from tests.runs import run
 
@@ -58,6 +62,61 @@ def test_nor_are_the_moments():
     masked, plain = (run(recipe, [[1.0, 2.0]], steps) for recipe in (gw.cautious(gw.AdamW), gw.AdamW))
     for key in ("ema.m", "precondition.v"):
         assert np.array_equal(masked.state(key), plain.state(key))
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [gw.SGD, gw.SGDS, gw.Adafactor, gw.SM3, gw.Amos, gw.DoG, gw.DoWG, gw.DAdaptSGD, gw.ScheduleFreeAdamW],
+    ids=lambda recipe: recipe.recipe_name,
+)
+def test_where_nothing_ever_disagrees_it_is_refused(recipe):
+    with pytest.raises(ValueError, match=f"Cautious{recipe.recipe_name}: .*momentum"):
+        gw.cautious(recipe)([torch.ones(3, 2, requires_grad=True)])
+
+
+LATE = {
+    "Adafactor": (gw.Adafactor, {"momentum": 0.9, "relative_step": False, "scale_parameter": False}),
+    "SM3": (gw.SM3, {"momentum": 0.9}),
+    "Amos": (gw.Amos, {"momentum": 0.9}),
+    **{f"Lars, {form}": (gw.Lars, {"form": form}) for form in ("paper", "simclr", "popular", "timm")},
+}
+
+
+@pytest.mark.parametrize("name", LATE)
+def test_the_mask_follows_a_momentum_that_comes_late(name):
+    """Where the gradient turns around, what the momentum still carries in the old direction is masked."""
+    recipe, knobs = LATE[name]
+    g = np.array([[1.0, -2.0, 3.0], [-1.0, 2.0, 0.5]])
+    turned = np.array([[1.0, 1.0, 1.0], [1.0, -0.01, -0.01]]) * g
+    start, steps = np.ones_like(g), [[g], [g], [turned]]
+    (_, before, plain), (_, also, masked) = (
+        run(made, [start], steps, **knobs).history for made in (recipe, gw.cautious(recipe))
+    )
+    np.testing.assert_array_equal(before[0], also[0])
+    agrees = (before[0] - plain[0]) * turned > 0
+    assert agrees.any()
+    assert not agrees.all()
+    assert (masked[0] == also[0])[~agrees].all()
+    if name != "Lars, popular":  # there the ratio of norms comes after the mask
+        expected = np.where(agrees, before[0] - plain[0], 0) / agrees.mean()
+        np.testing.assert_allclose(before[0] - masked[0], expected, rtol=1e-9)
+
+
+def test_a_momentum_of_zero_may_rise_and_is_not_refused():
+    optimizer = gw.cautious(gw.AdamW)([torch.ones(3, requires_grad=True)], betas=(0.0, 0.99))
+    assert optimizer.param_groups[0]["betas"][0] == 0
+    gw.cautious(gw.SGD)([torch.ones(3, requires_grad=True)], momentum=0.0)
+
+
+def test_a_direction_that_turns_without_a_momentum_is_not_refused():
+    """The polar factor of a gradient disagrees with some of its entries."""
+
+    def step(masked):
+        links = (Orthogonalize(), *([Cautious()] if masked else []), Scale(1.0))
+        return rehearse(chain(*links), [torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], dtype=torch.float64)])[0]
+
+    chain(Orthogonalize(), Cautious(), Scale(1.0)).check(ParamSpec((4, 4)))
+    assert not torch.equal(step(True), step(False))
 
 
 def test_a_few_that_agree_are_enlarged_a_thousandfold_at_most():

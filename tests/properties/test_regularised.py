@@ -263,7 +263,7 @@ def test_recipes_without_a_decoupled_decay_are_refused(combine):
 
 
 def test_another_form_needs_a_decay_that_lr_follows():
-    for recipe in (gw.Tiger, gw.ScheduleFreeAdamW):
+    for recipe in (gw.Tiger, gw.ScheduleFreeAdamW, gw.ScheduleFreeSGD):
         with pytest.raises(ValueError, match="no other form"):
             gw.decoupled(recipe)
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gradwright as gw
-from tests.parity.rows import ROWS
+from tests.parity.rows import FAST, ROWS
 from tests.properties.draws import scales, seeds
 from tests.runs import gradients, normals, run
 
@@ -62,12 +62,17 @@ ELEMENTWISE = [row for row in ROWS if "elementwise" in row.recipe.formula.traits
 ANY_ORDER_OF_ROWS = [row for row in ROWS if (4, 3) in row.shapes and row not in ELEMENTWISE]
 
 
+def params(rows):
+    """Parameters for a test of rows, of which one for each recipe and combinator is fast."""
+    return [pytest.param(row, id=row.name, marks=() if row in FAST else pytest.mark.slow) for row in rows]
+
+
 def walked(row, start, steps):
     losses = [1.0 + t for t in range(len(steps))] if row.needs_loss else None
     return run(row.recipe, [start], [[g] for g in steps], roles=[row.role or ""], losses=losses, **row.knobs).last[0]
 
 
-@pytest.mark.parametrize("row", ELEMENTWISE, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", params(ELEMENTWISE))
 @given(seed=seeds)
 def test_entries_of_an_elementwise_recipe_move_independently_of_their_order(row, seed):
     start = normals(MATRIX, seed)[0].ravel()
@@ -77,7 +82,7 @@ def test_entries_of_an_elementwise_recipe_move_independently_of_their_order(row,
     assert np.array_equal(permuted, plain[order])
 
 
-@pytest.mark.parametrize("row", ANY_ORDER_OF_ROWS, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", params(ANY_ORDER_OF_ROWS))
 @given(seed=seeds)
 def test_rows_and_columns_of_a_matrix_may_come_in_any_order(row, seed):
     start, steps = normals(MATRIX, seed)[0], [step[0] for step in gradients(MATRIX, STEPS, seed)]
@@ -87,7 +92,7 @@ def test_rows_and_columns_of_a_matrix_may_come_in_any_order(row, seed):
     np.testing.assert_allclose(permuted, plain[order], rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", params(ROWS))
 @given(order_seed=st.integers(0, 99))
 def test_tensors_may_come_in_any_order(row, order_seed):
     start, walk = normals(row.shapes, 5), gradients(row.shapes, STEPS, 6)

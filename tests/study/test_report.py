@@ -51,7 +51,7 @@ def test_the_page_says_who_won_and_why(page):
     assert "fast won line-two" in page
     for words in ("Same start, same data", "Larger than the noise", "Same budget", "Nothing was tuned"):
         assert words in page
-    assert "bomb (diverged)" in page
+    assert "bomb. The table says why." in page
     assert "sha256" in page
     assert page.count("<svg") == 2 * 4
 
@@ -109,6 +109,23 @@ def test_one_lost_run_is_enough_not_to_win():
     assert [arm.entrant for arm in ranked] == ["slow", "sometimes"]
     assert ranked[1].trouble == "2 of 6 diverged"
     assert "sometimes" in html(study)
+
+
+def test_trouble_is_named_once():
+    def refuse(model):
+        raise RuntimeError("no")
+
+    def trouble(title, **optimizers):
+        study = compare(line_task(), {"slow": sgd(0.02), **optimizers}, seeds=2, steps=60, progress=False)
+        found = {reason.title: reason.text for reason in reasons(study, verdict(study, study.tasks[0]))}
+        return found[title].removesuffix(". The table says why. One that lost a run cannot win.")
+
+    rates = iter([0.2, 1e6])
+    assert trouble("Diverged", bomb=sgd(1e6), odd=lambda model: sgd(next(rates))(model)) == (
+        "odd (1 of 2 diverged) and bomb"
+    )
+    assert trouble("Failed", refuse=refuse) == "refuse"
+    assert trouble("Diverged or failed", bomb=sgd(1e6), refuse=refuse) == "bomb (diverged) and refuse (failed)"
 
 
 def test_higher_is_better():

@@ -1,0 +1,74 @@
+"""Rehearsal: what links do on a small matrix, rather than what they are called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradwright.core.chain import Chain
+from gradwright.core.context import Context
+from gradwright.core.slot import Number
+from gradwright.core.spec import ParamSpec
+from gradwright.core.transform import Transform, walk
+
+SPEC = ParamSpec((2, 3), torch.float64, frozenset({"matrix"}))
+"""The matrix of a rehearsal; its weights are and stay zero."""
+
+
+def rehearse(links: Chain, grads: Iterable[Tensor]) -> list[Tensor]:
+    """The updates that links make of these gradients, one step after another; the loss is 1 at each."""
+    state: dict[str, Any] = {}
+    for key, slot in links.slots(SPEC).items():
+        if isinstance(slot, Number):
+            state[key] = slot.start
+        else:
+            start = 0.0 if slot.start == "param" else slot.start
+            state[key] = torch.full(slot.shape_for(SPEC), start, dtype=slot.dtype_for(SPEC), device="cpu")
+    param = torch.zeros(SPEC.shape, dtype=SPEC.dtype, device="cpu")
+    loss = torch.ones((), dtype=SPEC.dtype, device="cpu")
+    updates = []
+    for step, grad in enumerate(grads, start=1):
+        run = walk(links, grad, state, Context(param, grad, step, step, loss, SPEC))
+        answer: Any = None
+        while True:
+            try:
+                total = run.send(answer)
+            except StopIteration as end:
+                update, state, _ = end.value
+                break
+            answer = total.parts[0] if len(total.parts) == 1 else total.parts
+        updates.append(update)
+    return updates
+
+
+@lru_cache(maxsize=64)
+def remembers(links: Chain) -> bool:
+    """Whether the update still moves at a third step whose gradient is zero."""
+    # twice, since some methods only fill their state at the first step
+    return bool(rehearse(links, (_gradient(), _gradient(), 0 * _gradient()))[-1].nan_to_num().any())
+
+
+@lru_cache(maxsize=64)
+def acts(part: Transform, before: Chain) -> bool:
+    """Whether a part behind these links changes what they make of a gradient that turns around.
+
+    Knobs of zero are taken as 1/2, since a schedule may raise them. Links that refuse the matrix of the rehearsal get
+    the benefit of the doubt.
+    """
+    try:
+        before.check(SPEC)
+    except ValueError:
+        return True
+    full = _gradient()
+    grads = (full, full, -1e-6 * full)
+    links = before.map_knobs(lambda _, value: value or 0.5)
+    plain, changed = rehearse(links, grads), rehearse(Chain((*links.links, part)), grads)
+    return any(not torch.equal(one, other) for one, other in zip(plain, changed))
+
+
+def _gradient() -> Tensor:
+    return torch.arange(1.0, 7.0, dtype=SPEC.dtype, device="cpu").view(SPEC.shape)
