@@ -66,8 +66,8 @@ def compiler() -> tuple[str, str]:
             continue
         return path, version.stdout.splitlines()[0] if version.stdout else path
     raise NoCompiler(
-        "no C++ compiler was found, so optimizers run on plain torch, several times slower; install g++ or clang++, or "
-        "point CXX at one (engine='eager' silences this)"
+        "no C++ compiler was found, so optimizers run on plain torch and linear models on numpy, several times slower; "
+        "install g++ or clang++, or point CXX at one (engine='eager' silences this for an optimizer)"
     )
 
 

@@ -41,7 +41,7 @@ def chosen(engine: str, device: str = "cpu") -> str:
     fitting = {"cpu": "cpp", "cuda": "triton"}.get(device, "eager")
     wanted = fitting if engine == "auto" else engine
     if wanted == "cpp" and device != "cpu":
-        _warn_once(
+        warn_once(
             f"engine='cpp' serves tensors on the CPU; those on {device} run on plain torch (engine='auto' helps)"
         )
         return "eager"
@@ -60,10 +60,11 @@ def give_up(engine: str, why: build.NoCompiler) -> None:
     """Say once that plain torch has to do; where the engine was asked for by name, raise."""
     if asked(engine) != "auto":
         raise why
-    _warn_once(str(why))
+    warn_once(str(why))
 
 
-def _warn_once(message: str) -> None:
+def warn_once(message: str) -> None:
+    """Warn, the first time only."""
     if message not in _warned:
         warnings.warn(message, stacklevel=2)
         _warned.add(message)

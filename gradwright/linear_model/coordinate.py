@@ -13,8 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy import ndarray
 
-from gradwright.engine import build
-
 from . import kernels
 
 WORTH_COMPILING = 100_000
@@ -150,10 +148,7 @@ def descend(columns, h, s, g, ridge, l1, theta, first, gamma, sweeps: int, tol: 
         bend[j] = (x * x) @ own + ridge[j]
     library = None
     if kernels.chosen() == "compiled" or (kernels.chosen() == "auto" and columns.x.size * K >= WORTH_COMPILING):
-        try:
-            library = build.load(SOURCE)
-        except build.NoCompiler:
-            library = None
+        library = kernels.load(SOURCE)
     if library is None:
         return delta, _plain(columns, h, s, g, ridge, l1, bend, theta, delta, z, mean, first, gamma, sweeps, tol)
     at, whole = kernels.address, ctypes.c_int64

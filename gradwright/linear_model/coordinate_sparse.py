@@ -15,8 +15,6 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from gradwright.engine import build
-
 from . import kernels
 
 SOURCE = """
@@ -97,6 +95,7 @@ class Columns:
 
     def __post_init__(self) -> None:
         self.place = np.full(self.X.shape[1], -1, np.int64)
+        self.entries = np.bincount(self.X.indices, minlength=self.X.shape[1])
         self.held: Any = None
 
     def hold(self, chosen: ndarray, likely: ndarray) -> None:
@@ -105,9 +104,10 @@ class Columns:
             return
         self.held = None  # before the new ones are there, or both would count
         wanted = np.union1d(chosen, likely)
-        X = self.X[:, wanted]
-        if 2 * X.nnz > self.X.nnz:
+        if 2 * self.entries[wanted].sum() > self.X.nnz:
             X, wanted = self.X, np.arange(self.X.shape[1])
+        else:
+            X = self.X[:, wanted]
         self.held = X.tocsc()
         self.ptr = self.held.indptr.astype(np.int64)
         self.rows = self.held.indices.astype(np.int32, copy=False)
@@ -117,12 +117,7 @@ class Columns:
 
 def library() -> Any:
     """The compiled sweeps, or None where numpy is the choice or there is no compiler."""
-    if kernels.chosen() == "plain":
-        return None
-    try:
-        return build.load(SOURCE)
-    except build.NoCompiler:
-        return None
+    return None if kernels.chosen() == "plain" else kernels.load(SOURCE)
 
 
 def descend(run, columns: Columns, chosen, h, g, gb, free, ridge, l1, w, sweeps: int, tol: float):

@@ -1,6 +1,6 @@
 """Gram matrices of weighted rows, and the Hessian of a softmax from them without its symmetric halves.
 
-    H_kl = Σᵢ wᵢ_kl xᵢ xᵢᵀ,     w_kl = sᵢ (pₖ [k = l] − pₖ pₗ)
+H_kl = Σᵢ wᵢ_kl xᵢ xᵢᵀ,     w_kl = sᵢ (pₖ [k = l] − pₖ pₗ)
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def grams(objective: Objective, weights: Callable[[slice], ndarray], pairs: int,
     if run is None:
         return _plain(objective, weights, pairs, dtype)
     H, longest = np.zeros((pairs, p, p)), 0.0
-    # as many rows as leave their weights small beside X; sparse ones become dense, so that they are taken fewer
-    for at, rows in data.dense_blocks(None if data.sparse else max(1024, 2**16 // pairs)):
+    # as many rows as leave what their weights take small beside X; sparse ones become dense, so that they are fewer
+    for at, rows in data.dense_blocks(None if data.sparse else max(1024, 2**13 // pairs)):
         longest = max(longest, gram_kernel.add(run, rows, objective.shift, objective.inverse, weights(at), H))
     objective.found_longest(longest, dtype)
     return H + np.tril(H, -1).transpose(0, 2, 1)

@@ -109,12 +109,15 @@ class Data:
         """A shift and a power of two near the spread of each column; exact for sparse data, else from a sample."""
         count, first, second, peak = 0.0, np.zeros(self.d), np.zeros(self.d), np.zeros(self.d)
         if self.sparse:
-            for columns, values in self.entries():
+            # squares of float32 numbers have room in double; those of larger ones are taken of parts of the largest
+            narrow = self.dtype == np.float32
+            for columns, values in () if narrow else self.entries():
                 np.maximum.at(peak, columns, np.abs(values))
             peak = self._largest(peak)
             safe = np.where(peak > 0, peak, 1.0)
             for columns, values in self.entries():
-                values /= safe[columns]
+                if not narrow:
+                    values /= safe[columns]
                 first += np.bincount(columns, values, self.d)
                 second += np.bincount(columns, values * values, self.d)
             count = float(self.n)
@@ -124,7 +127,7 @@ class Data:
             safe = np.where(peak > 0, peak, 1.0)
             rows = rows.astype(np.float64)
             rows /= safe
-            count, first, second = float(len(rows)), rows.sum(0), np.square(rows).sum(0)
+            count, first = float(len(rows)), rows.sum(0)
         packed = self.sum(np.concatenate([[count], first, second]))
         mean = packed[1 : 1 + self.d] / packed[0]
         if not self.sparse:
@@ -134,7 +137,9 @@ class Data:
         else:
             variance = np.maximum(packed[1 + self.d :] / packed[0] - mean * mean, 0.0)
         spread = np.sqrt(variance) * safe
-        spread = np.where(spread > 1e-9 * np.abs(mean) * safe, spread, np.where(peak > 0, peak, 1.0))
+        usual = np.abs(mean) * safe
+        other = np.where(peak > 0, peak, np.where(usual > 0, usual, 1.0))
+        spread = np.where(spread > 1e-9 * usual, spread, other)
         # of X's own type, so that x less the shift is rounded once at most
         return (mean * safe).astype(self.dtype).astype(np.float64), np.exp2(np.round(np.log2(spread)))
 

@@ -15,8 +15,6 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from gradwright.engine import build
-
 from . import kernels
 
 WIDEST = 384
@@ -130,9 +128,8 @@ extern "C" double gram(const T *X, I n, I d, I stride, const double *shift, cons
 @cache
 def _compiled(data: str, products: str) -> Any:
     text = SOURCE.replace("BLOCK", str(BLOCK))
-    try:
-        library = build.load(f"using T = {data};\nusing B = {products};\n{text}")
-    except build.NoCompiler:
+    library = kernels.load(f"using T = {data};\nusing B = {products};\n{text}")
+    if library is None:
         return None
     library.gram.restype = ctypes.c_double
     return library.gram

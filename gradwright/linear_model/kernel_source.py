@@ -38,7 +38,8 @@ LOSSES = {
 def source(data: str, compute: str, loss: str, part: str) -> str:
     """The program for X of C type ``data``, predictions of C type ``compute`` and one loss.
 
-    ``part`` is dense, sparse_32, sparse_64 (by the type of the indices) or line, for what needs no X: each compiles in a second or two.
+    ``part`` is dense, sparse_32, sparse_64 (by the type of the indices), or line for what needs no X; each compiles in
+    a second or two.
     """
     chosen = f"#define SOFTMAX {int(loss == 'softmax')}\nusing T = {data};\nusing A = {compute};\n"
     body = {"dense": BLOCK + DENSE, "line": ALONG + WEIGHTS}.get(part)

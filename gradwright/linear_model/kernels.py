@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy import ndarray
 
-from gradwright.engine import build
+from gradwright.engine import build, select
 
 from .kernel_source import source
 from .losses import Loss
@@ -47,11 +47,19 @@ def chosen() -> str:
     return _mode[-1]
 
 
+def load(text: str) -> Any:
+    """The library of a program, or None, with one warning that says why, where it cannot be compiled."""
+    try:
+        return build.load(text)
+    except build.NoCompiler as why:
+        select.warn_once(str(why))
+        return None
+
+
 @cache
 def _function(data: str, compute: str, loss: str, part: str) -> Any:
-    try:
-        library = build.load(source(data, compute, loss, "line" if part in LINE else part))
-    except build.NoCompiler:
+    library = load(source(data, compute, loss, "line" if part in LINE else part))
+    if library is None:
         return None
     run = getattr(library, part if part in LINE else part.split("_")[0] + "_pass")
     run.restype = None if part in LINE else ctypes.c_double

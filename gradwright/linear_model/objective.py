@@ -103,7 +103,7 @@ class Objective:
         """Σ vᵢ xᵢ in the coordinates of θ, shape (d, K), and Σ vᵢ, for v of shape (n, K)."""
         G, gb = np.zeros((self.data.d, v.shape[1])), np.zeros(v.shape[1])
         for at, X in self.data.slices():
-            size = max(1, 2**18 * X.shape[0] // max(X.nnz, 1)) if self.data.sparse else kernels.block_size(self.data.d)
+            size = max(1, 2**16 * X.shape[0] // max(X.nnz, 1)) if self.data.sparse else kernels.block_size(self.data.d)
             for part in kernels.blocks(X.shape[0], size):
                 own = v[at.start + part.start : at.start + part.stop]
                 G += np.asarray(X[part].T @ own)

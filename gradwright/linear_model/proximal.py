@@ -100,7 +100,8 @@ def minimize(problem, W: ndarray, b: ndarray, tol: float, max_iter: int, callbac
         value = smooth + penalty.value(theta)
         first = value if first is None else first
         violation = np.inf if columns is None else penalty.violation(theta, g)
-        if columns is None or violation <= 1e3 * tol or stuck or iteration == max_iter:
+        # where slopes are out of place by a part of their penalty, the gap is not much less a part of the objective
+        if columns is None or violation <= 100 * tol or stuck or iteration == max_iter:
             lower = max(lower, _dual(problem, objective, penalty, theta, g, free))
         gap = value - lower
         if gap <= tol * max(value - gap, 0.0) or gap <= 4 * np.finfo(float).eps * first:
@@ -121,7 +122,7 @@ def minimize(problem, W: ndarray, b: ndarray, tol: float, max_iter: int, callbac
                 delta = _model_step(problem, objective, penalty, theta, g, chosen, precision, gap)
             else:
                 # the model is off by the square of what is left, so that more digits of it are worth nothing
-                inner = max(min(0.1, 0.5 * precision * violation**2), 0.1 * tol * precision)
+                inner = max(min(0.1, 0.5 * precision * violation**2), 2.5 * tol * precision)
                 delta = _sparse_step(sweeps, columns, objective, penalty, theta, g, inner, lift)
             step, theta, smooth, g = _take(objective, penalty, theta, smooth, g, delta)
         except KeyboardInterrupt:
@@ -269,7 +270,7 @@ def _sparse_step(run, columns, objective: Objective, penalty: Penalty, theta, g,
     columns.hold(chosen, np.flatnonzero(slope > 0.5 * penalty.l1))
     own = scale[chosen]
     w = theta[chosen, 0] / own
-    h = objective.curvatures(slice(0, objective.data.n))[:, 0]
+    h = objective.second(slice(0, objective.data.n), 1.0)[0]
     if lift > 0:
         h = np.maximum(h, lift * objective.loss.curvature * objective.row_weights())
     gb = float(g[d, 0]) if objective.intercept else 0.0

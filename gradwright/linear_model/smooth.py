@@ -19,6 +19,8 @@ from .result import FitResult, Record, Status
 from .search import take
 
 MEMORY = 10
+LONG = 10_000
+"""Unknowns from which L-BFGS keeps its pairs in float32: twenty such vectors are most of its memory."""
 NEWTON_AT_ONCE = 5e6
 """Multiplications of one Hessian below which nothing is gained by less than Newton."""
 NEWTON_AT_MOST = 2e10
@@ -185,7 +187,7 @@ def _lbfgs(run: Run) -> Status | None:
     objective = run.objective
     run.evaluate()
     metric = run.metric = Metric(objective)
-    pairs = run.pairs
+    pairs, kept = run.pairs, np.float32 if run.theta.size >= LONG else np.float64
     gamma, best, stale = 1.0, np.inf, 0
     for iteration in range(run.max_iter):
         if iteration in (4, 12, 30) and objective.loss.shape != "quadratic":
@@ -226,8 +228,8 @@ def _lbfgs(run: Run) -> Status | None:
         s, y = run.theta - before, run.g - g_before
         sy = float(np.sum(s * y))
         if sy > 1e-12 * float(np.sqrt(np.sum(s * s) * np.sum(y * y))):
-            pairs.append((s, y, sy))
             scaled = float(np.sum(y * metric.solve(y)))
+            pairs.append((s.astype(kept), y.astype(kept), sy))
             gamma = sy / scaled if scaled > 0 else 1.0
     return Status.max_iter
 

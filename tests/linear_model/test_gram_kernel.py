@@ -1,9 +1,12 @@
 """Weighted Gram matrices and the weights of Hessians: compiled, plain, and by the equation."""
 
+import warnings
+
 import numpy as np
 import pytest
 
-from gradwright.linear_model import curvature, gram_kernel, kernels
+from gradwright.engine import build, select
+from gradwright.linear_model import LogisticRegression, curvature, gram_kernel, kernels
 from gradwright.linear_model.data import Data
 from gradwright.linear_model.losses import Logistic, Softmax
 from gradwright.linear_model.objective import Objective
@@ -126,3 +129,24 @@ def test_predictions_that_are_not_numbers_show_in_the_loss(compiler):
             np.zeros((1, 3)), np.zeros(3),
         )  # fmt: skip
     assert np.isnan(total)
+
+
+def test_without_a_compiler_fits_say_so_once(monkeypatch):
+    def none(text):
+        raise build.NoCompiler("no compiler, says the test")
+
+    monkeypatch.setattr(build, "load", none)
+    monkeypatch.setattr(select, "_warned", set())
+    kernels._function.cache_clear()
+    gram_kernel._compiled.cache_clear()
+    X = np.random.default_rng(0).normal(size=(400, 9))
+    try:
+        with kernels.using("compiled"), warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            for _ in range(2):
+                model = LogisticRegression().fit(X, X[:, 0] > 0)
+        assert [str(each.message) for each in seen] == ["no compiler, says the test"]
+        assert model.result_.status == "converged"
+    finally:
+        kernels._function.cache_clear()
+        gram_kernel._compiled.cache_clear()
