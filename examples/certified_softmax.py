@@ -2,9 +2,9 @@
 
 A softmax solver (QN, float32, L2 strength 0.1, no intercept) was reported broken because a test expected an accuracy of
 at least 0.50 and saw 0.49. On these three data sets, drawn as that test draws them, the best possible softmax model
-scores
-less than 0.50 on the held-out rows: the solver is right, and the certificate says so. Run: python
-examples/certified_softmax.py
+scores less than 0.50 on the held-out rows: the solver is right, and the certificate says so.
+
+Run: python examples/certified_softmax.py
 """
 
 from pathlib import Path

@@ -156,14 +156,22 @@ def application() -> Any:
         path: Annotated[str, typer.Argument(help="A CSV or Parquet file with a header.")],
         target: Annotated[str, typer.Option(help="The column to predict.")],
         loss: Annotated[
-            str | None, typer.Option(help="softmax, logistic, squared, ...", show_default="by the target")
+            str | None,
+            typer.Option(
+                help="Classes: softmax, hinge, squared_hinge. Numbers: squared, huber, absolute, epsilon_insensitive; "
+                "poisson for counts, gamma for what is above 0.",
+                show_default="by the target",
+            ),
         ] = None,
         test_size: Annotated[float, typer.Option(help="The share of rows kept for testing.")] = 0.25,
         C: Annotated[float, typer.Option("-C", help="The inverse of the L2 strength, as in scikit-learn.")] = 1.0,
         out: Annotated[str, typer.Option(help="Folder for the model and index.html.")] = "fit",
-        seed: Annotated[int, typer.Option(help="Of the split.")] = 0,
+        seed: Annotated[int, typer.Option(help="Of the split into rows to fit and rows to test.")] = 0,
     ) -> None:
-        """Fit a linear model to a table, prove that it is the optimum, and say what limits its score."""
+        """Fit a linear model to a table, prove that it is the optimum, and say what limits its score.
+
+        Columns of text become one column per category; columns of numbers are scaled.
+        """
         from gradwright.linear_model.fit import fit_table
 
         fit_table(path, target, loss=loss, test_size=test_size, C=C, out=out, seed=seed, say=typer.echo)

@@ -124,7 +124,11 @@ def dense(objective: Objective, value: float, g: ndarray, factor: Factor) -> flo
         return min(rest, bound)
     reach = 3.0 * np.sqrt(max(decrement, 0.0)) * spread(objective, factor)
     for _ in range(3):
-        kept = Factor.of(objective.hessian(least=max(reach, 1e-300)))
+        H = objective.hessian(least=max(reach, 1e-300))
+        # a direction in which no kept row bends is not bounded; Factor would give it a unit of curvature
+        if np.any(flat[np.diag(H) <= 0] != 0):
+            return rest
+        kept = Factor.of(H)
         if kept.damping > 1e-9:
             return rest
         lam2 = float(flat @ kept.solve(flat))

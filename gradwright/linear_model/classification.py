@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from sklearn.utils import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
 from . import inputs
-from .base import LinearModel, normalised
+from .base import LinearModel, check_number, normalised
 from .data import Data
 from .inference import StandardErrors, standard_errors
 from .losses import Logistic, Softmax
@@ -24,6 +25,7 @@ class Classifier(ClassifierMixin, LinearModel):
 
     def _labels(self, y: ndarray, data: Data) -> ndarray:
         """Set ``classes_`` and answer each row's place in it, as float64."""
+        inputs.refuse_missing(y)
         check_classification_targets(y)
         if data.reduce is None:
             self.classes_ = np.unique(y)
@@ -32,9 +34,8 @@ class Classifier(ClassifierMixin, LinearModel):
 
             self.classes_ = union(y)
         if len(self.classes_) < 2:
-            raise ValueError(
-                f"y holds one class only, {self.classes_[0]!r}; a classifier needs rows of at least two classes"
-            )
+            only = self.classes_.tolist()[0]
+            raise ValueError(f"y holds one class only, {only!r}; a classifier needs rows of at least two classes")
         return np.searchsorted(self.classes_, y).astype(np.float64)
 
     def _weigh(self, weights: ndarray | None, labels: ndarray, data: Data) -> ndarray | None:
@@ -63,9 +64,22 @@ class Classifier(ClassifierMixin, LinearModel):
         per_row = factors[labels.astype(np.intp)]
         return per_row if weights is None else weights * per_row
 
+    def _refuse_one_class(self, s: ndarray | None, labels: ndarray, data: Data) -> None:
+        """Two classes of which one has no weight have no optimum, whatever the penalty: the intercept is free."""
+        if len(self.classes_) > 2 or (s is None and data.reduce is None):
+            return
+        share = data.sum(np.bincount(labels.astype(np.intp), s, 2))
+        if not share.all():
+            only = self.classes_.tolist()[int(share.argmax())]
+            raise ValueError(
+                f"sample_weight and class_weight leave one class only, {only!r}; a classifier needs rows of at least "
+                "two classes with a weight above 0"
+            )
+
     def decision_function(self, X: Any, offset: Any = None) -> ndarray:
-        """Xw + b, shape (n,) for two classes, else (n, K)."""
-        return self._predictions(X, offset)
+        """Xw + b, shape (n,) for two classes, else (n, K); for a softmax of two the difference of both columns."""
+        z = self._predictions(X, offset)
+        return z[:, 1] - z[:, 0] if z.ndim == 2 and len(self.classes_) == 2 else z
 
     def predict(self, X: Any, offset: Any = None) -> ndarray:
         """The class of each row."""
@@ -73,6 +87,7 @@ class Classifier(ClassifierMixin, LinearModel):
         return self.classes_[(z > 0).astype(np.intp) if z.ndim == 1 else z.argmax(1)]
 
 
+@dataclass(eq=False, repr=False)
 class LogisticRegression(Classifier):
     """Logistic regression, to the proven optimum; joint softmax for more than two classes.
 
@@ -89,9 +104,11 @@ class LogisticRegression(Classifier):
     Args:
         C: inverse strength of the penalty, above 0; infinity for none. Default 1.
         l1_ratio: part of the penalty that is L1, in [0, 1]. Default 0.
-        fit_intercept, tol, max_iter, warm_start, penalty_factors, groups, callback, distributed: see ``LinearModel``.
-        class_weight: None, 'balanced' (n / (K n_k)), or a dict of class: weight.
-        multi_class: 'auto' or 'softmax'; 'softmax' gives two classes two columns of coefficients each.
+        class_weight: None, 'balanced' (n / (K n_k)), or a dict of class: weight. Default None.
+        multi_class: 'auto' or 'softmax'; 'softmax' gives two classes two columns of coefficients each. Default 'auto'.
+        groups: lists of column numbers that enter or leave together: where ``l1_ratio`` is above 0, its penalty is
+            √|g| ‖W_g‖₂ for a group and ‖Wⱼ‖₁ for columns in none. Default None.
+        fit_intercept, tol, max_iter, warm_start, penalty_factors, callback, distributed: see ``LinearModel``.
 
     Attributes:
         coef_: shape (1, d) for two classes, else (K, d).
@@ -105,44 +122,22 @@ class LogisticRegression(Classifier):
     ('converged', [1])
     """
 
-    def __init__(
-        self,
-        C: float = 1.0,
-        *,
-        l1_ratio: float = 0.0,
-        fit_intercept: bool = True,
-        class_weight: Any = None,
-        multi_class: str = "auto",
-        tol: float = 1e-6,
-        max_iter: int = 1000,
-        warm_start: bool = False,
-        penalty_factors: Any = None,
-        groups: Any = None,
-        callback: Any = None,
-        distributed: bool = False,
-    ):
-        self.C = C
-        self.l1_ratio = l1_ratio
-        self.fit_intercept = fit_intercept
-        self.class_weight = class_weight
-        self.multi_class = multi_class
-        self.tol = tol
-        self.max_iter = max_iter
-        self.warm_start = warm_start
-        self.penalty_factors = penalty_factors
-        self.groups = groups
-        self.callback = callback
-        self.distributed = distributed
+    C: float = 1.0
+    _: KW_ONLY
+    l1_ratio: float = 0.0
+    class_weight: Any = None
+    multi_class: str = "auto"
+    groups: Any = None
 
     def _problem(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> Problem:
         self._check_common()
-        if not self.C > 0:
-            raise ValueError(f"C must be above 0 (infinity for no penalty), not {self.C!r}")
+        check_number("C", self.C, above=0.0, infinite=True)
         if self.multi_class not in ("auto", "softmax"):
             raise ValueError(f"multi_class is 'auto' or 'softmax', not {self.multi_class!r}")
         data, y, weights = self._read(X, y, sample_weight)
         labels = self._labels(y, data)
         s, total = normalised(self._weigh(weights, labels, data), data)
+        self._refuse_one_class(s, labels, data)
         K = len(self.classes_)
         binary = K == 2 and self.multi_class == "auto"
         loss, width = (Logistic(), 1) if binary else (Softmax(K), K)
@@ -191,4 +186,4 @@ class LogisticRegression(Classifier):
 
     def standard_errors(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> StandardErrors:
         """Standard errors of the coefficients on the rows of the fit; see ``inference.standard_errors``."""
-        return standard_errors(self, self._problem(X, y, sample_weight, offset))
+        return standard_errors(self, X, y, sample_weight, offset)

@@ -14,7 +14,7 @@ from sklearn.model_selection import train_test_split
 
 from . import progress, table
 from .classification import LogisticRegression
-from .diagnose import Diagnosis
+from .diagnose import Diagnosis, diagnose
 from .huber import HuberRegressor
 from .page import page
 from .regression import GeneralizedLinearModel, LeastAbsoluteDeviations, Ridge
@@ -70,7 +70,7 @@ def fit_table(
         say: called with each line of progress.
 
     Raises:
-        ValueError: the file, target, loss or a column is unfit; with the way out.
+        ValueError: the file, target, loss or a column is unfit, or nothing can be written to ``out``; with the way out.
     """
     if loss is not None and loss not in MODELS:
         raise ValueError(f"loss must be one of {', '.join(MODELS)}, not {loss!r}")
@@ -79,6 +79,12 @@ def fit_table(
     if not C > 0:
         raise ValueError(f"C must be above 0, not {C!r}")
     data = table.read(path, target)
+    folder = Path(out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "index.html").touch()
+    except OSError as why:
+        raise ValueError(f"nothing can be written to --out {str(folder)!r}: {why.strerror}") from None
     y = data.y
     whole = np.issubdtype(y.dtype, np.integer) or y.dtype == bool
     if loss is None:
@@ -87,14 +93,15 @@ def fit_table(
     classes = loss in CLASSES
     if classes:
         y = y.astype(str) if not np.issubdtype(y.dtype, np.number) else y
-        kinds, counts = np.unique(y, return_counts=True)
+        labels, counts = np.unique(y, return_counts=True)
+        kinds = labels.tolist()
         if len(kinds) < 2:
-            raise ValueError(f"column {target!r} holds one class only, {kinds[0]!r}")
+            raise ValueError(f"column {target!r} holds one class only, {kinds[0]!r}; a fit needs two")
         if len(kinds) > 0.5 * len(y):
             raise ValueError(
                 f"column {target!r} has {len(kinds)} classes in {len(y)} rows; use --loss squared for numbers"
             )
-        stratify = y if counts.min() >= 2 else None
+        stratify = y if counts.min() >= 2 and min(test_size, 1 - test_size) * len(y) >= len(kinds) else None
     else:
         try:
             y = y.astype(np.float64)
@@ -103,17 +110,21 @@ def fit_table(
                 f"column {target!r} holds text, which --loss {loss} cannot predict; use --loss softmax"
             ) from None
         stratify = None
+    held = int(np.ceil(test_size * len(y)))
+    if not 0 < held < len(y):
+        raise ValueError(f"{len(y)} rows cannot be split with test_size {test_size:g}; give more rows")
     train, test = train_test_split(np.arange(len(y)), test_size=test_size, random_state=seed, stratify=stratify)
     say(f"{len(train)} rows to fit, {len(test)} held out, {len(data.names)} columns")
-    for name, kinds in data.encoded.items():
-        say(f"column {name!r}: {len(kinds)} categories, one column each but {kinds[0]!r}")
+    for name, categories in data.encoded.items():
+        say(f"column {name!r}: {len(categories)} categories, one column each but {categories[0]!r}")
     # columns of unlike spread are brought to one, so that one penalty fits all; coefficients are of scaled columns
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     scaler = StandardScaler()
     pandas = table._pandas()
-    fit_X = pandas.DataFrame(scaler.fit_transform(data.X[train]), columns=data.names)
+    # the index names rows as the file does, counted from 0 below the header
+    fit_X = pandas.DataFrame(scaler.fit_transform(data.X[train]), columns=data.names, index=train)
     test_X = pandas.DataFrame(scaler.transform(data.X[test]), columns=data.names)
     model = MODELS[loss](C)
     with progress.shown(say) as model.callback, warnings.catch_warnings():
@@ -123,13 +134,7 @@ def fit_table(
     say(str(model.result_))
     score = float(model.score(test_X, y[test]))
     say(f"held-out {'accuracy' if classes else 'score'} {score:.4f}")
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
-    from contextlib import redirect_stdout
-    from io import StringIO
-
-    with redirect_stdout(StringIO()):
-        diagnosis = model.diagnose(fit_X, y[train])
+    diagnosis = diagnose(model, fit_X, y[train])
     say(str(diagnosis))
     pipeline = make_pipeline(scaler, model)
     saved = _save(pipeline, folder, say)

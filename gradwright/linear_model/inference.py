@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy import ndarray
+from sklearn.utils.validation import check_is_fitted
 
 from .losses import Loss
+from .result import Status
 
 
 @dataclass(frozen=True)
@@ -24,18 +27,30 @@ class StandardErrors:
     dispersion: float
 
 
-def standard_errors(model: Any, problem: Any) -> StandardErrors:
-    """φ H⁻¹ J H⁻¹, with J = Σ wᵢ ℓ''ᵢ xᵢ xᵢᵀ and H = J plus the L2 penalty.
+def standard_errors(model: Any, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> StandardErrors:
+    """φ H⁻¹ J H⁻¹, with J = Σ wᵢ ℓ''ᵢ xᵢ xᵢᵀ and H = J plus the L2 penalty, at a fitted model.
 
     Without a penalty this is the inverse Fisher information; with one it is the spread of the penalised estimate, not
-    of
     its bias. A softmax without penalty is fixed by coefficients that sum to zero over classes. The dispersion φ is 1
-    for
-    logistic, softmax and Poisson, and Pearson's χ² / (n − p) otherwise. Weights count as repeated rows.
+    for logistic, softmax and Poisson, and Pearson's χ² / (n − p) otherwise. Weights count as repeated rows.
+
+    Args:
+        model: fitted.
+        X, y, sample_weight, offset: the rows of the fit.
 
     Raises:
-        ValueError: an L1 or group penalty, a loss with kinks, or an information matrix that is singular.
+        ValueError: an L1 or group penalty, a loss with kinks, rows that do not go with the fit, rows that can be
+            separated, or an information matrix that is singular.
     """
+    check_is_fitted(model)
+    if model.result_.status is Status.separated:
+        raise ValueError("rows can be separated, so that coefficients have no optimum and no errors; add an L2 penalty")
+    other = copy(model)  # reading the rows sets classes_ and n_features_in_
+    problem = other._problem(X, y, sample_weight, offset)
+    if other.n_features_in_ != model.n_features_in_ or (
+        hasattr(model, "classes_") and not np.array_equal(other.classes_, model.classes_)
+    ):
+        raise ValueError("X has other columns or y other classes than the fit; give the rows of the fit")
     loss = problem.loss
     if not isinstance(loss, Loss) or loss.shape == "pieces" or problem.sparse_penalty:
         raise ValueError(

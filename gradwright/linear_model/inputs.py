@@ -15,14 +15,18 @@ from .kernels import block_size, blocks
 
 
 def plain(value: Any) -> Any:
-    """Torch tensors as numpy arrays; everything else as it is."""
+    """Torch tensors as numpy arrays or CSR matrices, in the host's memory; everything else as it is."""
     if isinstance(value, torch.Tensor):
-        if value.layout == torch.sparse_csr:
+        value = value.detach()
+        if value.dtype == torch.bfloat16:
+            value = value.float()  # exact; numpy has no such type
+        if value.layout != torch.strided:
             from scipy.sparse import csr_array
 
+            value = value.to_sparse_csr()
             parts = (value.values(), value.col_indices(), value.crow_indices())
-            return csr_array(tuple(part.detach().cpu().numpy() for part in parts), shape=tuple(value.shape))
-        return value.detach().cpu().numpy()
+            return csr_array(tuple(part.cpu().numpy() for part in parts), shape=tuple(value.shape))
+        return value.cpu().numpy()
     return value
 
 
@@ -42,20 +46,30 @@ def matrix(estimator: Any, X: Any, reset: bool) -> Any:
 
 
 def _refuse_text(X: Any) -> None:
-    dtypes = getattr(X, "dtypes", None)
-    if dtypes is None or not hasattr(X, "columns"):
+    """Refuse columns of text by name, or by number in an array."""
+    if hasattr(X, "dtypes") and hasattr(X, "columns"):
+        columns = [(name, X[name]) for name, kind in zip(X.columns, X.dtypes) if not _is_number(kind)]
+    elif isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind in "OSU":
+        columns = list(enumerate(X.T))
+    else:
         return
-    for name, kind in zip(X.columns, dtypes):
-        if kind.kind in "OSUMm" or str(kind) in ("str", "string", "category"):
-            column = X[name]
-            try:
-                column.astype(float)
-            except (TypeError, ValueError):
-                example = next((v for v in column if isinstance(v, str)), column.iloc[0] if len(column) else None)
-                raise ValueError(
-                    f"column {name!r} of X holds {kind} values such as {example!r}, not numbers; encode it, for "
-                    "instance with pandas.get_dummies or sklearn.preprocessing.OneHotEncoder"
-                ) from None
+    for name, column in columns:
+        try:
+            column.astype(float)
+        except (TypeError, ValueError):
+            frame = not isinstance(column, np.ndarray)
+            example = next((v for v in column if isinstance(v, str)), column.iloc[0] if frame and len(column) else None)
+            if example is None:
+                continue  # neither numbers nor text: scikit-learn's own check names the type
+            raise ValueError(
+                f"column {name!r} of X holds {column.dtype} values such as {example!r}, not numbers (could not convert "
+                "string to float); encode it, for instance with pandas.get_dummies or "
+                "sklearn.preprocessing.OneHotEncoder"
+            ) from None
+
+
+def _is_number(kind: Any) -> bool:
+    return kind.kind not in "OSUMm" and str(kind) not in ("str", "string", "category")
 
 
 def finite(X: Any, names: Any = None) -> None:
@@ -84,14 +98,22 @@ def _refuse(value: float, row: int, column: int, names: Any) -> None:
     )
 
 
-def read_chunks(source: Callable[[], Any]) -> tuple[Data, ndarray, ndarray | None, ndarray]:
-    """Data, y and weights of a function that gives an iterator of chunks (X, y) or (X, y, sample_weight) at each call.
+def read_chunks(source: Callable[[], Any]) -> tuple[Data, ndarray, ndarray | None, Any]:
+    """Data, y, weights and a first row of a function that gives an iterator of chunks at each call.
+
+    Chunks are (X, y) or (X, y, sample_weight).
 
     X is read anew in every pass and never held; y and weights are kept.
     """
     ys, weights, n, nnz, first = [], [], 0, 0, None
     for chunk in source():
+        if not isinstance(chunk, (tuple, list)) or len(chunk) not in (2, 3):
+            raise ValueError(f"a chunk must be (X, y) or (X, y, sample_weight), not a {type(chunk).__name__}")
         X, y, *rest = (plain(value) for value in chunk)
+        _refuse_text(X)
+        names = getattr(X, "columns", None)
+        if first is None:
+            head = X.iloc[:1] if hasattr(X, "iloc") else None
         X = _chunk(X)
         if first is None:
             first = X
@@ -99,7 +121,7 @@ def read_chunks(source: Callable[[], Any]) -> tuple[Data, ndarray, ndarray | Non
             raise ValueError(f"chunks of X have {first.shape[1]} columns and then {X.shape[1]}; give the same columns")
         if len(y) != X.shape[0]:
             raise ValueError(f"a chunk has {X.shape[0]} rows of X and {len(y)} of y")
-        finite(X)
+        finite(X, names)
         ys.append(np.asarray(y))
         weights.append(np.asarray(rest[0], np.float64) if rest else None)
         n, nnz = n + X.shape[0], nnz + (X.nnz if hasattr(X, "indptr") else X.size)
@@ -114,7 +136,8 @@ def read_chunks(source: Callable[[], Any]) -> tuple[Data, ndarray, ndarray | Non
     sparse = hasattr(first, "indptr")
     dtype = np.dtype(first.data.dtype if sparse else first.dtype)
     data = Data(parts, n, first.shape[1], dtype, nnz, sparse)
-    return data, np.concatenate(ys), None if weights[0] is None else np.concatenate(weights), first[:1]
+    given = [w for w in weights if w is not None]
+    return data, np.concatenate(ys), np.concatenate(given) if given else None, first[:1] if head is None else head
 
 
 def _chunk(X: Any) -> Any:
@@ -142,11 +165,37 @@ def sample_weights(weights: Any, n: int) -> ndarray | None:
 
 
 def offsets(offset: Any, n: int, K: int) -> ndarray | None:
-    """An offset as (n, K) float64."""
+    """An offset as (n, K) float64.
+
+    Raises:
+        ValueError: it has another shape, or missing or infinite values.
+    """
     if offset is None:
         return None
-    offset = np.asarray(plain(offset), np.float64)
-    offset = offset[:, None] if offset.ndim == 1 else offset
-    if offset.shape != (n, K) or not np.isfinite(offset).all():
-        raise ValueError(f"offset must be finite and of shape {(n, K) if K > 1 else (n,)}, not {offset.shape}")
-    return np.ascontiguousarray(offset)
+    given = np.asarray(plain(offset), np.float64)
+    wide = given[:, None] if given.ndim == 1 else given
+    if wide.shape != (n, K):
+        raise ValueError(f"offset must have shape {(n, K) if K > 1 else (n,)}, not {given.shape}")
+    bad = np.flatnonzero(~np.isfinite(wide).all(1))
+    if len(bad):
+        raise ValueError(f"offset must be finite; row {int(bad[0])} is {given[bad[0]]}")
+    return np.ascontiguousarray(wide)
+
+
+def refuse_missing(y: ndarray) -> None:
+    """Refuse missing labels by the number of their row."""
+    if y.dtype.kind == "f":
+        missing = np.isnan(y)
+    elif y.dtype.kind == "O":
+        missing = np.array([_is_missing(value) for value in y])
+    else:
+        return
+    if missing.any():
+        raise ValueError(f"Input y contains NaN or None, first in row {int(missing.argmax())}; drop such rows")
+
+
+def _is_missing(value: Any) -> bool:
+    try:
+        return value is None or bool(value != value)
+    except TypeError:  # pandas.NA answers neither yes nor no
+        return True

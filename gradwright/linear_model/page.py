@@ -9,25 +9,33 @@ import numpy as np
 from numpy import ndarray
 from sklearn.base import is_classifier
 
+from .regressor import DevianceRegressor
+
 STYLE = """
-:root { color-scheme: light dark; --ink: #1d2733; --soft: #68788a; --line: #d9e0e7; --good: #2a78b8; --bad: #c8553d;
---paper: #fff }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6ebf0; --soft: #93a2b2; --line: #36424f; --good: #6cb2ea; --bad:
-#ef8a75;
-  --paper: #161c23 } }
-body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 1040px; margin:
-2rem auto;
-  padding: 0 1rem }
-h1 { font-size: 1.5rem; margin-bottom: .2rem } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem } p.sub { color:
-var(--soft); margin-top: 0 }
-.grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(420px, 1fr)); gap: 1.5rem }
-figure { margin: 0 } figcaption { color: var(--soft); font-size: .9rem } svg { width: 100%; height: auto }
-svg text { font: 12px system-ui, sans-serif; fill: var(--ink) } svg .soft { fill: var(--soft) } li { margin: .4rem 0 }
-.cards { display: flex; flex-wrap: wrap; gap: 1rem; margin: 1rem 0 } .card { border: 1px solid var(--line);
-border-radius: 8px;
-  padding: .6rem 1rem } .card b { display: block; font-size: 1.25rem } .card span { color: var(--soft); font-size:
-  .85rem }
+:root { color-scheme: light dark; --ink: #1d2733; --soft: #5f6e7f; --line: #d9e0e7; --good: #2a78b8; --bad: #c8553d;
+  --paper: #fff }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6ebf0; --soft: #93a2b2; --line: #36424f; --good: #6cb2ea; --bad: #ef8a75; --paper: #161c23 } }
+body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 1040px;
+  margin: 2rem auto; padding: 0 1rem; overflow-wrap: anywhere }
+h1 { font-size: 1.5rem; margin-bottom: .2rem }
+h2 { font-size: 1.1rem; margin: 2rem 0 .5rem }
+p.sub { color: var(--soft); margin-top: 0 }
+li { margin: .4rem 0 }
+pre { white-space: pre-wrap }
+figure { margin: 0 }
+figcaption { color: var(--soft); font-size: .9rem; margin-bottom: .4rem }
+svg { width: 100%; height: auto }
+svg text { font: 12px system-ui, sans-serif; fill: var(--ink) }
+svg .soft { fill: var(--soft) }
+.grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(420px, 100%), 1fr)); gap: 1.5rem }
+.cards { display: flex; flex-wrap: wrap; gap: 1rem; margin: 1rem 0 }
+.card { border: 1px solid var(--line); border-radius: 8px; padding: .6rem 1rem }
+.card b { display: block; font-size: 1.25rem }
+.card span { color: var(--soft); font-size: .85rem }
 """
+MOST_BARS = 3
+"""Classes up to which coefficients are drawn as bars; from there on as a table of colours."""
 
 
 def page(
@@ -36,8 +44,11 @@ def page(
     """The HTML of one fit; X and y are the held-out rows."""
     classes = is_classifier(model)
     result = model.result_
-    order = f"; bars from top: {', '.join(map(str, model.classes_))}" if len(np.atleast_2d(model.coef_)) > 1 else ""
-    pictures = [(f"Coefficients of scaled columns, the largest{order}", _coefficients(model, names))]
+    many = len(np.atleast_2d(model.coef_))
+    order = f"; bars from top: {', '.join(map(str, model.classes_))}" if 1 < many <= MOST_BARS else ""
+    to = f", towards {model.classes_[1]}" if classes and many == 1 else ""
+    about = f"Coefficients{to}, the largest: the effect of one standard deviation of a column{order}"
+    pictures = [(about, _coefficients(model, names) if many <= MOST_BARS else _coefficient_table(model, names))]
     if classes:
         pictures.append(("Confusion matrix of held-out rows", _confusion(model, X, y)))
         if hasattr(model, "predict_proba"):
@@ -46,7 +57,7 @@ def page(
         pictures.append(("Held-out targets and predictions", _scatter(y, model.predict(X))))
     pictures.append(("Convergence: objective above its proven lower bound", _convergence(result)))
     cards = [
-        (f"{score:.4f}", "held-out accuracy" if classes else "held-out score"),
+        (f"{score:.4f}", f"held-out {'accuracy' if classes else _score_name(model)}"),
         (str(result.status), "status"),
         (f"{result.relative_gap_bound:.1g}", "relative gap, at most"),
         (f"{result.evaluations}", "passes over the data"),
@@ -66,6 +77,13 @@ def page(
 <h2>Certificate</h2><pre>{escape(str(result))}</pre>
 </html>
 """
+
+
+def _score_name(model: Any) -> str:
+    """What ``score`` of a regressor answers."""
+    if not isinstance(model, DevianceRegressor) or model._loss().name == "squared":
+        return "R²"
+    return "D², the explained part of the loss"
 
 
 def _svg(width: int, height: int, body: list[str], label: str) -> str:
@@ -104,6 +122,32 @@ def _coefficients(model: Any, names: list[str], most: int = 16) -> str:
     body.append(_text(330, len(order) * row + 16, "0", "middle", "soft"))
     body.append(_text(470, len(order) * row + 16, f"{top:.3g}", "middle", "soft"))
     return _svg(500, len(order) * row + 22, body, "coefficients")
+
+
+def _coefficient_table(model: Any, names: list[str], most: int = 16) -> str:
+    """A row for each column of the data and a cell for each class, blue above zero and red below."""
+    classes = model.classes_[:20]
+    coef = np.atleast_2d(model.coef_)[: len(classes)]
+    order = np.argsort(-np.abs(coef).max(0))[:most]
+    top = max(float(np.abs(coef).max()), 1e-300)
+    cell, row = 310 / len(classes), 24
+    body = [
+        _text(182 + cell * (k + 0.5), 14, _short(str(name), max(2, int(cell / 8))), "middle")
+        for k, name in enumerate(classes)
+    ]
+    for place, j in enumerate(order):
+        y0 = 22 + place * row
+        body.append(_text(172, y0 + 16, _short(names[j]), "end"))
+        for k, name in enumerate(classes):
+            value = coef[k, j]
+            body.append(
+                f'<rect x="{182 + cell * k:.1f}" y="{y0}" width="{cell - 1:.1f}" height="{row - 1}" '
+                f'fill="var(--{"bad" if value < 0 else "good"})" fill-opacity="{0.9 * abs(value) / top:.2f}">'
+                f"<title>{escape(f'{names[j]}, {name}: {value:.4g}')}</title></rect>"
+            )
+    height = 22 + len(order) * row
+    body.append(_text(492, height + 16, f"deepest blue {top:.3g}, deepest red −{top:.3g}", "end", "soft"))
+    return _svg(500, height + 22, body, "coefficients")
 
 
 def _confusion(model: Any, X: Any, y: ndarray) -> str:
@@ -182,14 +226,16 @@ def _scatter(y: ndarray, guess: ndarray, most: int = 1500) -> str:
         x, v = 60 + 420 * (a - low) / wide, 250 - 240 * (b - low) / wide
         body.append(f'<circle cx="{x:.1f}" cy="{v:.1f}" r="2.2" fill="var(--good)" fill-opacity=".45"/>')
     body += [_text(60, 266, f"{low:.3g}", "middle", "soft"), _text(480, 266, f"{high:.3g}", "middle", "soft")]
+    body += [_text(54, 254, f"{low:.3g}", "end", "soft"), _text(54, 18, f"{high:.3g}", "end", "soft")]
     return _svg(500, 290, body, "targets and predictions")
 
 
 def _convergence(result: Any) -> str:
     bound = result.objective - result.gap_bound
     values = np.array([record.objective for record in result.history])
-    if len(values) == 0:
-        return _svg(500, 60, [_text(10, 30, "the start was already the optimum")], "convergence")
+    if len(values) < 2:
+        said = "the start was the optimum" if len(values) == 0 else "one step was enough"
+        return _svg(500, 60, [_text(10, 30, said)], "convergence")
     above = np.maximum(values - bound, 1e-17 * max(abs(bound), 1e-300))
     logs = np.log10(above)
     low, high = np.floor(logs.min()), max(np.ceil(logs.max()), np.floor(logs.min()) + 1)

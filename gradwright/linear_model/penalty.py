@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ def split(strength: float, l1_ratio: float, factors: ndarray, groups: list[ndarr
         factors: of each column, shape (d,).
         groups: column numbers; their kinked part is √|g| ‖W_g‖ times the mean factor of the group.
     """
-    if not 0 <= l1_ratio <= 1:
+    if not (isinstance(l1_ratio, Real) and 0 <= l1_ratio <= 1):
         raise ValueError(f"l1_ratio must be between 0 and 1, not {l1_ratio!r}")
     if groups and l1_ratio == 0:
         raise ValueError("groups have no effect with l1_ratio=0; set l1_ratio above 0 or leave groups out")

@@ -1,17 +1,13 @@
-"""Regressors: one class, ``GeneralizedLinearModel``, and names for its usual settings."""
+"""Regressors: one class with every loss, ``GeneralizedLinearModel``, and names for its usual settings."""
 
 from __future__ import annotations
 
-import contextlib
-from typing import Any
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
+from numbers import Real
+from typing import Any, ClassVar
 
-import numpy as np
-from numpy import ndarray
-from sklearn.base import RegressorMixin
-
-from . import inputs
-from .base import LinearModel, normalised
-from .inference import StandardErrors, standard_errors
+from .base import check_number
 from .losses import (
     Gamma,
     Huber,
@@ -23,359 +19,181 @@ from .losses import (
     SquaredEpsilonInsensitive,
     Tweedie,
 )
-from .penalty import split
-from .problem import Problem
+from .regressor import DevianceRegressor
 
-LINKS = {
-    "squared": "identity",
-    "poisson": "log",
-    "gamma": "log",
-    "tweedie": "log",
-    "logistic": "logit",
-    "huber": "identity",
-    "absolute": "identity",
-    "epsilon_insensitive": "identity",
-    "squared_epsilon_insensitive": "identity",
+LOSSES: dict[str, tuple[str, Callable[[GeneralizedLinearModel], Loss | Kinked]]] = {
+    "squared": ("identity", lambda model: Squared()),
+    "poisson": ("log", lambda model: Poisson()),
+    "gamma": ("log", lambda model: Gamma()),
+    "tweedie": ("log", lambda model: Tweedie(model.power)),
+    "logistic": ("logit", lambda model: Logistic()),
+    "huber": ("identity", lambda model: Huber(model.delta)),
+    "absolute": ("identity", lambda model: Kinked()),
+    "epsilon_insensitive": ("identity", lambda model: Kinked(model.epsilon)),
+    "squared_epsilon_insensitive": ("identity", lambda model: SquaredEpsilonInsensitive(model.epsilon)),
 }
-"""Losses and the link that makes each of them convex."""
+"""Losses, the link that makes each of them convex, and how a model makes them."""
 
 
-class Regressor(RegressorMixin, LinearModel):
-    """What regressors share; subclasses answer a loss and a strength of the penalty."""
-
-    def _loss(self) -> Loss | Kinked:
-        raise NotImplementedError
-
-    def _strength(self, total: float) -> float:
-        """The penalty beside the mean loss, for weights that sum to ``total``."""
-        return self.alpha
-
-    def _problem(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> Problem:
-        self._check_common()
-        if not (np.isfinite(self._strength(1.0)) and self._strength(1.0) >= 0):
-            raise ValueError(f"alpha must be finite and at least 0, not {getattr(self, 'alpha', None)!r}")
-        data, y, weights = self._read(X, y, sample_weight)
-        y = self._targets(y, data)
-        s, total = normalised(weights, data)
-        groups = self._groups(data.d)
-        penalties = split(self._strength(total), getattr(self, "l1_ratio", 0.0), self._factors(data.d), groups)
-        given = inputs.offsets(offset, data.n, 1)
-        return Problem(data, self._loss(), y, 1, s, given, intercept=self.fit_intercept, total=total, **penalties)
-
-    def _targets(self, y: ndarray, data: Any) -> ndarray:
-        try:
-            y = np.asarray(y, np.float64)
-        except (TypeError, ValueError):
-            raise ValueError(
-                f"y must be numbers, not {np.asarray(y).dtype} such as {np.asarray(y).flat[0]!r}"
-            ) from None
-        if not np.isfinite(y).all():
-            kind = "NaN" if np.isnan(y).any() else "infinity"
-            raise ValueError(
-                f"Input y contains {kind}, first in row {int(np.flatnonzero(~np.isfinite(y))[0])}; drop it"
-            )
-        loss = self._loss()
-        least = {"poisson": 0.0, "tweedie": 0.0, "gamma": np.nextafter(0.0, 1.0), "logistic": 0.0}.get(loss.name)
-        if least is not None and np.any(y < least):
-            row = int(np.flatnonzero(y < least)[0])
-            what = "above 0" if loss.name == "gamma" else "at least 0"
-            raise ValueError(
-                f"Some value(s) of y are out of the valid range of the {loss.name} loss: y must be {what}, not "
-                f"{y[row]:g} "
-                f"(row {row}); use loss='squared' for such targets"
-            )
-        if loss.name == "logistic" and np.any(y > 1):
-            raise ValueError(f"y must be in [0, 1] for the logistic loss, not {y.max():g}")
-        if loss.name in ("poisson", "tweedie") and data.sum(np.array([y.sum()]))[0] <= 0:
-            raise ValueError(f"every y is 0, so that the {loss.name} loss has no minimum; give some y above 0")
-        return y
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        with contextlib.suppress(ValueError):
-            tags.target_tags.positive_only = self._loss().name in ("poisson", "gamma", "tweedie")
-        return tags
-
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None, offset: Any = None) -> Regressor:
-        """Fit to rows X (n, d), or to a function that gives an iterator of chunks (X, y[, sample_weight]).
-
-        Args:
-            X: array, data frame, CSR matrix, memory map or tensor; or such a function.
-            y: targets, shape (n,); None where X is a function.
-            sample_weight: shape (n,), at least 0.
-            offset: added to the predictions before the link, shape (n,); the logarithm of an exposure, say.
-
-        Raises:
-            ValueError: missing values or text in a column, targets outside the loss's range, no weight above 0.
-        """
-        self._solve(self._problem(X, y, sample_weight, offset), multiple=False)
-        return self
-
-    def predict(self, X: Any, offset: Any = None) -> ndarray:
-        """The expected target of each row, shape (n,)."""
-        loss = self._loss()
-        z = self._predictions(X, offset)
-        return loss.mean(z) if isinstance(loss, Loss) else z
-
-    def standard_errors(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> StandardErrors:
-        """Standard errors of the coefficients on the rows of the fit; see ``inference.standard_errors``."""
-        return standard_errors(self, self._problem(X, y, sample_weight, offset))
-
-
-class _Deviance:
-    """Scores by explained deviance."""
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
-        """D² = 1 − deviance / deviance of the mean; R² for the squared loss."""
-        loss = self._loss()
-        y = np.asarray(inputs.plain(y), np.float64)
-        weights = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, np.float64)
-        if not isinstance(loss, Loss):
-            z = self._predictions(X, offset)
-            plain = np.median(y)
-            return float(1 - weights @ loss.value(z, y) / max(weights @ loss.value(np.full(len(y), plain), y), 1e-300))
-        value, _, _ = loss.point(self._predictions(X, offset), y)
-        null, _, _ = loss.point(np.full(len(y), float(loss.start(y, weights)[0])), y)
-        least = loss.least(y, weights)
-        spread = weights @ null - least
-        return float(1 - (weights @ value - least) / spread) if spread > 0 else float(weights @ value - least <= 0)
-
-
-class GeneralizedLinearModel(_Deviance, Regressor):
+@dataclass(eq=False, repr=False)
+class GeneralizedLinearModel(DevianceRegressor):
     """A linear model with any of the losses here and an L2, L1, elastic-net or group penalty.
 
         min  Σᵢ wᵢ ℓ(xᵢ·w + b, yᵢ) / Σᵢ wᵢ + alpha (l1_ratio ‖w‖₁ + (1 − l1_ratio) ½ ‖w‖²)
 
     Args:
         loss: 'squared' (½ r²), 'poisson', 'gamma', 'tweedie' (half deviances), 'logistic' (y in [0, 1]), 'huber',
-            'absolute', 'epsilon_insensitive', 'squared_epsilon_insensitive'.
+            'absolute', 'epsilon_insensitive', 'squared_epsilon_insensitive'. Default 'squared'.
         link: 'identity', 'log', 'logit', or 'auto' for the one with which the loss is convex. Other pairs are refused:
-        they
-            have no certificate.
-        power: of Tweedie, between 1 and 2.
-        delta: of Huber, above 0, in units of y.
-        epsilon: of the ε-insensitive losses, at least 0, in units of y.
+            they have no certificate. Default 'auto'.
+        power: of Tweedie, between 1 and 2. Default 1.5.
+        delta: of Huber, above 0, in units of y. Default 1.
+        epsilon: of the ε-insensitive losses, at least 0, in units of y. Default 0.1.
         alpha: strength of the penalty, at least 0. Default 1.
-        l1_ratio: part of it that is L1, in [0, 1]; refused above 0 for 'absolute' and 'epsilon_insensitive'.
-        fit_intercept, tol, max_iter, warm_start, penalty_factors, groups, callback, distributed: see ``LinearModel``.
+        l1_ratio: part of it that is L1, in [0, 1]; refused above 0 for 'absolute' and 'epsilon_insensitive'. Default 0.
+        groups: lists of column numbers that enter or leave together: where ``l1_ratio`` is above 0, its penalty is
+            √|g| ‖w_g‖₂ for a group and |wⱼ| for columns in none. Default None.
+        fit_intercept, tol, max_iter, warm_start, penalty_factors, callback, distributed: see ``LinearModel``.
+
+    Attributes:
+        coef_, intercept_: w, shape (d,), and b.
+        n_features_in_, n_iter_, result_: columns, iterations, certificate.
+
+    >>> import numpy as np
+    >>> X, counts = np.array([[0.0], [1.0], [2.0], [3.0]]), np.array([1, 2, 4, 8])
+    >>> GeneralizedLinearModel("poisson", alpha=0.0).fit(X, counts).predict([[4.0]]).round(2).tolist()
+    [16.0]
     """
 
-    def __init__(
-        self,
-        loss: str = "squared",
-        *,
-        link: str = "auto",
-        power: float = 1.5,
-        delta: float = 1.0,
-        epsilon: float = 0.1,
-        alpha: float = 1.0,
-        l1_ratio: float = 0.0,
-        fit_intercept: bool = True,
-        tol: float = 1e-6,
-        max_iter: int = 1000,
-        warm_start: bool = False,
-        penalty_factors: Any = None,
-        groups: Any = None,
-        callback: Any = None,
-        distributed: bool = False,
-    ):
-        self.loss = loss
-        self.link = link
-        self.power = power
-        self.delta = delta
-        self.epsilon = epsilon
-        self.alpha = alpha
-        self.l1_ratio = l1_ratio
-        self.fit_intercept = fit_intercept
-        self.tol = tol
-        self.max_iter = max_iter
-        self.warm_start = warm_start
-        self.penalty_factors = penalty_factors
-        self.groups = groups
-        self.callback = callback
-        self.distributed = distributed
+    loss: str = "squared"
+    _: KW_ONLY
+    link: str = "auto"
+    power: float = 1.5
+    delta: float = 1.0
+    epsilon: float = 0.1
+    alpha: float = 1.0
+    l1_ratio: float = 0.0
+    groups: Any = None
 
     def _loss(self) -> Loss | Kinked:
-        if self.loss not in LINKS:
-            raise ValueError(f"loss must be one of {', '.join(LINKS)}, not {self.loss!r}")
-        if self.link not in ("auto", LINKS[self.loss]):
+        if self.loss not in LOSSES:
+            raise ValueError(f"loss must be one of {', '.join(LOSSES)}, not {self.loss!r}")
+        link, make = LOSSES[self.loss]
+        if self.link not in ("auto", link):
             raise ValueError(
-                f"loss {self.loss!r} is convex with link {LINKS[self.loss]!r} only, not {self.link!r}; use link='auto'"
+                f"loss {self.loss!r} is convex with link {link!r} only, not {self.link!r}; use link='auto'"
             )
-        if not 1 < self.power < 2:
+        if not (isinstance(self.power, Real) and 1 < self.power < 2):
             raise ValueError(
                 f"power must be between 1 and 2, not {self.power!r}; use 'poisson' for 1 and 'gamma' for 2"
             )
-        if not self.delta > 0:
-            raise ValueError(f"delta must be above 0, not {self.delta!r}")
-        if not self.epsilon >= 0:
-            raise ValueError(f"epsilon must be at least 0, not {self.epsilon!r}")
-        made = {
-            "squared": Squared,
-            "poisson": Poisson,
-            "gamma": Gamma,
-            "logistic": Logistic,
-            "tweedie": lambda: Tweedie(self.power),
-            "huber": lambda: Huber(self.delta),
-            "absolute": Kinked,
-            "epsilon_insensitive": lambda: Kinked(self.epsilon),
-            "squared_epsilon_insensitive": lambda: SquaredEpsilonInsensitive(self.epsilon),
-        }
-        return made[self.loss]()
+        check_number("delta", self.delta, above=0.0)
+        check_number("epsilon", self.epsilon, least=0.0)
+        return make(self)
 
 
-class _Plain(_Deviance, Regressor):
-    """A fixed loss with an L2 penalty."""
+@dataclass(eq=False, repr=False)
+class Ridge(DevianceRegressor):
+    """Least squares with an L2 penalty, as in scikit-learn.
 
-    fixed: Any
+        min  Σᵢ wᵢ (xᵢ·w + b − yᵢ)² + alpha ‖w‖²
 
-    def __init__(
-        self,
-        alpha: float = 1.0,
-        *,
-        fit_intercept: bool = True,
-        tol: float = 1e-6,
-        max_iter: int = 1000,
-        warm_start: bool = False,
-        penalty_factors: Any = None,
-        callback: Any = None,
-        distributed: bool = False,
-    ):
-        self.alpha = alpha
-        self.fit_intercept = fit_intercept
-        self.tol = tol
-        self.max_iter = max_iter
-        self.warm_start = warm_start
-        self.penalty_factors = penalty_factors
-        self.callback = callback
-        self.distributed = distributed
+    ``result_.objective`` is this divided by 2 Σ wᵢ.
+
+    Args:
+        alpha: strength of the penalty, at least 0. Default 1.
+        fit_intercept, tol, max_iter, warm_start, penalty_factors, callback, distributed: see ``LinearModel``.
+    """
 
     def _loss(self) -> Loss | Kinked:
-        return self.fixed
-
-
-class Ridge(_Plain):
-    """Least squares with an L2 penalty: min Σᵢ wᵢ (xᵢ·w + b − yᵢ)² + alpha ‖w‖², as in scikit-learn.
-
-    ``result_.objective`` is this divided by 2 Σ wᵢ. See ``GeneralizedLinearModel`` for the other parameters.
-    """
-
-    fixed = Squared()
+        return Squared()
 
     def _strength(self, total: float) -> float:
-        return self.alpha / total
+        return super()._strength(total) / total
 
 
-class PoissonRegressor(_Plain):
-    """Poisson regression with log link: min mean half deviance + alpha ½ ‖w‖², as in scikit-learn; y ≥ 0.
+@dataclass(eq=False, repr=False)
+class PoissonRegressor(DevianceRegressor):
+    """Poisson regression with log link, as in scikit-learn; y ≥ 0.
 
-    See ``GeneralizedLinearModel`` for the parameters.
+        min  mean half deviance + alpha ½ ‖w‖²
+
+    Args:
+        alpha: strength of the penalty, at least 0. Default 1.
+        fit_intercept, tol, max_iter, warm_start, penalty_factors, callback, distributed: see ``LinearModel``.
     """
 
-    fixed = Poisson()
+    def _loss(self) -> Loss | Kinked:
+        return Poisson()
 
 
-class GammaRegressor(_Plain):
-    """Gamma regression with log link: min mean half deviance + alpha ½ ‖w‖², as in scikit-learn; y > 0.
+@dataclass(eq=False, repr=False)
+class GammaRegressor(DevianceRegressor):
+    """Gamma regression with log link, as in scikit-learn; y > 0.
 
-    See ``GeneralizedLinearModel`` for the parameters.
+        min  mean half deviance + alpha ½ ‖w‖²
+
+    Args:
+        alpha: strength of the penalty, at least 0. Default 1.
+        fit_intercept, tol, max_iter, warm_start, penalty_factors, callback, distributed: see ``LinearModel``.
     """
 
-    fixed = Gamma()
+    def _loss(self) -> Loss | Kinked:
+        return Gamma()
 
 
-class LeastAbsoluteDeviations(_Plain):
-    """Least absolute deviations: min Σᵢ wᵢ |xᵢ·w + b − yᵢ| / Σᵢ wᵢ + alpha ½ ‖w‖², the conditional median.
+@dataclass(eq=False, repr=False)
+class LeastAbsoluteDeviations(DevianceRegressor):
+    """Least absolute deviations, the conditional median.
 
-    ``alpha`` is 0 by default. See ``GeneralizedLinearModel`` for the parameters.
+        min  Σᵢ wᵢ |xᵢ·w + b − yᵢ| / Σᵢ wᵢ + alpha ½ ‖w‖²
+
+    Args:
+        alpha: strength of the penalty, at least 0. Default 0.
+        fit_intercept, tol, max_iter, warm_start, penalty_factors, callback, distributed: see ``LinearModel``.
     """
 
-    fixed = Kinked()
+    alpha: float = 0.0
 
-    def __init__(
-        self,
-        alpha: float = 0.0,
-        *,
-        fit_intercept: bool = True,
-        tol: float = 1e-6,
-        max_iter: int = 1000,
-        warm_start: bool = False,
-        penalty_factors: Any = None,
-        callback: Any = None,
-        distributed: bool = False,
-    ):
-        super().__init__(
-            alpha,
-            fit_intercept=fit_intercept,
-            tol=tol,
-            max_iter=max_iter,
-            warm_start=warm_start,
-            penalty_factors=penalty_factors,
-            callback=callback,
-            distributed=distributed,
-        )
+    def _loss(self) -> Loss | Kinked:
+        return Kinked()
 
 
-class ElasticNet(_Deviance, Regressor):
-    """Least squares with L1 and L2: min Σᵢ wᵢ ½ (xᵢ·w + b − yᵢ)² / Σᵢ wᵢ + alpha (l1_ratio ‖w‖₁ + (1 − l1_ratio) ½
-    ‖w‖²).
+@dataclass(eq=False, repr=False)
+class Lasso(DevianceRegressor):
+    """Least squares with an L1 penalty, as in scikit-learn: ``ElasticNet`` with ``l1_ratio`` 1.
 
-    As in scikit-learn. See ``GeneralizedLinearModel`` for the parameters.
+    Args:
+        alpha: strength of the penalty, at least 0. Default 1.
+        groups: as in ``ElasticNet``.
+        fit_intercept, tol, max_iter, warm_start, penalty_factors, callback, distributed: see ``LinearModel``.
     """
 
-    def __init__(
-        self,
-        alpha: float = 1.0,
-        *,
-        l1_ratio: float = 0.5,
-        fit_intercept: bool = True,
-        tol: float = 1e-6,
-        max_iter: int = 1000,
-        warm_start: bool = False,
-        penalty_factors: Any = None,
-        groups: Any = None,
-        callback: Any = None,
-        distributed: bool = False,
-    ):
-        self.alpha = alpha
-        self.l1_ratio = l1_ratio
-        self.fit_intercept = fit_intercept
-        self.tol = tol
-        self.max_iter = max_iter
-        self.warm_start = warm_start
-        self.penalty_factors = penalty_factors
-        self.groups = groups
-        self.callback = callback
-        self.distributed = distributed
+    _: KW_ONLY
+    groups: Any = None
+    l1_ratio: ClassVar[float] = 1.0
 
-    def _loss(self) -> Loss:
+    def _loss(self) -> Loss | Kinked:
         return Squared()
 
 
-class Lasso(ElasticNet):
-    """``ElasticNet`` with ``l1_ratio`` 1, as in scikit-learn."""
+@dataclass(eq=False, repr=False)
+class ElasticNet(DevianceRegressor):
+    """Least squares with L1 and L2 penalties, as in scikit-learn.
 
-    def __init__(
-        self,
-        alpha: float = 1.0,
-        *,
-        fit_intercept: bool = True,
-        tol: float = 1e-6,
-        max_iter: int = 1000,
-        warm_start: bool = False,
-        penalty_factors: Any = None,
-        groups: Any = None,
-        callback: Any = None,
-        distributed: bool = False,
-    ):
-        self.alpha = alpha
-        self.fit_intercept = fit_intercept
-        self.tol = tol
-        self.max_iter = max_iter
-        self.warm_start = warm_start
-        self.penalty_factors = penalty_factors
-        self.groups = groups
-        self.callback = callback
-        self.distributed = distributed
+        min  Σᵢ wᵢ ½ (xᵢ·w + b − yᵢ)² / Σᵢ wᵢ + alpha (l1_ratio ‖w‖₁ + (1 − l1_ratio) ½ ‖w‖²)
 
-    l1_ratio = 1.0
+    Args:
+        alpha: strength of the penalty, at least 0. Default 1.
+        l1_ratio: part of it that is L1, in [0, 1]. Default 0.5.
+        groups: lists of column numbers that enter or leave together, with the penalty √|g| ‖w_g‖₂ in place of ‖w_g‖₁.
+            Default None.
+        fit_intercept, tol, max_iter, warm_start, penalty_factors, callback, distributed: see ``LinearModel``.
+    """
+
+    _: KW_ONLY
+    l1_ratio: float = 0.5
+    groups: Any = None
+
+    def _loss(self) -> Loss | Kinked:
+        return Squared()

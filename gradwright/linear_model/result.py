@@ -29,8 +29,8 @@ _SENTENCES = {
     Status.converged: "the optimum is reached within tol",
     Status.max_iter: "max_iter iterations were made before tol was reached; raise max_iter",
     Status.float_limit: "rounding stops progress short of tol; give X as float64, or a larger tol",
-    Status.separated: "the classes can be separated without error, so that without a penalty there is no optimum; "
-    "add an L2 penalty",
+    Status.separated: "rows can be separated by their class without error, so that without a penalty there is no "
+    "optimum; add an L2 penalty, and see diagnose for the columns",
     Status.line_search: "no step lowers the objective and yet tol is not reached; see ladder",
     Status.interrupted: "the fit was stopped; coefficients are those of the best point so far",
 }

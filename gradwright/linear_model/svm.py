@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from . import inputs
-from .base import normalised
+from .base import check_number, normalised
 from .classification import Classifier
-from .losses import Kinked, SquaredEpsilonInsensitive, SquaredHinge
+from .losses import Kinked, Loss, SquaredEpsilonInsensitive, SquaredHinge
 from .penalty import split
 from .problem import Problem
-from .regression import Regressor
+from .regressor import Regressor
 
 
+@dataclass(eq=False, repr=False)
 class LinearSVC(Classifier):
     """Linear support vector classifier: min ½ ‖w‖² + C Σᵢ wᵢ ℓ(xᵢ·w + b, yᵢ), one class against the rest.
 
@@ -23,8 +24,8 @@ class LinearSVC(Classifier):
 
     Args:
         C: inverse strength of the penalty, above 0. Default 1.
-        loss: 'squared_hinge' or 'hinge'.
-        class_weight: None, 'balanced', or a dict of class: weight.
+        loss: 'squared_hinge' or 'hinge'. Default 'squared_hinge'.
+        class_weight: None, 'balanced', or a dict of class: weight. Default None.
         fit_intercept, tol, max_iter, warm_start, penalty_factors, callback, distributed: see ``LinearModel``.
 
     Attributes:
@@ -32,30 +33,10 @@ class LinearSVC(Classifier):
         result_: the certificate; with more than two classes the one with the largest relative gap of ``results_``.
     """
 
-    def __init__(
-        self,
-        C: float = 1.0,
-        *,
-        loss: str = "squared_hinge",
-        fit_intercept: bool = True,
-        class_weight: Any = None,
-        tol: float = 1e-6,
-        max_iter: int = 1000,
-        warm_start: bool = False,
-        penalty_factors: Any = None,
-        callback: Any = None,
-        distributed: bool = False,
-    ):
-        self.C = C
-        self.loss = loss
-        self.fit_intercept = fit_intercept
-        self.class_weight = class_weight
-        self.tol = tol
-        self.max_iter = max_iter
-        self.warm_start = warm_start
-        self.penalty_factors = penalty_factors
-        self.callback = callback
-        self.distributed = distributed
+    C: float = 1.0
+    _: KW_ONLY
+    loss: str = "squared_hinge"
+    class_weight: Any = None
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None, offset: Any = None) -> LinearSVC:
         """Fit to rows X (n, d), or to a function that gives an iterator of chunks (X, y[, sample_weight]).
@@ -64,14 +45,14 @@ class LinearSVC(Classifier):
             ValueError: missing values or text in a column, one class only, no weight above 0.
         """
         self._check_common()
-        if not 0 < self.C < np.inf:
-            raise ValueError(f"C must be above 0 and finite, not {self.C!r}")
-        losses = {"hinge": Kinked(hinge=True), "squared_hinge": SquaredHinge()}
+        check_number("C", self.C, above=0.0)
+        losses: dict[str, Loss | Kinked] = {"hinge": Kinked(hinge=True), "squared_hinge": SquaredHinge()}
         if self.loss not in losses:
             raise ValueError(f"loss must be 'hinge' or 'squared_hinge', not {self.loss!r}")
         data, y, weights = self._read(X, y, sample_weight)
         labels = self._labels(y, data)
         s, total = normalised(self._weigh(weights, labels, data), data)
+        self._refuse_one_class(s, labels, data)
         K = len(self.classes_)
         penalties = split(1.0 / (self.C * total), 0.0, self._factors(data.d), [])
         given = inputs.offsets(offset, data.n, 1 if K == 2 else K)
@@ -97,6 +78,7 @@ class LinearSVC(Classifier):
         return self
 
 
+@dataclass(eq=False, repr=False)
 class LinearSVR(Regressor):
     """Linear support vector regression: min ½ ‖w‖² + C Σᵢ wᵢ ℓ(xᵢ·w + b − yᵢ).
 
@@ -105,43 +87,21 @@ class LinearSVR(Regressor):
     Args:
         epsilon: width of the tube without loss, at least 0, in units of y. Default 0.
         C: inverse strength of the penalty, above 0. Default 1.
-        loss: 'epsilon_insensitive' (max(0, |r| − ε)) or 'squared_epsilon_insensitive' (its square).
+        loss: 'epsilon_insensitive' (max(0, |r| − ε)) or 'squared_epsilon_insensitive' (its square). Default the first.
         fit_intercept, tol, max_iter, warm_start, penalty_factors, callback, distributed: see ``LinearModel``.
     """
 
-    def __init__(
-        self,
-        *,
-        epsilon: float = 0.0,
-        C: float = 1.0,
-        loss: str = "epsilon_insensitive",
-        fit_intercept: bool = True,
-        tol: float = 1e-6,
-        max_iter: int = 1000,
-        warm_start: bool = False,
-        penalty_factors: Any = None,
-        callback: Any = None,
-        distributed: bool = False,
-    ):
-        self.epsilon = epsilon
-        self.C = C
-        self.loss = loss
-        self.fit_intercept = fit_intercept
-        self.tol = tol
-        self.max_iter = max_iter
-        self.warm_start = warm_start
-        self.penalty_factors = penalty_factors
-        self.callback = callback
-        self.distributed = distributed
+    _: KW_ONLY
+    epsilon: float = 0.0
+    C: float = 1.0
+    loss: str = "epsilon_insensitive"
 
     def _strength(self, total: float) -> float:
-        if not 0 < self.C < np.inf:
-            raise ValueError(f"C must be above 0 and finite, not {self.C!r}")
+        check_number("C", self.C, above=0.0)
         return 1.0 / (self.C * total)
 
-    def _loss(self):
-        if not self.epsilon >= 0:
-            raise ValueError(f"epsilon must be at least 0, not {self.epsilon!r}")
+    def _loss(self) -> Loss | Kinked:
+        check_number("epsilon", self.epsilon, least=0.0)
         if self.loss == "epsilon_insensitive":
             return Kinked(self.epsilon)
         if self.loss == "squared_epsilon_insensitive":

@@ -35,21 +35,28 @@ def read(path: str | Path, target: str) -> Table:
     path = Path(path)
     if not path.exists():
         raise ValueError(f"there is no file {str(path)!r}")
+    if path.is_dir():
+        raise ValueError(f"{str(path)!r} is a folder; give a CSV or Parquet file")
+    parquet = path.suffix.lower() in (".parquet", ".pq")
     try:
-        read_file = pandas.read_parquet if path.suffix.lower() in (".parquet", ".pq") else pandas.read_csv
-        frame = read_file(path)
+        frame = pandas.read_parquet(path) if parquet else _csv(pandas, path)
+    except UnicodeDecodeError:
+        raise ValueError(f"{path.name} is not UTF-8 text; save it as CSV in UTF-8") from None
     except ImportError as missing:
         raise ValueError(f"{path.name} cannot be read: {missing}; pip install pyarrow, or give a CSV file") from None
     except Exception as why:
         line = str(why).splitlines()[0] if str(why) else type(why).__name__
         raise ValueError(
-            f"{path.name} cannot be read as {'Parquet' if 'parq' in path.suffix else 'CSV'}: {line}"
+            f"{path.name} cannot be read as {'Parquet' if parquet else 'CSV'}: {line}; a table has a header and as "
+            "many fields in every line"
         ) from None
     if target not in frame.columns:
         raise ValueError(f"{path.name} has no column {target!r} for --target; its columns are {_some(frame.columns)}")
-    missing = frame.isna().sum()
-    if missing.any():
-        found = ", ".join(f"{name!r} ({count} of {len(frame)} rows)" for name, count in missing[missing > 0].items())
+    if len(frame) == 0:
+        raise ValueError(f"{path.name} has a header and no rows")
+    holes = frame.isna().sum()
+    if holes.any():
+        found = ", ".join(f"{name!r} ({count} of {len(frame)} rows)" for name, count in holes[holes > 0].items())
         raise ValueError(f"missing values in {found}; fill them, drop those rows, or drop the column")
     return _encode(pandas, frame, target)
 
@@ -60,6 +67,19 @@ def _pandas() -> Any:
     except ModuleNotFoundError:
         raise ValueError("tables are read with pandas: pip install pandas (and pyarrow for Parquet)") from None
     return pandas
+
+
+def _csv(pandas: Any, path: Path) -> Any:
+    """A CSV file, its separator found in the header; a comma may be the decimal point where it does not separate."""
+    with path.open(encoding="utf-8-sig") as lines:
+        header = lines.readline()
+    separator = max(",;\t|", key=header.count)
+    frame = pandas.read_csv(path, sep=separator, encoding="utf-8-sig")
+    if separator == ",":
+        return frame
+    other = pandas.read_csv(path, sep=separator, encoding="utf-8-sig", decimal=",")
+    numbers = [len(table.select_dtypes("number").columns) for table in (frame, other)]
+    return other if numbers[1] > numbers[0] else frame
 
 
 def _some(values: Any) -> str:
@@ -81,9 +101,9 @@ def _encode(pandas: Any, frame: Any, target: str) -> Table:
         kinds = sorted(text.unique())
         if len(kinds) > MOST_CATEGORIES:
             raise ValueError(
-                f"column {name!r} has {len(kinds)} different texts such as {kinds[0]!r}; more than "
-                f"{MOST_CATEGORIES} categories "
-                "are most often an identifier: drop the column or group its values"
+                f"column {name!r} has {len(kinds)} different texts such as {kinds[0]!r}; more than {MOST_CATEGORIES} "
+                "categories are most often an identifier or a date: drop the column, group its values, or write a date "
+                "as a number"
             )
         encoded[str(name)] = kinds
         for kind in kinds[1:]:

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
+from sklearn.exceptions import ConvergenceWarning
 
 from gradwright import linear_model as lm
 
@@ -66,6 +67,18 @@ def test_targets_outside_a_loss_are_refused(rows):
         (lm.GeneralizedLinearModel("absolute", l1_ratio=0.5), "L1 and group penalties"),
         (lm.LinearSVC(loss="log"), "'hinge' or 'squared_hinge'"),
         (lm.Ridge(alpha=-1.0), "alpha must be"),
+        (lm.Ridge(alpha="1"), "alpha must be at least 0 and finite, not '1'"),
+        (lm.LogisticRegression(C=None), "C must be above 0"),
+        (lm.LogisticRegression(l1_ratio=None), "l1_ratio must be"),
+        (lm.LogisticRegression(fit_intercept="no"), "fit_intercept must be True or False"),
+        (lm.LogisticRegression(callback=3), "callback must be a function"),
+        (lm.LogisticRegression(penalty_factors="x"), "penalty_factors must be 4"),
+        (lm.LogisticRegression(l1_ratio=1, groups=[["a"]]), "groups must name"),
+        (lm.LogisticRegression(l1_ratio=1, groups=[[]]), "groups must name"),
+        (lm.LogisticRegression(class_weight={0: 0.0}), "leave one class only, 1"),
+        (lm.LinearSVC(class_weight={1: 0.0}), "leave one class only, 0"),
+        (lm.GeneralizedLinearModel("tweedie", power=2), "use 'poisson' for 1 and 'gamma' for 2"),
+        (lm.HuberRegressor(epsilon=0.5), "epsilon must be at least 1"),
         (lm.Ridge(distributed=True), "init_process_group"),
     ],
 )
@@ -134,22 +147,86 @@ def test_an_interrupted_fit_answers_with_what_it_has(rows):
     assert np.isfinite(model.coef_).all()
 
 
-def test_diagnosis_names_columns(capsys):
-    rng = np.random.default_rng(2)
-    X = rng.normal(size=(400, 5))
-    X = np.column_stack([X, X[:, 0] - X[:, 1], np.ones(400), 1e6 * rng.normal(size=400)])
-    y = (X[:, 2] * X[:, 3] > 0).astype(int)
-    found = lm.LogisticRegression().fit(X, y).diagnose(X, y)
-    assert {"optimum", "constant", "collinear", "scaling", "interactions", "limit"} <= found.kinds()
-    text = str(found)
-    assert "column 2 × column 3" in text
-    assert "column 0, column 1, column 5 are collinear" in text
-    assert "column 6 never change" in text
-    assert text in capsys.readouterr().out
+def test_a_source_whose_rows_move_ends_by_its_line_search(rows):
+    """Chunks that are shuffled anew in every pass belong to no one function; the fit says so and stays finite."""
+    X, y = rows
+    rng = np.random.default_rng(0)
+    with pytest.warns(ConvergenceWarning, match="line_search"):
+        model = lm.LogisticRegression().fit(lambda: iter([(X[rng.permutation(60)], y)]))
+    assert model.result_.status == "line_search"
+    assert np.isfinite(model.coef_).all()
+    assert 0 <= model.result_.gap_bound <= model.result_.objective
 
 
-def test_diagnosis_of_heavy_tails():
-    rng = np.random.default_rng(3)
-    X = rng.normal(size=(600, 3))
-    y = X @ [1.0, 2.0, 3.0] + 0.1 * rng.normal(size=600) + np.where(rng.random(600) < 0.1, 300 * rng.random(600), 0.0)
-    assert "loss" in lm.Ridge().fit(X, y).diagnose(X, y).kinds()
+def test_a_tolerance_below_rounding_ends_by_float_limit(rows):
+    X, _ = rows
+    y = X @ [1.0, -2.0, 0.5, 0.0] + np.random.default_rng(1).normal(size=60)
+    with pytest.warns(ConvergenceWarning, match="float_limit"):
+        model = lm.Lasso(1e-12, tol=1e-16).fit(X, y)
+    exact = np.linalg.lstsq(np.column_stack([X, np.ones(60)]), y, rcond=None)[0]
+    np.testing.assert_allclose([*model.coef_, model.intercept_], exact, rtol=1e-5)
+
+
+def test_missing_and_shifted_targets_name_their_row(rows):
+    pandas = pytest.importorskip("pandas")
+    X, y = rows
+    for labels in (
+        np.where(np.arange(60) == 4, np.nan, y),
+        np.where(np.arange(60) == 4, None, y.astype(str)),
+        pandas.Series(y.astype(str)).astype("string").mask(np.arange(60) == 4),
+    ):
+        with pytest.raises(ValueError, match="contains NaN or None, first in row 4"):
+            lm.LogisticRegression().fit(X, labels)
+    with pytest.raises(ValueError, match="y must be numbers"):
+        lm.Ridge().fit(X, np.full(60, "tall"))
+    with pytest.raises(ValueError, match=r"offset must have shape \(60,\), not \(3,\)"):
+        lm.Ridge().fit(X, y, offset=np.zeros(3))
+    with pytest.raises(ValueError, match="offset must be finite; row 2"):
+        lm.Ridge().fit(X, y, offset=np.where(np.arange(60) == 2, np.inf, 0.0))
+
+
+def test_text_in_arrays_and_chunks_is_named(rows):
+    pandas = pytest.importorskip("pandas")
+    X, y = rows
+    with pytest.raises(ValueError, match=r"column 1 of X holds .*'x'"):
+        lm.Ridge().fit(np.column_stack([X[:, 0].astype(object), np.full(60, "x", object)]), y)
+    frame = pandas.DataFrame(X, columns=list("abcd"))
+    with pytest.raises(ValueError, match="column 'a' of X holds"):
+        lm.Ridge().fit(lambda: iter([(frame.assign(a="x"), y)]))
+    with pytest.raises(ValueError, match="NaN in column 'c'"):
+        lm.Ridge().fit(lambda: iter([(frame.assign(c=np.nan), y)]))
+    model = lm.Ridge().fit(lambda: iter([(frame, y)]))
+    assert model.feature_names_in_.tolist() == list("abcd")
+    with pytest.raises(ValueError, match="a chunk must be"):
+        lm.Ridge().fit(lambda: iter([X]))
+    with pytest.raises(ValueError, match="give a function that returns a new iterator"):
+        lm.Ridge().fit(iter([(X, y)]))
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta")
+def test_tensors_of_every_layout(rows):
+    torch = pytest.importorskip("torch")
+    X, y = rows
+    expected = lm.Ridge().fit(X, y).coef_
+    for given in (torch.tensor(X, requires_grad=True), torch.tensor(X).to_sparse(), torch.tensor(X).to_sparse_csr()):
+        np.testing.assert_allclose(lm.Ridge().fit(given, torch.tensor(y)).coef_, expected, rtol=1e-10)
+    half = torch.tensor(X).bfloat16()
+    np.testing.assert_allclose(lm.Ridge().fit(half, y).coef_, lm.Ridge().fit(half.float().numpy(), y).coef_, rtol=1e-10)
+
+
+def test_standard_errors_of_other_rows_leave_the_model_as_it_was(rows):
+    X, y = rows
+    model = lm.LogisticRegression().fit(X, y)
+    with pytest.raises(ValueError, match="other columns"):
+        model.standard_errors(X[:, :2], y)
+    with pytest.raises(ValueError, match="other columns or y other classes"):
+        model.standard_errors(X, y + 1)
+    assert model.n_features_in_ == 4
+    assert model.classes_.tolist() == [0, 1]
+    with pytest.raises(ValueError, match="not fitted"):
+        lm.LogisticRegression().standard_errors(X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        apart = lm.LogisticRegression(np.inf).fit(X, X[:, 0] > 0)
+    with pytest.raises(ValueError, match="can be separated"):
+        apart.standard_errors(X, X[:, 0] > 0)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gradwright.linear_model import certificate, smooth
+from gradwright.linear_model import certificate, newton
 from gradwright.linear_model.certificate import Factor
 from gradwright.linear_model.data import Data
 from gradwright.linear_model.losses import Logistic, Softmax
@@ -65,6 +65,6 @@ def test_a_rough_factor_and_true_products_solve_with_the_hessian():
     g = np.random.default_rng(4).normal(size=(21, 4))
     g -= g.mean(1, keepdims=True)
     rough = Factor.of(F.hessian(dtype=np.float32), 1e-3, np.float32)
-    x = smooth._refined(F, g, rough)
+    x = newton._refined(F, g, rough)
     exact = Factor.of(F.hessian()).solve(g.T.ravel()).reshape(4, 21).T
     assert np.sum((F.product(x) - g) * (x - exact)) <= 1e-3 * np.sum(g * exact)

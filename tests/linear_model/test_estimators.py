@@ -16,19 +16,21 @@ from .problems import draw
 
 ESTIMATORS = [
     lm.LogisticRegression(),
+    pytest.param(lm.LogisticRegression(multi_class="softmax"), marks=pytest.mark.slow),
     lm.LogisticRegressionCV(Cs=3, cv=3),
     lm.LinearSVC(),
     pytest.param(lm.LinearSVC(loss="hinge"), marks=pytest.mark.slow),
-    lm.LinearSVR(),
+    pytest.param(lm.LinearSVR(), marks=pytest.mark.slow),
     lm.LinearSVR(loss="squared_epsilon_insensitive"),
     lm.Ridge(),
     lm.Lasso(),
     lm.ElasticNet(),
-    lm.LeastAbsoluteDeviations(alpha=0.1),
+    pytest.param(lm.LeastAbsoluteDeviations(alpha=0.1), marks=pytest.mark.slow),
     pytest.param(lm.HuberRegressor(), marks=pytest.mark.slow),
     lm.PoissonRegressor(),
     lm.GammaRegressor(),
     lm.GeneralizedLinearModel(),
+    pytest.param(lm.GeneralizedLinearModel("huber"), marks=pytest.mark.slow),
     lm.GeneralizedLinearModel("tweedie"),
 ]
 
@@ -38,7 +40,9 @@ def test_scikit_learn_contract(estimator):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         done = check_estimator(estimator, on_skip=None, on_fail=None)
-    assert [(r["check_name"], str(r["exception"])[:300]) for r in done if r["status"] == "failed"] == []
+    assert [(r["check_name"], str(r["exception"])[:300]) for r in done if r["status"] in ("failed", "xfail")] == []
+    # run only where SciPy was told so before it was imported
+    assert {r["check_name"] for r in done if r["status"] != "passed"} <= {"check_array_api_input"}
 
 
 @pytest.fixture
@@ -80,9 +84,46 @@ def test_answers_are_scikit_learns(rows):
         sk.TweedieRegressor(power=1.5, alpha=0.1, link="log", **tight),
         positive,
     )
-    for loss in ("hinge", "squared_hinge"):
-        theirs = LiblinearSVC(C=1.0, loss=loss, fit_intercept=False, **tight)
-        both(lm.LinearSVC(loss=loss, fit_intercept=False), theirs, rows, 1e-3, classes=3)
+
+
+@pytest.mark.parametrize("loss", ["hinge", "squared_hinge"])
+def test_support_vectors_do_at_least_as_well_as_liblinear(rows, loss):
+    X, y = rows
+    y = np.digitize(y, np.quantile(y, [1 / 3, 2 / 3]))
+    ours = lm.LinearSVC(loss=loss, fit_intercept=False, tol=1e-10).fit(X, y)
+    with warnings.catch_warnings():
+        # on the hinge loss it may stop short of the optimum, whatever its tolerance
+        warnings.simplefilter("ignore")
+        theirs = LiblinearSVC(loss=loss, fit_intercept=False, tol=1e-8, max_iter=20_000, random_state=0).fit(X, y)
+    for k in range(3):
+        side = np.where(y == k, 1.0, -1.0)
+
+        def primal(w, side=side):
+            slack = np.maximum(0.0, 1.0 - side * (X @ w))
+            return 0.5 * w @ w + np.sum(slack if loss == "hinge" else slack**2)
+
+        best = primal(ours.coef_[k])
+        assert best <= primal(theirs.coef_[k]) * (1 + 1e-9)
+        assert best == pytest.approx(primal(theirs.coef_[k]), rel=1e-3)
+        assert ours.results_[k].objective * len(y) == pytest.approx(best, rel=1e-9)
+
+
+def test_signatures_are_scikit_learns():
+    pairs = [
+        (lm.LogisticRegression, sk.LogisticRegression), (lm.Ridge, sk.Ridge), (lm.Lasso, sk.Lasso),
+        (lm.ElasticNet, sk.ElasticNet), (lm.HuberRegressor, sk.HuberRegressor),
+        (lm.PoissonRegressor, sk.PoissonRegressor), (lm.GammaRegressor, sk.GammaRegressor),
+        (lm.LinearSVC, LiblinearSVC),
+    ]  # fmt: skip
+    common = {"alpha", "C", "l1_ratio", "fit_intercept", "class_weight", "warm_start", "epsilon", "loss"}
+    for ours, theirs in pairs:
+        mine, other = ours().get_params(), theirs().get_params()
+        for name in common & set(mine) & set(other):
+            assert other[name] in (mine[name], None), (ours.__name__, name)
+    assert lm.Ridge(2.0).alpha == lm.LogisticRegression(2.0).C == lm.Lasso(2.0).alpha == 2.0
+    assert lm.GeneralizedLinearModel("gamma", alpha=0.5).loss == "gamma"
+    with pytest.raises(TypeError):
+        lm.Ridge(1.0, False)
 
 
 def test_l1_path_starts_at_zero_and_meets_its_conditions(rows):
@@ -162,6 +203,10 @@ def test_warm_start_begins_at_the_last_answer(rows):
     X, y = rows
     model = lm.LogisticRegression(warm_start=True).fit(X, y > 0)
     assert len(model.fit(X, y > 0).result_.history) == 0
+    huber = lm.HuberRegressor(warm_start=True).fit(X, y)
+    first, scale = huber.n_iter_, huber.scale_
+    assert huber.fit(X, y).n_iter_ < first
+    assert huber.scale_ == pytest.approx(scale, rel=1e-3)
 
 
 def test_cross_validation_picks_the_strength_that_scores_best(rows):

@@ -12,6 +12,7 @@ from rich.console import Console
 from gradwright.linear_model.fit import fit_table
 from gradwright.linear_model.progress import shown
 from gradwright.linear_model.result import Record
+from gradwright.linear_model.table import read
 
 pandas = pytest.importorskip("pandas")
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -78,6 +79,41 @@ def test_errors_name_the_column_and_the_way_out(frame, tmp_path):
     (tmp_path / "bad.parquet").write_bytes(b"nothing")
     with pytest.raises(ValueError, match=r"bad\.parquet cannot be read"):
         fit_table(tmp_path / "bad.parquet", "kind")
+
+
+@pytest.mark.parametrize(("separator", "decimal"), [(";", "."), (";", ","), ("\t", "."), ("|", ".")])
+def test_other_separators_and_decimal_commas(frame, tmp_path, separator, decimal):
+    frame.to_csv(tmp_path / "data.csv", index=False, sep=separator, decimal=decimal)
+    table = read(tmp_path / "data.csv", "kind")
+    assert table.names == ["size", "town=Köln", "town=Ulm", "price"]
+    np.testing.assert_allclose(table.X[:, 0], frame["size"], rtol=1e-12)
+
+
+def test_files_that_are_no_table(tmp_path):
+    def refuse(words, name="data.csv", content=None):
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+        with pytest.raises(ValueError, match=words):
+            read(tmp_path / name, "y")
+
+    refuse("is a folder", ".")
+    refuse(r"cannot be read as CSV.*a header", content=b"Dear all,\nthis is, in fact, a letter\n\n,,,,,\n")
+    refuse("cannot be read as CSV", content=b"")
+    refuse("a header and no rows", content=b"x,y\n")
+    refuse("not UTF-8 text", content="x,y\nKöln,1\n".encode("latin-1"))
+    refuse(r"no column beside the target 'y'", content=b"y\n1\n2\n")
+    refuse("holds infinite values", content=b"x,y\ninf,1\n2,2\n")
+
+
+def test_many_classes_are_a_table_of_colours(tmp_path):
+    rng = np.random.default_rng(0)
+    kind = rng.integers(0, 6, 300)
+    table = pandas.DataFrame({"a": np.cos(kind) + 0.3 * rng.normal(size=300), "b": np.sin(kind), "kind": kind})
+    table.to_csv(tmp_path / "data.csv", index=False)
+    fitted = fit_table(tmp_path / "data.csv", "kind", out=tmp_path / "out", say=lambda line: None)
+    page = fitted.page.read_text(encoding="utf-8")
+    assert "deepest blue" in page
+    assert page.count("<title>a, ") == 6
 
 
 def test_progress_is_one_line_on_a_terminal_and_a_few_elsewhere():
