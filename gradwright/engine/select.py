@@ -41,9 +41,7 @@ def chosen(engine: str, device: str = "cpu") -> str:
     fitting = {"cpu": "cpp", "cuda": "triton"}.get(device, "eager")
     wanted = fitting if engine == "auto" else engine
     if wanted == "cpp" and device != "cpu":
-        warn_once(
-            f"engine='cpp' serves tensors on the CPU; those on {device} run on plain torch (engine='auto' helps)"
-        )
+        warn_once(f"engine='cpp' serves tensors on the CPU; those on {device} run on plain torch (engine='auto' helps)")
         return "eager"
     try:
         if wanted == "cpp":
