@@ -3,13 +3,10 @@
     python examples/constrained_design.py             some seconds; writes the picture
     python examples/constrained_design.py --quick     fewer loads
 
-It needs matplotlib: pip install "gradwright[study]". Three bars hang from a wall at (-H, 0), (0, 0) and (H, 0)
-and meet at a
-point below that carries a slanted load. The unknowns are the areas of the bars and the depth of the point. The
-weight is
-minimised; stresses must stay within what the material bears in tension and (less) in compression, and the
-point must not
-move too far. A multiplier says what relaxing its limit would save.
+It needs matplotlib: pip install "gradwright[study]". Three bars hang from a wall at (-H, 0), (0, 0) and (H, 0) and meet
+at a point below that carries a slanted load. The unknowns are the areas of the bars and the depth of the point. The
+weight is minimised; stresses must stay within what the material bears in tension and (less) in compression, and the
+point must not move too far. A multiplier says what relaxing its limit would save.
 """
 
 import argparse
@@ -58,17 +55,17 @@ def design(load: torch.Tensor, start: torch.Tensor, **settings):
     return minimize(weight, start, constraints=limits, bounds=box, **settings)
 
 
-def draw(axis: plt.Axes, x: torch.Tensor, load: torch.Tensor, title: str) -> None:
+def draw(axis: plt.Axes, x: torch.Tensor, load: torch.Tensor, lowest: float, title: str) -> None:
     """The truss: the width of a bar is its area, red pulls, blue pushes."""
     stresses = response(x, load)[1]
     for end, area, stress in zip((-HALF, 0.0, HALF), x[:3], stresses):
         share = abs(float(stress)) / (TENSION if stress > 0 else COMPRESSION)
         colour = plt.get_cmap("RdBu_r")(0.5 + 0.5 * share * (1 if stress > 0 else -1))
-        axis.plot([end, 0], [0, -float(x[3])], color=colour, linewidth=1 + 5 * float(area), solid_capstyle="round")
+        axis.plot([end, 0], [0, -float(x[3])], color=colour, linewidth=1.5 + 11 * float(area), solid_capstyle="butt")
     tip = (0.45 * float(load[0]), -float(x[3]) + 0.45 * float(load[1]))
     axis.annotate("", tip, (0, -float(x[3])), arrowprops={"arrowstyle": "-|>", "color": "black", "linewidth": 1.5})
-    axis.axhline(0, color="grey", linewidth=4)
-    axis.set(xlim=(-1.3, 1.3), ylim=(-2.3, 0.15), aspect="equal", xticks=[], yticks=[])
+    axis.axhline(0, color="grey", linewidth=4, zorder=3)
+    axis.set(xlim=(-1.3, 1.3), ylim=(lowest, 0.15), aspect="equal", xticks=[], yticks=[])
     axis.set_title(title, fontsize=10, loc="left", fontweight="bold")
     for spine in axis.spines.values():
         spine.set_visible(False)
@@ -77,7 +74,7 @@ def draw(axis: plt.Axes, x: torch.Tensor, load: torch.Tensor, title: str) -> Non
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer loads, to see that it runs")
-    parser.add_argument("--out", type=Path, default=Path("constrained_design.png"), help="the picture")
+    parser.add_argument("--picture", type=Path, default=Path("constrained_design.png"), help="where the picture goes")
     options = parser.parse_args()
 
     start = torch.tensor([1.0, 1.0, 1.0, 1.5], dtype=torch.float64)
@@ -97,12 +94,14 @@ def main() -> None:
         print(", ".join(f"{float(each):.3f}" for each in result.x))
 
     shown = [0, len(loads) // 2, len(loads) - 1]
-    figure, axes = plt.subplots(1, 4, figsize=(15, 4.2), width_ratios=(1, 1, 1, 1.5), layout="constrained")
+    figure, axes = plt.subplots(1, 4, figsize=(15, 3.6), width_ratios=(1, 1, 1, 1.3), layout="constrained")
+    lowest = -max(float(each.x[3]) for each in results) - 0.6
     for axis, index in zip(axes, shown):
         draw(
             axis,
             results[index].x,
             loads[index],
+            lowest,
             f"load at {float(angles[index]):.0f}°, weight {results[index].fun:.3f}",
         )
     last = axes[-1]
@@ -110,13 +109,13 @@ def main() -> None:
     for column, name in enumerate((*[f"stress, {each}" for each in NAMES], "displacement")):
         if float(prices[:, column].max()) > 1e-6:
             last.plot(angles, prices[:, column], "o-", markersize=3.5, label=name)
-    last.set(xlabel="angle of the load, degrees")
+    last.set(xlabel="angle of the load, degrees", ylabel="weight per unit of the limit")
     last.set_title("what relaxing a limit would save (multipliers)", fontsize=10, loc="left", fontweight="bold")
     last.legend(frameon=False, fontsize=9)
     last.grid(alpha=0.25)
     last.spines[["top", "right"]].set_visible(False)
-    figure.savefig(options.out, dpi=120)
-    print(f"wrote {options.out}")
+    figure.savefig(options.picture, dpi=120)
+    print(f"wrote {options.picture}")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import math
 
 import torch
 
-from gradwright.solvers.least_squares import least_squares
+from gradwright.solvers import least_squares
 
 TRUE = {"height": 2.0, "rate": 0.35, "frequency": 0.8, "phase": 0.6, "offset": 0.5}
 NOISE = 0.1

@@ -16,8 +16,7 @@ import torch
 from torch import Tensor
 
 import gradwright
-from gradwright.solvers.least_squares import least_squares
-from gradwright.solvers.training import LBFGS
+from gradwright.solvers import LBFGS, least_squares
 
 EDGE_WEIGHT = 10.0
 

@@ -122,9 +122,18 @@ class LinearModel(BaseEstimator):
             if W.shape == (problem.data.d, problem.K):
                 b = np.atleast_1d(self.intercept_).astype(np.float64) * np.ones(problem.K)
                 start = (W, b if problem.intercept else np.zeros(problem.K))
-        W, b, result = problem.solve(start, self.tol, self.max_iter, self.callback)
+        W, b, result = self._solve_from(problem, start)
         self._keep(W.T if multiple else W[:, 0], b if multiple else float(b[0]), [result])
         return result
+
+    def _solve_from(self, problem: Problem, start: Any, place: int = 0) -> tuple[ndarray, ndarray, FitResult]:
+        """Solve one of the problems of a fit; a warm start takes up its dual variables too."""
+        kept: dict[int, Any] = self.__dict__.get("_multipliers", {}) if start is not None else {}
+        problem.multipliers = kept.get(place)
+        answer = problem.solve(start, self.tol, self.max_iter, self.callback)
+        if self.warm_start and problem.multipliers is not None:
+            self._multipliers = {**kept, place: problem.multipliers}
+        return answer
 
     def _keep(self, coef: ndarray, intercept: Any, results: list[FitResult]) -> None:
         """Set fitted attributes and warn of a fit that did not converge. Coefficients are float64 whatever X is."""

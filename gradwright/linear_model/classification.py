@@ -20,15 +20,25 @@ from .penalty import split
 from .problem import Problem
 
 
+def distinct(y: ndarray) -> ndarray:
+    """The distinct labels, sorted; whole numbers close together are counted, not sorted."""
+    if y.dtype.kind in "iu" and len(y):
+        least, most = int(y.min()), int(y.max())
+        if most - least <= len(y):
+            return (np.flatnonzero(np.bincount((y - least).astype(np.intp))) + least).astype(y.dtype)
+    return np.unique(y)
+
+
 class Classifier(ClassifierMixin, LinearModel):
     """What classifiers share: labels, class weights and decisions."""
 
     def _labels(self, y: ndarray, data: Data) -> ndarray:
         """Set ``classes_`` and answer each row's place in it, as float64."""
         inputs.refuse_missing(y)
-        check_classification_targets(y)
+        if y.dtype.kind not in "iub":  # whole numbers are always labels, and looking at them all takes time
+            check_classification_targets(y)
         if data.reduce is None:
-            self.classes_ = np.unique(y)
+            self.classes_ = distinct(y)
         else:
             from .distributed import union
 
@@ -36,6 +46,9 @@ class Classifier(ClassifierMixin, LinearModel):
         if len(self.classes_) < 2:
             only = self.classes_.tolist()[0]
             raise ValueError(f"y holds one class only, {only!r}; a classifier needs rows of at least two classes")
+        first = self.classes_[0]
+        if y.dtype.kind in "iu" and self.classes_[-1] - first == len(self.classes_) - 1:
+            return (y - first).astype(np.float64)
         return np.searchsorted(self.classes_, y).astype(np.float64)
 
     def _weigh(self, weights: ndarray | None, labels: ndarray, data: Data) -> ndarray | None:

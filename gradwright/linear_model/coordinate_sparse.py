@@ -24,9 +24,13 @@ SOURCE = """
 #include <algorithm>
 typedef int64_t I;
 template <class T>
-static int run(I m, const I *chosen, const I *ptr, const int32_t *rows, const T *x, const double *h, double total,
-               double *u, double *g, double gb, const double *ridge, const double *l1, double *w, double *intercept,
-               int sweeps, double tol) {
+static int run(I n, I m, const I *chosen, const I *ptr, const int32_t *rows, const T *x, const double *h,
+               double total, double *g, double gb, const double *ridge, const double *l1, double *w,
+               double *intercept, int sweeps, double tol) {
+    // a row's h u and its curvature lie together: whoever changes the one needs the other
+    struct Row { double u, h; };
+    std::vector<Row> row(n);
+    for (I i = 0; i < n; i++) row[i] = {0., h[i]};
     std::vector<double> mean(m), bend(m), start(w, w + m);
     double unit = 1e-300;
     for (I a = 0; a < m; a++) {
@@ -54,16 +58,16 @@ static int run(I m, const I *chosen, const I *ptr, const int32_t *rows, const T 
             I low = ptr[chosen[a]], high = ptr[chosen[a] + 1], e = low;
             double L = bend[a], even = 0, odd = 0;
             for (; e + 1 < high; e += 2) {
-                even += (double)x[e] * u[rows[e]];
-                odd += (double)x[e + 1] * u[rows[e + 1]];
+                even += (double)x[e] * row[rows[e]].u;
+                odd += (double)x[e + 1] * row[rows[e + 1]].u;
             }
-            if (e < high) even += (double)x[e] * u[rows[e]];
+            if (e < high) even += (double)x[e] * row[rows[e]].u;
             double t = w[a] * L - (g[a] + even + odd - mean[a] * sum + ridge[a] * (w[a] - start[a]));
             double size = std::fabs(t) - l1[a], next = size > 0 ? (t > 0 ? size : -size) / L : 0., by = next - w[a];
             if (all && (next != 0 || by != 0)) live.push_back(a);
             if (by == 0) continue;
             w[a] = next; sum += by * mean[a] * total;
-            for (e = low; e < high; e++) u[rows[e]] += h[rows[e]] * (double)x[e] * by;
+            for (e = low; e < high; e++) { Row &at = row[rows[e]]; at.u += at.h * (double)x[e] * by; }
             worst = std::max(worst, L * std::fabs(by) / (l1[a] > 0 ? l1[a] : unit));
         }
         if (worst <= tol) {
@@ -75,9 +79,9 @@ static int run(I m, const I *chosen, const I *ptr, const int32_t *rows, const T 
     return done;
 }
 #define ARGUMENTS(T) \\
-    I m, const I *chosen, const I *ptr, const int32_t *rows, const T *x, const double *h, double total, double *u, \\
+    I n, I m, const I *chosen, const I *ptr, const int32_t *rows, const T *x, const double *h, double total, \\
     double *g, double gb, const double *ridge, const double *l1, double *w, double *intercept, int sweeps, double tol
-#define CALL m, chosen, ptr, rows, x, h, total, u, g, gb, ridge, l1, w, intercept, sweeps, tol
+#define CALL n, m, chosen, ptr, rows, x, h, total, g, gb, ridge, l1, w, intercept, sweeps, tol
 extern "C" int descend_float(ARGUMENTS(float)) { return run(CALL); }
 extern "C" int descend_double(ARGUMENTS(double)) { return run(CALL); }
 """
@@ -140,14 +144,13 @@ def descend(run, columns: Columns, chosen, h, g, gb, free, ridge, l1, w, sweeps:
     """
     step = np.zeros(1)
     h = np.ascontiguousarray(h, np.float64)
-    u = np.zeros(len(h))
     call = run.descend_float if columns.held.dtype == np.float32 else run.descend_double
     at, number = kernels.address, ctypes.c_double
     given = [np.ascontiguousarray(a, np.float64) for a in (ridge, l1)]
     place, g = columns.place[chosen], np.array(g, np.float64)
     done = call(
-        ctypes.c_int64(len(chosen)), at(place), at(columns.ptr), at(columns.rows), at(columns.held.data), at(h),
-        number(float(h.sum()) if free else 0.0), at(u), at(g), number(gb), at(given[0]), at(given[1]), at(w),
-        at(step), sweeps, number(tol),
+        ctypes.c_int64(len(h)), ctypes.c_int64(len(chosen)), at(place), at(columns.ptr), at(columns.rows),
+        at(columns.held.data), at(h), number(float(h.sum()) if free else 0.0), at(g), number(gb), at(given[0]),
+        at(given[1]), at(w), at(step), sweeps, number(tol),
     )  # fmt: skip
     return float(step[0]), done

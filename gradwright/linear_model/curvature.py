@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy import ndarray
 
-from . import gram_kernel
+from . import gram_kernel, kernels
 
 if TYPE_CHECKING:
     from .objective import Objective
@@ -27,13 +27,17 @@ def grams(objective: Objective, weights: Callable[[slice], ndarray], pairs: int,
     blocks in double.
     """
     p, data = objective.p, objective.data
-    run = gram_kernel.chosen(data.dtype, dtype, p, 0.5 * data.n * p * p * pairs)
+    if data.device:
+        return _on_device(objective, weights, pairs, dtype)
+    work = 0.5 * data.n * p * p * pairs
+    run = gram_kernel.chosen(data.dtype, dtype, p, work)
     if run is None:
         return _plain(objective, weights, pairs, dtype)
-    H, longest = np.zeros((pairs, p, p)), 0.0
+    H, longest, shared = np.zeros((pairs, p, p)), 0.0, work >= gram_kernel.WORTH_THREADS
     # as many rows as leave what their weights take small beside X; sparse ones become dense, so that they are fewer
     for at, rows in data.dense_blocks(None if data.sparse else max(1024, 2**13 // pairs)):
-        longest = max(longest, gram_kernel.add(run, rows, objective.shift, objective.inverse, weights(at), H))
+        done = gram_kernel.add(run, rows, objective.shift, objective.inverse, weights(at), H, shared)
+        longest = max(longest, done)
     objective.found_longest(longest, dtype)
     return H + np.tril(H, -1).transpose(0, 2, 1)
 
@@ -41,12 +45,13 @@ def grams(objective: Objective, weights: Callable[[slice], ndarray], pairs: int,
 def gram_of(objective: Objective, rows: ndarray, weight: ndarray) -> ndarray:
     """Σᵢ wᵢ xᵢ xᵢᵀ of some rows of X, (p, p), in the coordinates of θ."""
     p = objective.p
-    run = gram_kernel.chosen(rows.dtype, np.float64, p, 0.5 * len(rows) * p * p)
+    work = 0.5 * len(rows) * p * p
+    run = gram_kernel.chosen(rows.dtype, np.float64, p, work)
     if run is None:
         x = objective.standard(rows)
         return x.T @ (x * weight[:, None])
     H = np.zeros((1, p, p))
-    gram_kernel.add(run, rows, objective.shift, objective.inverse, weight[None], H)
+    gram_kernel.add(run, rows, objective.shift, objective.inverse, weight[None], H, work >= gram_kernel.WORTH_THREADS)
     return H[0] + np.tril(H[0], -1).T
 
 
@@ -61,6 +66,16 @@ def softmax_hessian(objective: Objective, dtype: type) -> ndarray:
         H[row, :, column] = block
         H[column, :, row] = block
     return H.reshape(K * p, K * p)
+
+
+def _on_device(objective: Objective, weights: Callable[[slice], ndarray], pairs: int, dtype: type) -> ndarray:
+    """``grams`` where the rows lie."""
+    sums = np.zeros((pairs, objective.p, objective.p))
+    for at, rows in objective.data.slices():
+        for part in kernels.blocks(len(rows), max(1024, kernels.ON_DEVICE // pairs)):
+            w = weights(slice(at.start + part.start, at.start + part.stop))
+            sums += rows[part].grams(objective.shift, objective.inverse, objective.intercept, w, dtype)
+    return sums
 
 
 def _plain(objective: Objective, weights: Callable[[slice], ndarray], pairs: int, dtype: type) -> ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy import ndarray
 
 from . import kernels
+from .device_rows import DeviceRows
 
 SAMPLE = 4096
 """Rows from which shift, scale and preconditioner are estimated; any estimate is valid, a good one is fast."""
@@ -24,7 +25,10 @@ class Data:
         n: rows here.
         d: columns.
         dtype: float32 or float64.
+        nnz: entries here.
+        sparse: whether parts are CSR matrices.
         reduce: sums an array over processes, or None for one process.
+        device: whether parts are ``DeviceRows``.
     """
 
     parts: Callable[[], Iterator[Any]]
@@ -34,6 +38,7 @@ class Data:
     nnz: int
     sparse: bool = False
     reduce: Callable[[ndarray], ndarray] | None = None
+    device: bool = False
     _extremes: tuple[ndarray, ndarray] | None = field(default=None, repr=False)
 
     @classmethod
@@ -41,7 +46,16 @@ class Data:
         """The data of one array or CSR matrix."""
         sparse = hasattr(X, "indptr")
         nnz = X.nnz if sparse else X.shape[0] * X.shape[1]
-        return cls(lambda: iter((X,)), X.shape[0], X.shape[1], np.dtype(X.dtype), nnz, sparse, reduce)
+        return cls(
+            lambda: iter((X,)),
+            X.shape[0],
+            X.shape[1],
+            np.dtype(X.dtype),
+            nnz,
+            sparse,
+            reduce,
+            isinstance(X, DeviceRows),
+        )
 
     def sum(self, values: ndarray) -> ndarray:
         """The sum of an array over processes."""
@@ -53,7 +67,10 @@ class Data:
             yield slice(low, low + part.shape[0]), part
             low += part.shape[0]
         if low != self.n:
-            raise ValueError(f"X gave {low} rows in this pass and {self.n} before; give the same rows in every pass")
+            raise ValueError(
+                f"X gave {low} rows in this pass and {self.n} before; give the same rows in every pass, by a new "
+                "iterator"
+            )
 
     def run(self, mode, loss, W, b, y, s, offset, u, Z, D) -> tuple[float, ndarray, ndarray]:
         """One pass: sum of losses, gradient (d, K) of the weights and (K,) of the intercepts, over all processes."""
@@ -83,10 +100,16 @@ class Data:
         """The least and the largest value of each column here, (d,) each; found once."""
         if self._extremes is None:
             low, high = np.full(self.d, np.inf), np.full(self.d, -np.inf)
-            for _, rows in self.dense_blocks():
-                low, high = np.minimum(low, rows.min(0)), np.maximum(high, rows.max(0))
+            for least, largest in self._bounds():
+                low, high = np.minimum(low, least), np.maximum(high, largest)
             self._extremes = low, high
         return self._extremes
+
+    def _bounds(self) -> Iterator[tuple[ndarray, ndarray]]:
+        if self.device:
+            yield from (X.extremes() for _, X in self.slices())
+        else:
+            yield from ((rows.min(0), rows.max(0)) for _, rows in self.dense_blocks())
 
     def entries(self) -> Iterator[tuple[ndarray, ndarray]]:
         """Columns and values, in double, of the entries of sparse X, some at a time."""

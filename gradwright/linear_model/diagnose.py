@@ -60,7 +60,7 @@ def diagnose(model: Any, X: Any, y: Any, sample_weight: Any = None, offset: Any 
     if callable(X):
         raise ValueError("diagnose needs rows X and y, not a function that gives chunks; pass one or some chunks")
     index = np.asarray(X.index) if hasattr(X, "index") and hasattr(X, "columns") else None
-    X, y = inputs.matrix(model, X, reset=False), np.asarray(inputs.plain(y)).ravel()
+    X, y = inputs.matrix(model, inputs.plain(X), reset=False), np.asarray(inputs.plain(y)).ravel()
     n, d = X.shape
     if len(y) != n:
         raise ValueError(f"X has {n} rows and y {len(y)}; give the same rows")

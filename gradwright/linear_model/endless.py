@@ -10,6 +10,8 @@ from .run import Run
 
 FAR = 8.0
 """Predictions beyond which a row may be one that can be separated."""
+MOVED = 0.3
+"""What a Newton step moves such a row by at least; it would be 1 if the row were alone."""
 
 
 def separated(run: Run) -> bool:
@@ -48,6 +50,8 @@ def recedes(run: Run, d: ndarray) -> bool | None:
     free = objective.ridge[: data.d, 0] == 0
     if objective.loss.name not in ("logistic", "softmax") or not free.any() or np.any(objective.y % 1 != 0):
         return False
+    if 2.0 * np.sqrt(objective.extent()) * float(np.linalg.norm(d)) <= MOVED:
+        return False
 
     def margins(Z: ndarray) -> ndarray:
         if objective.K == 1:
@@ -62,7 +66,7 @@ def recedes(run: Run, d: ndarray) -> bool | None:
     data.run(kernels.PREDICT, objective.loss, W, b, objective.y, objective.s, None, None, Z, None)
     objective.products += 1
     moved = margins(Z)
-    if not data.sum(np.array([np.sum(far & (moved > 0.3))]))[0]:
+    if not data.sum(np.array([np.sum(far & (moved > MOVED))]))[0]:
         return False
     still = 1e-6
     live = slice(None) if objective.s is None else objective.s > 0

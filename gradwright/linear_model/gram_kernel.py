@@ -13,12 +13,17 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import torch
 from numpy import ndarray
 
 from . import kernels
 
 WIDEST = 384
 """Columns up to which the tiles' operands stay in the cache; BLAS, which packs its own, is better from there on."""
+
+WORTH_THREADS = 20_000_000
+"""From this many products on, sums are shared out to threads: a team waits for its next turn on cores that the rest of
+a small fit could use."""
 
 BLOCK = 64
 """Rows whose products are summed in the type of the products, before they are added to a sum in double."""
@@ -142,7 +147,7 @@ def chosen(data: np.dtype, products: Any, p: int, work: float) -> Any:
     return _compiled(kernels.C_NAMES[np.dtype(data)], kernels.C_NAMES[np.dtype(products)])
 
 
-def add(run: Any, rows: ndarray, shift: ndarray, inverse: ndarray, weights: ndarray, H: ndarray) -> float:
+def add(run: Any, rows: ndarray, shift: ndarray, inverse: ndarray, weights: ndarray, H: ndarray, shared: bool) -> float:
     """Add Σᵢ wᵢ xᵢ xᵢᵀ to the lower triangles of H.
 
     Args:
@@ -151,6 +156,7 @@ def add(run: Any, rows: ndarray, shift: ndarray, inverse: ndarray, weights: ndar
         shift, inverse: (d,), and one over the scale.
         weights: (pairs, m), in double.
         H: (pairs, p, p) in double; p is d, or d + 1 with an intercept.
+        shared: whether threads share the rows.
 
     Returns:
         the largest ‖xᵢ‖².
@@ -162,5 +168,5 @@ def add(run: Any, rows: ndarray, shift: ndarray, inverse: ndarray, weights: ndar
     at, number = kernels.address, ctypes.c_int64
     weights = np.ascontiguousarray(weights, np.float64)
     place = (at(rows), number(m), number(d), number(rows.strides[0] // rows.itemsize))
-    team = kernels.threads(0.5 * m * p * p * pairs)
+    team = torch.get_num_threads() if shared else 1
     return run(*place, at(shift), at(inverse), p - d, at(weights), pairs, at(H), team)

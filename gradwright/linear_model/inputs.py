@@ -10,6 +10,7 @@ import torch
 from numpy import ndarray
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from . import device_rows
 from .data import Data
 from .kernels import block_size, blocks
 
@@ -33,9 +34,13 @@ def plain(value: Any) -> Any:
 def matrix(estimator: Any, X: Any, reset: bool) -> Any:
     """X as a float32 or float64 array or CSR matrix without missing values; never a copy of such an array.
 
+    A tensor on a GPU stays there, as ``DeviceRows``.
+
     Raises:
         ValueError: text, missing or infinite values, with the column's name and the way out.
     """
+    if device_rows.stays(X):
+        return _on_device(estimator, X, reset)
     X = plain(X)
     _refuse_text(X)
     X = validate_data(
@@ -43,6 +48,16 @@ def matrix(estimator: Any, X: Any, reset: bool) -> Any:
     )
     finite(X, getattr(estimator, "feature_names_in_", None))
     return X
+
+
+def _on_device(estimator: Any, X: torch.Tensor, reset: bool) -> device_rows.DeviceRows:
+    # scikit-learn's checks of shape and width, on a row
+    validate_data(estimator, plain(X[:1]), reset=reset, ensure_all_finite=False)
+    rows = device_rows.of(X)
+    place = rows.unfit()
+    if place is not None:
+        _refuse(float(rows.X[place]), *place, None)
+    return rows
 
 
 def _refuse_text(X: Any) -> None:
@@ -83,7 +98,7 @@ def finite(X: Any, names: Any = None) -> None:
     for part in blocks(X.shape[0], block_size(X.shape[1])):
         rows = X[part]
         with np.errstate(over="ignore", invalid="ignore"):
-            suspicious = not np.isfinite(rows.sum(dtype=np.float64))
+            suspicious = not np.isfinite(rows.sum())  # in X's own type, which is quick: what overflows is looked at
         if suspicious and not np.isfinite(rows).all():
             row, column = np.argwhere(~np.isfinite(rows))[0]
             _refuse(rows[row, column], part.start + int(row), int(column), names)

@@ -14,6 +14,7 @@ from numpy import ndarray
 
 from gradwright.engine import build, select
 
+from .device_rows import DeviceRows
 from .kernel_source import source
 from .losses import Loss
 
@@ -22,6 +23,9 @@ WORTH_THREADS = 500_000
 """From this many products on, a pass is shared out to threads."""
 WORTH_COMPILING = 250_000
 """Multiplications of one pass from which a kernel pays; smaller problems run in numpy at once."""
+
+ON_DEVICE = 2**18
+"""Rows of a block where a device computes their products."""
 
 LINE = ("along", "weights")
 """Passes over predictions alone; one library holds both."""
@@ -94,6 +98,8 @@ def rows_pass(mode, X, loss, W, b, y, s, offset, u, Z, D, G, gb) -> float:
     sparse = hasattr(X, "indptr")
     work = float(X.nnz if sparse else n * d) * K
     data = X.data.dtype if sparse else X.dtype
+    if isinstance(X, DeviceRows):
+        return _plain_pass(mode, X, sparse, loss, W, b, y, s, offset, u, Z, D, G, gb)
     run = None
     part = ("sparse_32" if X.indices.dtype == np.int32 else "sparse_64") if sparse else "dense"
     if sparse or X.flags.c_contiguous or (X.strides[1] == X.itemsize and X.strides[0] >= d * X.itemsize):
@@ -144,7 +150,8 @@ def _plain_pass(mode, X, sparse, loss, W, b, y, s, offset, u, Z, D, G, gb) -> fl
     K = W.shape[1]
     kind = Z.dtype
     weights, bias, total = W.astype(kind), b.astype(kind), 0.0
-    for part in blocks(n, n if sparse and n * K < 2**22 else block_size(d)):
+    whole = sparse and n * K < 2**22
+    for part in blocks(n, n if whole else ON_DEVICE if isinstance(X, DeviceRows) else block_size(d)):
         rows = X if sparse and part == slice(0, n) else X[part]
         rows = rows if rows.dtype == kind else rows.astype(kind)
         z = np.asarray(rows @ weights) + bias
@@ -185,15 +192,19 @@ def curved(loss: Loss, curve: ndarray, direction: ndarray) -> ndarray:
     return curve * direction
 
 
-def weights(loss: Loss, Z: ndarray, y: ndarray, s: ndarray | None, u: ndarray | None, scale: float) -> ndarray:
+def weights(
+    loss: Loss, Z: ndarray, y: ndarray, s: ndarray | None, u: ndarray | None, scale: float, whole: int = 0
+) -> ndarray:
     """Second derivatives of each row's loss by its predictions, times ``scale`` sᵢ, in double.
+
+    ``whole`` says of how many rows these are a block: that decides whether a kernel pays.
 
     Returns:
         shape (1, m), or (K (K + 1) / 2, m) for a softmax: the entries (k, l) with k ≥ l, row by row.
     """
     n, K = Z.shape
     pairs = K * (K + 1) // 2
-    run = function("weights", 20.0 * n * K, np.dtype(np.float32), Z.dtype, loss)
+    run = function("weights", 20.0 * max(n, whole) * K, np.dtype(np.float32), Z.dtype, loss)
     if run is not None and Z.flags.c_contiguous:
         out = np.empty((pairs, n))
         place = (ctypes.c_int64(n), K, address(Z), address(y), address(s), address(u), _numbers(loss))

@@ -29,6 +29,8 @@ def minimize(problem, W: ndarray, b: ndarray, tol: float, max_iter: int, callbac
     centre = float(np.median(np.abs(y))) if not loss.hinge else 1.0
     spread = float(np.std(y)) if not loss.hinge else 1.0
     sigma = 1.0 / max(spread, 1e-3 * centre, 1e-12)
+    if problem.multipliers is not None and len(problem.multipliers[0]) == data.n:
+        u, sigma = np.clip(problem.multipliers[0], *loss.box(y)), problem.multipliers[1]
     history: list[Record] = []
     ladder: list[str] = []
     objective = problem.objective(Envelope(sigma, loss.epsilon, float(loss.hinge)), u)
@@ -50,6 +52,7 @@ def minimize(problem, W: ndarray, b: ndarray, tol: float, max_iter: int, callbac
         lower = max(lower, bound)
         if value < best[0]:
             best = (value, theta)
+        problem.multipliers = (v, sigma)
         gap = best[0] - lower
         history.append(Record(best[0], abs(gap), 1.0, passes, time.perf_counter() - began))
         if callback is not None and callback(history[-1]):

@@ -150,7 +150,7 @@ class Objective:
     def second(self, at: slice, scale: float) -> ndarray:
         """Second derivatives of rows by their predictions, times sᵢ and ``scale``, as ``kernels.weights`` has them."""
         cut = (None if self.s is None else self.s[at], None if self.u is None else self.u[at])
-        return kernels.weights(self.loss, self.Z[at], self.y[at], *cut, scale * self.unit)
+        return kernels.weights(self.loss, self.Z[at], self.y[at], *cut, scale * self.unit, self.data.n)
 
     def gram(self, weights: Callable[[slice], ndarray], dtype: type = np.float64) -> ndarray:
         """Σ wᵢ xᵢ xᵢᵀ over all rows in the coordinates of θ, (p, p); weights are called with the place of rows."""

@@ -47,6 +47,8 @@ class Problem:
     total: float = 0.0
     """What the weights summed to before they were made to sum to 1."""
     frame: tuple[ndarray, ndarray] | None = field(default=None, repr=False)
+    multipliers: tuple[ndarray, float] | None = field(default=None, repr=False)
+    """Dual variables (n,) and stiffness that a fit of a ``Kinked`` loss starts from, and then those it ended with."""
 
     def objective(self, loss: Loss, u: ndarray | None = None) -> Objective:
         """The smooth part with this loss."""

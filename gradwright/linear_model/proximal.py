@@ -101,7 +101,7 @@ def minimize(problem, W: ndarray, b: ndarray, tol: float, max_iter: int, callbac
         first = value if first is None else first
         violation = np.inf if columns is None else penalty.violation(theta, g)
         # where slopes are out of place by a part of their penalty, the gap is not much less a part of the objective
-        if columns is None or violation <= 100 * tol or stuck or iteration == max_iter:
+        if columns is None or violation <= 30 * tol or stuck or iteration == max_iter:
             lower = max(lower, _dual(problem, objective, penalty, theta, g, free))
         gap = value - lower
         if gap <= tol * max(value - gap, 0.0) or gap <= 4 * np.finfo(float).eps * first:

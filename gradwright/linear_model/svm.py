@@ -69,7 +69,7 @@ class LinearSVC(Classifier):
             if before is not None and before[0].shape == (1 if K == 2 else K, data.d):
                 place = 0 if K == 2 else k
                 start = before[0][place][:, None].astype(float), np.atleast_1d(before[1][place]).astype(float)
-            W, b, result = own.solve(start, self.tol, self.max_iter, self.callback)
+            W, b, result = self._solve_from(own, start, k)
             problem.frame = own.frame
             coefs.append(W[:, 0])
             biases.append(b[0])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor
 
 from gradwright.solvers.layout import Layout
+from gradwright.solvers.notice import notice
 from gradwright.solvers.vectors import largest_entry
 
 
@@ -37,26 +37,23 @@ class Bounds:
         inside = self.project(x)
         outside = int((inside != x).sum())
         if outside:
-            warnings.warn(
-                f"x0 violates the bounds in {outside} of {x.numel()} entries and moves to the nearest feasible point",
-                UserWarning,
-                stacklevel=3,
+            notice(
+                f"x0 violates the bounds in {outside} of {x.numel()} entries and moves to the nearest feasible point"
             )
         return inside
 
 
 def bounds_of(bounds: Any, layout: Layout) -> Bounds | None:
-    """The box that ``minimize``'s ``bounds`` describes.
+    """The box that ``minimize``'s ``bounds`` describes: (lower, upper), or one of SciPy's forms.
 
     Raises:
-        ValueError: it is not a pair, a bound is NaN, a shape is wrong, or a lower bound lies above its upper bound.
+        ValueError: it is none of these, a bound is NaN, a shape is wrong, or a lower bound lies above its upper bound.
     """
     if bounds is None:
         return None
-    if not isinstance(bounds, (tuple, list)) or len(bounds) != 2:
-        raise ValueError("bounds must be a pair (lower, upper); each None, a number, or in the form of x0")
-    lower = layout.flatten(bounds[0], "the lower bound", fill=-torch.inf)
-    upper = layout.flatten(bounds[1], "the upper bound", fill=torch.inf)
+    low, high = _sides(bounds, layout)
+    lower = layout.flatten(low, "the lower bound", fill=-torch.inf)
+    upper = layout.flatten(high, "the upper bound", fill=torch.inf)
     for name, bound in (("lower", lower), ("upper", upper)):
         if bound.isnan().any():
             raise ValueError(f"the {name} bound is NaN in {int(bound.isnan().sum())} entries; use None or ±inf")
@@ -68,3 +65,35 @@ def bounds_of(bounds: Any, layout: Layout) -> Bounds | None:
             f"{float(lower[at])} > {float(upper[at])}; give lower <= upper"
         )
     return Bounds(lower, upper)
+
+
+def _sides(bounds: Any, layout: Layout) -> tuple[Any, Any]:
+    """(lower, upper) as given, out of SciPy's ``Bounds(lb, ub)``, or out of its sequence of (min, max) pairs."""
+    if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
+        return bounds.lb, bounds.ub
+    if not isinstance(bounds, (tuple, list)):
+        raise ValueError(f"bounds is a {type(bounds).__name__}; give (lower, upper), each None, a number or like x0")
+    if layout.form == "tensor" and len(bounds) == layout.size and all(map(_is_pair, bounds)):
+        low = [-torch.inf if pair[0] is None else pair[0] for pair in bounds]
+        high = [torch.inf if pair[1] is None else pair[1] for pair in bounds]
+        one_reading = len(bounds) != 2 or None in (*bounds[0], *bounds[1]) or bounds[0][1] == bounds[1][0]
+        if not one_reading:
+            raise ValueError(
+                f"bounds={bounds!r} may be (lower, upper) or one (min, max) for each unknown; give tensors: "
+                f"(torch.tensor([...]), torch.tensor([...])) for lower and upper"
+            )
+        return low, high
+    if len(bounds) != 2:
+        raise ValueError(
+            f"bounds has {len(bounds)} entries; give (lower, upper), each None, a number or in the form of x0, or one "
+            f"(min, max) for each of the {layout.size} unknowns of a tensor"
+        )
+    return bounds[0], bounds[1]
+
+
+def _is_pair(value: Any) -> bool:
+    return (
+        isinstance(value, (tuple, list))
+        and len(value) == 2
+        and all(each is None or isinstance(each, (int, float)) for each in value)
+    )

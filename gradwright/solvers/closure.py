@@ -12,10 +12,6 @@ from torch.overrides import TorchFunctionMode
 from gradwright.solvers.tape import scalar
 
 
-class NotDeterministic(ValueError):
-    """The function gives different answers at the same point."""
-
-
 class _Recording(TorchFunctionMode):
     """Keeps what ``Tensor.backward`` is called on; the graph stays whole and ``.grad`` stays as it is."""
 
@@ -58,13 +54,17 @@ class Recorder:
         value, extras = answer if isinstance(answer, tuple) else (answer, None)
         if recording.losses:
             return self._joined(recording.losses, value), extras
-        after = [(p.grad, None if p.grad is None else p.grad._version) for p in self.parameters]
-        made = any(new[0] is not None and new != old for old, new in zip(before, after))
         loss = scalar(value, "the closure")
-        if made or not loss.requires_grad:
+        if any(_was_made(p.grad, *old) for p, old in zip(self.parameters, before)):
             raise ValueError(
                 "the closure computes gradients without loss.backward() (torch.autograd.backward, a scaler, a compiled "
                 'step): call loss.backward() or only return the loss, or use hvp="finite-difference"'
+            )
+        if not loss.requires_grad:
+            raise ValueError(
+                "the closure returned a value that does not depend on the parameters through differentiable "
+                "operations: compute it with torch (no .item(), .detach() or no_grad), call loss.backward(), and check "
+                "that the parameters given are those of the model"
             )
         return loss, extras
 
@@ -83,26 +83,8 @@ class Recorder:
         return total
 
 
-def disagreement(first: float, second: float, eps: float) -> bool:
-    """Whether two values differ by more than reordered sums explain."""
-    return abs(first - second) > 1e3 * eps * max(abs(first), abs(second))
-
-
-def check_deterministic(value: Callable[[], float], eps: float, who: str = "the closure") -> None:
-    """Evaluate twice at the same point and compare.
-
-    Args:
-        value: evaluates.
-        eps: machine epsilon of the values.
-        who: what to call it in the error.
-
-    Raises:
-        NotDeterministic: the two values differ.
-    """
-    first, second = value(), value()
-    if disagreement(first, second, eps):
-        raise NotDeterministic(
-            f"{who} is not deterministic: at the same point it gave {first:.8g} and then {second:.8g}. A curvature "
-            f"solver compares values, so it must see one function: call model.eval() or set dropout to 0, and draw the "
-            f"batch outside of the closure"
-        )
+def _was_made(grad: Tensor | None, old: Tensor | None, version: int | None) -> bool:
+    """Whether a ``.grad`` is another one than before, and not only zeroed."""
+    if grad is None or (grad is old and grad._version == version):
+        return False
+    return bool(grad.detach().count_nonzero())

@@ -68,12 +68,14 @@ class InTurn(Method):
 
 def _with_share(method: Method, objective: Objective, start: Point, monitor: Monitor, share: int) -> Status:
     """Run a method on one part in ``share`` of the budget that is left."""
-    whole = objective.limits
+    whole, maxfev = objective.limits, objective.limits.maxfev
     iterations = whole.iterations(objective.size)
+    if maxfev is not None:
+        maxfev = min(maxfev, objective.nfev + max(1, (maxfev - objective.nfev) // share))
     objective.limits = replace(
         whole,
         maxiter=monitor.nit + max(1, math.ceil((iterations - monitor.nit) / share)),
-        maxfev=None if whole.maxfev is None else objective.nfev + max(1, (whole.maxfev - objective.nfev) // share),
+        maxfev=maxfev,
     )
     try:
         return method.solve(objective, start, monitor)

@@ -62,8 +62,9 @@ class Layout:
             if part.dim() == 0 and fill is not None:
                 part = part.expand(shape)
             if part.shape != shape:
+                where = "" if self.form == "tensor" else f": {key}"
                 raise ValueError(
-                    f"{name}: {key} has shape {tuple(part.shape)}, but x0 has {tuple(shape)} there; give it that shape"
+                    f"{name}{where} has shape {tuple(part.shape)}, but x0 has {tuple(shape)} there; give it that shape"
                 )
             joined.append(part.reshape(-1))
         return torch.cat(joined)
@@ -91,6 +92,8 @@ def layout_of(x0: Any) -> tuple[Layout, list[Tensor]]:
         TypeError: it is something else, or its numbers are not real floating point.
         ValueError: it is empty, or dtypes or devices differ.
     """
+    names: tuple[str, ...]
+    tensors: list[Tensor]
     if isinstance(x0, nn.Module):
         found = {name: p for name, p in x0.named_parameters() if p.requires_grad}
         names, tensors, form = tuple(found), list(found.values()), "parameters"
@@ -119,7 +122,8 @@ def _check(names: tuple[str, ...], tensors: list[Any]) -> None:
     for name, tensor in zip(names, tensors):
         if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
             kind = str(tensor.dtype) if isinstance(tensor, Tensor) else type(tensor).__name__
-            raise TypeError(f"x0: {name} is {kind}; give a real floating-point tensor (view_as_real, .double())")
+            who = name if name == "x0" else f"x0: {name}"
+            raise TypeError(f"{who} is {kind}; give a real floating-point tensor (view_as_real, .double())")
         first = tensors[0]
         if (tensor.dtype, tensor.device) != (first.dtype, first.device):
             raise ValueError(

@@ -18,7 +18,7 @@ from gradwright.solvers.method import Method
 from gradwright.solvers.monitor import Monitor
 from gradwright.solvers.objective import Objective, Point
 from gradwright.solvers.result import Iteration
-from gradwright.solvers.searches import Search, StrongWolfe
+from gradwright.solvers.searches import Search, StrongWolfe, search_of
 from gradwright.solvers.status import Status
 from gradwright.solvers.vectors import norm
 
@@ -31,7 +31,7 @@ class LBFGSB(Method):
 
     Args:
         memory: pairs kept.
-        search: along d = x̄ − x, never beyond the last feasible α.
+        search: along d = x̄ − x, never beyond the last feasible α; a :class:`Search` or its name.
 
     Reference: Byrd, Lu, Nocedal and Zhu, SIAM J. Sci. Comput. 16 (1995); Morales and Nocedal, ACM TOMS 38 (2011).
     """
@@ -40,6 +40,9 @@ class LBFGSB(Method):
 
     memory: int = 10
     search: Search = field(default_factory=StrongWolfe)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "search", search_of(self.search))
 
     def monitor(self, objective: Objective, gtol: float, callback: Callable[[Any, Iteration], Any] | None) -> Monitor:
         box = _box(objective)
@@ -76,7 +79,11 @@ class LBFGSB(Method):
         else:
             K, newton = memory.middle_inverse().to(point.x), -memory.apply_inverse(point.gradient)
             model = BoxModel(point.x, point.gradient, box, 1 / memory.gamma, memory.columns(), K, newton)
-        return model.subspace(*model.cauchy())
+        try:
+            return model.subspace(*model.cauchy())
+        except torch.linalg.LinAlgError:  # pairs that say the same to the last digit: go on without them
+            memory.clear()
+            return self._target(point, memory, box)
 
 
 def _box(objective: Objective) -> Bounds:

@@ -25,9 +25,6 @@ RULES: dict[str, Callable[..., Rule]] = {"lm": LevenbergMarquardt, "gauss-newton
 GTOL = {torch.float64: 1e-7, torch.float32: 1e-3}
 XTOL = {torch.float64: 1e-8, torch.float32: 1e-4}
 
-LARGEST = 50_000_000
-"""Entries of a Jacobian that is kept as a matrix without being asked for."""
-
 
 def least_squares(
     residuals: Callable[..., Any],
@@ -114,9 +111,9 @@ def least_squares(
     source = source_of(with_cost(bound, rho, float(f_scale)), x0, layout, tensors, None)
     objective = Objective(source, None, Limits(max_nfev, maxiter, max_seconds))
     start = torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
-    form = _jacobian(jac, bound, objective, _exact(tr_solver, jac, objective, start))
+    dense = _is_dense(tr_solver, jac)
     run = Run(
-        Residuals(objective, form, rho, float(f_scale)),
+        Residuals(objective, _jacobian(jac, objective), dense, rho, float(f_scale)),
         rule,
         _tolerance("gtol", gtol, GTOL, layout.dtype),
         _tolerance("xtol", xtol, XTOL, layout.dtype),
@@ -149,8 +146,8 @@ def _bind(residuals: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[
     return lambda x: residuals(x, *args, **(kwargs or {}))
 
 
-def _exact(tr_solver: str | None, jac: Any, objective: Objective, start: Tensor) -> bool:
-    """Whether J is formed."""
+def _is_dense(tr_solver: str | None, jac: Any) -> bool | None:
+    """Whether J is formed; None where its size decides."""
     if tr_solver not in (None, "exact", "lsmr"):
         raise ValueError(f'tr_solver={tr_solver!r} is unknown; "exact" forms J, "lsmr" uses products with it')
     if tr_solver == "lsmr":
@@ -159,17 +156,11 @@ def _exact(tr_solver: str | None, jac: Any, objective: Objective, start: Tensor)
                 f'tr_solver="lsmr" takes products by autograd, so jac={jac!r} would be ignored; leave it out'
             )
         return False
-    if tr_solver == "exact" or jac is not None:
-        return True
-    return objective.size * objective.source.record(start).extras.numel() <= LARGEST
+    return True if tr_solver == "exact" or jac is not None else None
 
 
-def _jacobian(
-    jac: Any, residuals: Callable[..., Any], objective: Objective, exact: bool
-) -> Callable[[Tape, Tensor, Tensor], Tensor] | None:
-    """(tape, r, x) ↦ J, or None for products only."""
-    if not exact:
-        return None
+def _jacobian(jac: Any, objective: Objective) -> Callable[[Tape, Tensor, Tensor], Tensor]:
+    """(tape, r, x) ↦ J."""
     layout = objective.source.layout
     if callable(jac):
         return lambda tape, r, x: jacobians.given(jac(layout.structured(x)), layout, r.numel())
@@ -181,6 +172,8 @@ def _jacobian(
             return objective.source.record(x).extras.detach()
 
         return lambda tape, r, x: jacobians.by_differences(at, x)
+    if jac in RULES:
+        raise ValueError(f"jac={jac!r} is a method; give it by name: least_squares(residuals, x0, method={jac!r})")
     if jac not in known:
         raise ValueError(f'jac={jac!r} is unknown; known are "rows", "columns", "3-point", or a function of x')
     form = known[jac]

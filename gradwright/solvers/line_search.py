@@ -11,7 +11,7 @@ from gradwright.solvers.method import Method
 from gradwright.solvers.monitor import Monitor
 from gradwright.solvers.objective import Objective, Point
 from gradwright.solvers.saddle import leave
-from gradwright.solvers.searches import HagerZhang, Search
+from gradwright.solvers.searches import HagerZhang, Search, search_of
 from gradwright.solvers.status import Status
 from gradwright.solvers.vectors import norm
 
@@ -26,11 +26,14 @@ class LineSearch(Method):
 
     Args:
         descent: the direction.
-        search: the step length.
+        search: the step length: a :class:`Search`, or its name out of ``SEARCHES``.
     """
 
     descent: Descent
     search: Search = field(default_factory=HagerZhang)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "search", search_of(self.search))
 
     @property
     def needs_curvature(self) -> bool:  # type: ignore[override]

@@ -17,7 +17,7 @@ from gradwright.solvers.lbfgsb import LBFGSB
 from gradwright.solvers.line_search import LineSearch
 from gradwright.solvers.method import Method
 from gradwright.solvers.owlqn import OWLQN
-from gradwright.solvers.searches import HagerZhang, Search, StrongWolfe
+from gradwright.solvers.searches import HagerZhang, Search, StrongWolfe, search_of
 from gradwright.solvers.trust_region import TrustRegion
 
 DENSE = 1000
@@ -27,8 +27,8 @@ DENSE = 1000
 def _line_search(descent: Callable[..., Any], usual: Search = HagerZhang()) -> Callable[..., Method]:  # noqa: B008
     """A method whose options are those of the descent, and the search."""
 
-    def make(search: Search | None = None, **options: Any) -> Method:
-        return LineSearch(descent(**options), search or usual)
+    def make(search: str | Search | None = None, **options: Any) -> Method:
+        return LineSearch(descent(**options), usual if search is None else search_of(search))
 
     make.settings = descent  # type: ignore[attr-defined]
     return make

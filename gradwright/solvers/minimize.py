@@ -9,7 +9,6 @@ import torch
 
 from gradwright.solvers.batched import BatchResult, minimize_batch
 from gradwright.solvers.bounds import bounds_of
-from gradwright.solvers.closure import check_deterministic
 from gradwright.solvers.constrained.constraint import constraints_of
 from gradwright.solvers.curvature import Curvature, GivenMatrix, curvature_of
 from gradwright.solvers.layout import layout_of
@@ -63,7 +62,8 @@ def minimize(
         hvp: where Hessian products come from: ``"auto"`` (exact, differences of gradients where second derivatives do
             not exist), another name out of ``CURVATURES``, a :class:`Curvature`, or a function (x, v) ↦ Hv.
         hess: the Hessian matrix (n, n) as a function of x, in place of ``hvp``.
-        bounds: (lower, upper), each None, a number, or in the form of x0; None and ±inf leave a side open.
+        bounds: (lower, upper), each None, a number, or in the form of x0; None and ±inf leave a side open. SciPy's
+            ``Bounds`` and, for a tensor, its sequence of (min, max) pairs are understood too.
         constraints: one or a list of :class:`Constraint`, of SciPy's dictionaries {"type": "eq" | "ineq", "fun": ...},
             or of SciPy's constraint objects. Their functions get x in the form of x0 and return torch tensors.
         gtol: stop at ‖g‖∞ ≤ gtol · min(1, largest ‖g‖∞ seen); 1e-6 in float64, 1e-5 in float32, 1e-2 in half precision.
@@ -85,7 +85,7 @@ def minimize(
     Raises:
         ValueError, TypeError: unknown names, wrong shapes, l > u, a setting that the method would ignore, a function
             or a constraint without gradient.
-        NotDeterministic: a closure that gives two values at one point.
+        NotDeterministic: a function that draws random numbers, or a closure, gives two values at x0.
 
     >>> rosenbrock = lambda x: (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()
     >>> result = minimize(rosenbrock, torch.tensor([-1.2, 1.0], dtype=torch.float64))
@@ -117,11 +117,9 @@ def minimize(
     if box is not None:
         start = box.clip_start(start)
     gtol = _tolerance(gtol, layout.dtype)
-    if isinstance(source, ModuleSource):
-        objective.nfev += 2
-        check_deterministic(lambda: float(source.record(start).loss.detach()), objective.eps)
+    first = objective.begin(start, twice=isinstance(source, ModuleSource))
     monitor = chosen.monitor(objective, gtol, callback)
-    result = monitor.run(lambda: chosen.solve(objective, objective.at(start), monitor))
+    result = monitor.run(lambda: chosen.solve(objective, first, monitor))
     if isinstance(source, ModuleSource):
         source.place(torch.cat([part.reshape(-1) for part in result.x]))
     return result

@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from gradwright.solvers.closure import disagreement
+from gradwright.solvers.depth import Depth
+from gradwright.solvers.determinism import disagreement
 from gradwright.solvers.objective import Exhausted, Objective, Point
 from gradwright.solvers.result import Iteration, Result
 from gradwright.solvers.status import Status
@@ -14,9 +15,6 @@ from gradwright.solvers.vectors import norm
 
 PATIENCE = 20
 """Accepted iterates in a row without progress in value or gradient before a run counts as finished."""
-
-BOTTOMLESS = 1e15
-"""A value this many times max(|f₀|, ‖g₀‖ max(1, ‖x₀‖)) below zero counts as unbounded."""
 
 
 class Monitor:
@@ -52,7 +50,7 @@ class Monitor:
         self.largest = 0.0
         self._least_value = self._least_slope = math.inf
         self._idle = 0
-        self._scale = 0.0
+        self._depth: Depth | None = None
 
     @property
     def nit(self) -> int:
@@ -76,9 +74,9 @@ class Monitor:
             except StopIteration:
                 return Status.STOPPED
         self.largest = max(self.largest, size)
-        if self._scale == 0:
-            self._scale = max(abs(self.trace[0].value), norm(point.gradient) * max(1.0, norm(point.x)))
-        if value < -BOTTOMLESS * self._scale:
+        if self._depth is None or self._depth.scale == 0:
+            self._depth = Depth(point, self.trace[0].value, self.objective.box)
+        if self._depth.is_bottomless(point, value):
             return Status.UNBOUNDED
         if size <= self.gtol * min(1.0, self.largest):
             return Status.CONVERGED_GRADIENT
@@ -124,16 +122,15 @@ class Monitor:
             return False
         return nudged.usable and norm(nudged.gradient - point.gradient) > 0.5 * norm(point.gradient)
 
-    def run(self, solve: Callable[[], Status], note: str = "") -> Result:
+    def run(self, solve: Callable[[], Status]) -> Result:
         """Run a solver to its status and make the result of the best iterate."""
-        extra: dict[str, Any] = {}
         try:
             status = solve()
         except Exhausted as exhausted:
             status = exhausted.status
-        return self.result(status, note, extra)
+        return self.result(status)
 
-    def result(self, status: Status, note: str = "", extra: dict[str, Any] | None = None) -> Result:
+    def result(self, status: Status) -> Result:
         """The result at the best iterate: the last one unless an earlier one is lower by more than noise."""
         objective, point = self.objective, self.current
         assert point is not None, "a run accepts its starting point first"
@@ -141,6 +138,7 @@ class Monitor:
             margin = objective.noise(self.value(self.best), self.value(point))
             if not self.value(point) <= self.value(self.best) + margin:
                 point = self.best
+        note = ""
         if status is Status.NON_FINITE:
             note = _what_is_not_finite(point)
         elif status.success and self.measure(point) > self.gtol:
@@ -161,7 +159,6 @@ class Monitor:
             njev=objective.njev,
             nhev=objective.nhev,
             trace=tuple(self.trace),
-            extra=extra or {},
             note=note,
         )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,6 +12,8 @@ from torch import Tensor
 
 from gradwright.solvers.bounds import Bounds
 from gradwright.solvers.curvature import Curvature
+from gradwright.solvers.determinism import Draws, refuse_two_values
+from gradwright.solvers.notice import notice
 from gradwright.solvers.operator import LinearOperator, as_operator
 from gradwright.solvers.sources import Source
 from gradwright.solvers.status import Status
@@ -109,7 +110,7 @@ class Point:
 
     def switch(self, curvature: Curvature, warning: str) -> None:
         self.objective.curvature = curvature
-        warnings.warn(warning, UserWarning, stacklevel=2)
+        notice(warning)
 
     def release(self) -> None:
         """Free the graph; value and gradient stay."""
@@ -168,6 +169,26 @@ class Objective:
         if point.tape.loss.is_floating_point():
             self.eps = max(self.eps, torch.finfo(point.tape.loss.dtype).eps)
         return point
+
+    def begin(self, x: Tensor, twice: bool = False) -> Point:
+        """Evaluate at the start; a second time where the first one drew random numbers, or where ``twice`` asks for it.
+
+        Raises:
+            NotDeterministic: the two values differ.
+        """
+        before = self._value(x) if twice else None
+        draws = Draws(self.source.layout.device)
+        point = self.at(x)
+        if before is None and draws.any:
+            before = self._value(x)
+        if before is not None:
+            self.nfev += 1
+            refuse_two_values(before, point.value, self.eps, self.source.name)
+        return point
+
+    def _value(self, x: Tensor) -> float:
+        """f at ``x``, not counted."""
+        return float(self.source.record(x.to(self.dtype)).loss.detach())
 
     def gradient_of(self, tape: Tape) -> Tensor:
         keep = self.curvature is not None and self.curvature.keeps_graph and tape.given is None

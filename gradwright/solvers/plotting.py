@@ -8,7 +8,10 @@ from gradwright.solvers.result import Result
 
 
 def plot(result: Result, axes: Any = None) -> Any:
-    """Draw value above its minimum and gradient norm, both on a log scale, against evaluations plus products.
+    """Draw how far the value is from its last, and the gradient norm, both on a log scale, against the work done.
+
+    Work is evaluations plus Hessian products. With constraints the value may lie below the last one on the way, where
+    constraints are violated; without, the lowest takes the place of the last.
 
     Args:
         result: with a trace.
@@ -31,10 +34,12 @@ def plot(result: Result, axes: Any = None) -> Any:
         raise ValueError(f"axes holds {len(axes)}; give two, for the value and for the gradient")
     above, below = axes
     work = [each.nfev + each.nhev for each in result.trace]
-    least = min((each.value for each in result.trace), default=0.0)
-    above.plot(work, [each.value - least or float("nan") for each in result.trace], marker=".")
+    constrained = "violation" in result.extra
+    last = result.fun if constrained else min((each.value for each in result.trace), default=result.fun)
+    above.plot(work, [abs(each.value - last) or float("nan") for each in result.trace], marker=".")
     below.plot(work, [each.gradient for each in result.trace], marker=".", color="tab:red")
-    above.set(yscale="log", ylabel=f"value − {least:.6g}", title=f"{result.status.name}, {result.nit} iterations")
+    distance = f"|value − {last:.6g}|" if constrained else f"value − {last:.6g}"
+    above.set(yscale="log", ylabel=distance, title=f"{result.status.name}, {result.nit} iterations")
     below.set(yscale="log", ylabel="‖gradient‖∞", xlabel="evaluations + Hessian products")
     for axis in axes:
         axis.grid(alpha=0.3)

@@ -52,6 +52,7 @@ class Jacobi(Preconditioner):
     Args:
         probes: None for the exact diagonal by n products; else random vectors of signs in E[v ⊙ Hv] per iterate.
         seed: of the signs.
+        memory: the part of the running maximum that the next iterate keeps, 0 to 1; 1 never forgets.
     """
 
     probes: int | None = None

@@ -29,7 +29,7 @@ class Result:
         nit: accepted iterations.
         nfev, njev, nhev: evaluations of value and gradient, products with the Hessian.
         trace: one :class:`Iteration` per iterate, the first for the starting point.
-        extra: what only this method knows: multipliers, the final radius.
+        extra: what only this method knows: multipliers, the last penalty.
         note: more about the stop, for this run.
     """
 
@@ -56,7 +56,18 @@ class Result:
         return f"{self.status.sentence} {self.note}".strip()
 
     def plot(self, ax: Any = None) -> Any:
-        """Value and gradient norm against evaluations; needs matplotlib. Returns the figure."""
+        """Draw value and gradient norm against evaluations plus Hessian products; needs matplotlib.
+
+        Args:
+            ax: two matplotlib axes, for the value and for the gradient; left out, a figure is made.
+
+        Returns:
+            the figure.
+
+        Raises:
+            ImportError: matplotlib is not installed.
+            ValueError: ``ax`` are not two axes.
+        """
         from gradwright.solvers.plotting import plot
 
         return plot(self, ax)

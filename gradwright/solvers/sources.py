@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,9 +16,14 @@ from gradwright.solvers.tape import Tape, scalar
 
 
 class Source(Protocol):
-    """Evaluates the objective at a flat point of the layout's dtype."""
+    """Evaluates the objective at a flat point of the layout's dtype. ``name`` is what errors call it."""
 
-    layout: Layout
+    name: ClassVar[str]
+
+    @property
+    def layout(self) -> Layout:
+        """Of the unknowns."""
+        ...
 
     def record(self, x: Tensor) -> Tape:
         """Evaluate at ``x``."""
@@ -34,6 +39,8 @@ class FunctionSource:
         fun: returns the value, ``(value, extras)``, or ``(value, gradient)`` if ``jac`` is True.
         jac: None for autograd; True; or a function of x that returns the gradient in the form of x0.
     """
+
+    name: ClassVar[str] = "fun"
 
     layout: Layout
     fun: Callable[[Any], Any]
@@ -54,7 +61,8 @@ class FunctionSource:
             given = self._gradient(lambda: gradient)
         elif callable(self.jac):
             point = self.layout.structured(leaf.detach())
-            given = self._gradient(lambda: self.jac(point))  # type: ignore[operator]
+            differentiate = self.jac
+            given = self._gradient(lambda: differentiate(point))
         if self.jac is not None and isinstance(value, (int, float)):
             value = torch.tensor(value, dtype=torch.float64)
         return Tape(scalar(value, "fun"), (leaf,), extras, given=given)
@@ -77,6 +85,8 @@ class ModuleSource:
         capture: keep the graphs of its ``backward`` calls for exact products; otherwise they run, and ``.grad`` is
             read.
     """
+
+    name: ClassVar[str] = "the closure"
 
     layout: Layout
     parameters: Sequence[nn.Parameter]
@@ -127,12 +137,13 @@ def source_of(fun: Callable[..., Any], x0: Any, layout: Layout, tensors: list[Te
         return FunctionSource(layout, fun, jac)
     if jac is not None:
         raise ValueError("jac cannot be given beside parameters; leave it out (autograd is used), or give x0 as a dict")
+    parameters = cast("list[nn.Parameter]", tensors)
     takes = _arguments(fun)
     if takes == 0:
-        return ModuleSource(layout, tensors, fun)  # type: ignore[arg-type]
+        return ModuleSource(layout, parameters, fun)
     if not isinstance(x0, nn.Module):
         raise TypeError("fun takes arguments, but x0 is a list of parameters; give a closure without any, or a module")
-    return ModuleSource(layout, tensors, lambda: fun(x0))  # type: ignore[arg-type]
+    return ModuleSource(layout, parameters, lambda: fun(x0))
 
 
 def _arguments(fun: Callable[..., Any]) -> int:

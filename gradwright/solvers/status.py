@@ -30,7 +30,9 @@ class Status(Enum):
         "(dropout, batches drawn inside)."
     )
     UNBOUNDED = "The value falls without end: the problem seems to be unbounded below."
-    INFEASIBLE = "No point was found that satisfies the constraints; the one returned violates them least."
+    INFEASIBLE = (
+        "No point was found that satisfies the constraints; of those seen, the one returned violates them least."
+    )
 
     @property
     def success(self) -> bool:

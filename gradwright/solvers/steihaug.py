@@ -81,8 +81,11 @@ class Path:
             tau = segment.reach(radius)
             if tau > segment.limit:
                 continue
-            final = self.last is not None and index + 1 == len(self.segments)
-            direction = self.last if final else (self.points[index + 1] - self.points[index]) / segment.limit
+            final = index + 1 == len(self.segments)
+            if final and self.last is not None:
+                direction = self.last
+            else:
+                direction = (self.points[index + 1] - self.points[index]) / segment.limit
             if final and self.negative:
                 back = segment.reach_back(radius)
                 tau = back if segment.decrease(back) > segment.decrease(tau) else tau

@@ -37,13 +37,8 @@ class Tape:
         """The gradient as a detached flat vector; with ``keep_graph`` it can be differentiated once more."""
         if self.given is not None:
             return self.given()
-        if not self.loss.requires_grad:
-            raise ValueError(
-                "fun returned a value that does not depend on x through differentiable operations: compute it from "
-                "x with torch (no .item(), .numpy(), .detach() or no_grad), or give jac"
-            )
         self.refresh()
-        slope = self.grad(self.loss, create_graph=keep_graph)
+        slope = self.grad(self.loss, create_graph=keep_graph, required=True)
         self._slope = slope if keep_graph else None
         return slope.detach()
 
@@ -54,16 +49,29 @@ class Tape:
         assert self._slope is not None
         return self._slope
 
-    def grad(self, output: Tensor, weights: Tensor | None = None, create_graph: bool = False) -> Tensor:
+    def grad(
+        self, output: Tensor, weights: Tensor | None = None, create_graph: bool = False, required: bool = False
+    ) -> Tensor:
         """Jᵀ weights for ``output`` as a function of the leaves, flat; the graph is kept. Unused leaves give zeros.
 
         The answer is on the device of the first leaf. With ``create_graph`` it has a graph under ``torch.no_grad`` too,
         where callers judge and step.
+
+        Raises:
+            ValueError: ``required``, and the output depends on no leaf.
         """
         with torch.set_grad_enabled(create_graph or torch.is_grad_enabled()):
-            parts = torch.autograd.grad(
-                output, self.leaves, weights, retain_graph=True, create_graph=create_graph, allow_unused=True
-            )
+            parts: tuple[Tensor | None, ...] = ()
+            if output.requires_grad or not required:
+                parts = torch.autograd.grad(
+                    output, self.leaves, weights, retain_graph=True, create_graph=create_graph, allow_unused=True
+                )
+            if required and all(part is None for part in parts):
+                raise ValueError(
+                    "fun returned a value that does not depend on x through differentiable operations: compute it from "
+                    "x with torch (no .item(), .numpy(), .detach() or no_grad), or give jac; for a module, compute it "
+                    "from the module's own parameters"
+                )
             filled = [torch.zeros_like(leaf) if part is None else part for leaf, part in zip(self.leaves, parts)]
             return torch.cat([part.reshape(-1).to(self.leaves[0].device) for part in filled])
 

@@ -63,7 +63,10 @@ class TrustRegion(Method):
     def solve(self, objective: Objective, start: Point, monitor: Monitor) -> Status:
         preconditioner = preconditioner_of(self.precondition)
         state = preconditioner.start() if preconditioner else None
-        point, radius, largest, metric, last = start, None, 0.0, None, None
+        point, largest = start, 0.0
+        radius: float | None = None
+        metric: Metric | None = None
+        last = torch.zeros_like(start.x)
         while True:
             status = monitor.accept(point)
             if status is Status.CONVERGED_GRADIENT and monitor.nit == 0:
@@ -78,7 +81,7 @@ class TrustRegion(Method):
             size = norm(point.gradient)
             largest = max(largest, size)
             if preconditioner is not None:
-                before = metric
+                before: Metric | None = metric
                 metric, state = preconditioner.at(state, point)
                 if radius is not None and before is not None:  # the ball keeps its size along the last step
                     now, then = metric.length(last), before.length(last)
@@ -108,6 +111,8 @@ class TrustRegion(Method):
         while True:
             step = path.within(radius)
             target = point.x + step.p
+            if not (math.isfinite(step.length) and math.isfinite(step.reduction)):
+                return monitor.blocked(step.reduction)  # products overflowed: no radius would mend that
             if torch.equal(target.to(objective.dtype), point.flat):
                 return monitor.blocked(step.reduction)
             trial = objective.at(target)

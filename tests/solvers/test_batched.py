@@ -15,7 +15,7 @@ def starts(count, size=10, dtype=F64):
     return torch.randn(count, size, generator=torch.Generator().manual_seed(0), dtype=dtype)
 
 
-@pytest.mark.parametrize("dtype", [F64, torch.float32])
+@pytest.mark.parametrize("dtype", [pytest.param(F64, marks=pytest.mark.slow), torch.float32])
 def test_ten_thousand_rosenbrocks_all_converge_in_few_calls(dtype):
     x0 = starts(10_000, dtype=dtype)
     result = minimize_batch(rosenbrocks, x0)

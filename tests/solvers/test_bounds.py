@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -30,28 +31,28 @@ def random_model(seed, size=6):
     x = torch.minimum(torch.maximum(0.5 * draw(size), lower), upper)
     x[2] = lower[2]
     model = BoxModel(x, draw(size), Bounds(lower, upper), 1 / memory.gamma, memory.columns(), memory.middle_inverse())
-    return model, lambda p: float(model.gradient @ p + 0.5 * p @ memory.apply(p))
+    return model, memory.apply
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_the_cauchy_point_is_the_first_minimum_along_the_path(seed):
-    model, value = random_model(seed)
+    model, apply = random_model(seed)
     point, free = model.cauchy()
-    times = np.linspace(0, 20, 200_001)
-    values = []
-    for t in times:
-        p = model.box.project(model.x - t * model.gradient) - model.x
-        values.append(value(p))
-        if len(values) > 1 and values[-1] > values[-2]:
-            break
-    assert value(point - model.x) == pytest.approx(min(values), abs=1e-6)
+    times = torch.linspace(0, 20, 200_001, dtype=F64)
+    path = model.box.project(model.x - times[:, None] * model.gradient) - model.x
+    B = torch.stack([apply(column) for column in torch.eye(6, dtype=F64)])
+    values = path @ model.gradient + 0.5 * ((path @ B) * path).sum(1)
+    rises = (values.diff() > 0).nonzero()[:, 0]
+    least = values[int(rises[0])] if len(rises) else values[-1]
+    found = point - model.x
+    assert float(found @ model.gradient + 0.5 * found @ apply(found)) == pytest.approx(float(least), abs=1e-6)
     at_bound = (point == model.box.lower) | (point == model.box.upper)
     assert not (free & at_bound).any()
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_the_subspace_step_minimises_over_the_free_variables(seed):
-    model, _value = random_model(seed)
+    model, _ = random_model(seed)
     wide = BoxModel(model.x, model.gradient, Bounds(model.x - 1e9, model.x + 1e9), model.theta, model.W, model.K)
     cauchy, free = wide.cauchy()
     assert free.all()
@@ -181,7 +182,9 @@ def test_float32_bounds_are_kept_to_the_last_digit():
         ((1.0, 0.0), r"lower bound is above the upper bound in 2 entries.*1\.0 > 0\.0"),
         ((tensor(0.0, math.nan), None), "NaN"),
         ((tensor(0.0, 0.0, 0.0), None), r"shape \(3,\)"),
-        ([(0.0, 1.0)], r"pair \(lower, upper\)"),
+        ([(0.0, 1.0)], r"1 entries; give \(lower, upper\)"),
+        ("0 <= x", "bounds is a str"),
+        ([(0.0, 1.0), (2.0, 3.0)], "give tensors"),
     ],
 )
 def test_bad_bounds_are_refused_by_name(bounds, words):
@@ -189,3 +192,40 @@ def test_bad_bounds_are_refused_by_name(bounds, words):
         warnings.simplefilter("error")
         with pytest.raises(ValueError, match=words):
             minimize(rosenbrock, tensor(0.0, 0.0), bounds=bounds)
+
+
+def test_bounds_in_scipys_forms():
+    def fun(x):
+        return ((x - 5) ** 2).sum()
+
+    expected = tensor(1.0, 2.0, 5.0)
+    for bounds in (
+        [(0, 1), (-1.0, 2), (None, None)],
+        SimpleNamespace(lb=[0.0, -1.0, -math.inf], ub=[1.0, 2.0, math.inf]),
+    ):
+        torch.testing.assert_close(minimize(fun, torch.zeros(3, dtype=F64), bounds=bounds).x, expected)
+    torch.testing.assert_close(minimize(fun, torch.zeros(2, dtype=F64), bounds=[(0, 1), (0, None)]).x, tensor(1.0, 5.0))
+
+
+def test_pairs_that_repeat_each_other_restart_the_memory(monkeypatch):
+    refused = []
+
+    def singular(model):
+        if len(model.K) and not refused:
+            refused.append(model)
+            raise torch.linalg.LinAlgError("singular")
+        return cauchy(model)
+
+    cauchy = BoxModel.cauchy
+    monkeypatch.setattr(BoxModel, "cauchy", singular)
+    assert minimize(rosenbrock, tensor(-1.2, 1.0), bounds=(-2.0, 2.0)).success
+    assert refused
+
+
+def test_a_fall_from_far_away_is_not_taken_for_unbounded():
+    def well(x):
+        return -torch.exp(-((x - 1) ** 2).sum())
+
+    for method, bounds in (("l-bfgs-b", (-50.0, 50.0)), ("sqp", (-50.0, 50.0)), ("bfgs", None), ("newton-cg", None)):
+        result = minimize(well, tensor(9.0, 9.0), method, bounds=bounds, gtol=1e-12)
+        assert result.status is not Status.UNBOUNDED, method

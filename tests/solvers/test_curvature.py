@@ -274,7 +274,7 @@ def test_curvature_by_the_user():
 
 def test_curvature_that_needs_outputs_says_so():
     for name in ("gauss-newton", "fisher", "empirical-fisher"):
-        with pytest.raises(ValueError, match=r"let fun return \(loss"):
+        with pytest.raises(ValueError, match=r"return \(loss"):
             minimize(rosenbrock, tensor(-1.2, 1.0), "trust-ncg", hvp=name)
 
 

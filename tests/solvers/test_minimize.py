@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from gradwright.solvers import LBFGS, Backtracking, LineSearch, StrongWolfe, TrustRegion, minimize
+from gradwright.solvers import Backtracking, LineSearch, Status, StrongWolfe, TrustRegion, minimize
+from gradwright.solvers.descents import LBFGS
 from tests.solvers.problems import F64, KNOWN, SMOOTH, Logistic, rosenbrock, tensor
 
 
@@ -63,10 +64,10 @@ def test_options_are_the_fields_of_the_method():
 @pytest.mark.parametrize("precondition", ["jacobi", "l-bfgs"])
 @pytest.mark.parametrize("method", ["trust-ncg", "newton-cg"])
 def test_preconditioners_keep_the_minimum_and_save_products(method, precondition):
-    weights = torch.logspace(0, 8, 40, dtype=F64)
+    weights = torch.logspace(0, 7, 24, dtype=F64)
     plain, better = (
         minimize(
-            lambda x: 0.5 * (weights * x * x).sum() + (x**4).sum(), torch.ones(40, dtype=F64), method, options=options
+            lambda x: 0.5 * (weights * x * x).sum() + (x**4).sum(), torch.ones(24, dtype=F64), method, options=options
         )
         for options in ({}, {"precondition": precondition})
     )
@@ -194,3 +195,10 @@ def test_more_arguments_of_the_function_and_its_derivatives():
         torch.testing.assert_close(result.x, b, atol=1e-5, rtol=0)
     alone = minimize(lambda x, shift: ((x - shift) ** 2).sum(), torch.zeros(2, dtype=F64), args=2.0)
     torch.testing.assert_close(alone.x, tensor(2.0, 2.0))
+
+
+def test_a_budget_too_small_for_the_check_of_a_closure_still_gives_a_result():
+    model = torch.nn.Linear(2, 1)
+    for budget in (1, 2):
+        result = minimize(lambda: (model(torch.ones(1, 2)) ** 2).sum(), model, maxfev=budget)
+        assert result.status is Status.MAX_EVALUATIONS

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from gradwright.solvers import BFGS, LBFGS, Backtracking, HagerZhang, LineSearch, Status, StrongWolfe, minimize
-from gradwright.solvers.descents import NewtonCG
+from gradwright.solvers import Backtracking, HagerZhang, LineSearch, Status, StrongWolfe, minimize
+from gradwright.solvers.descents import BFGS, LBFGS, NewtonCG
 from gradwright.solvers.in_turn import InTurn
 from gradwright.solvers.layout import layout_of
 from gradwright.solvers.line import Line
@@ -187,3 +187,14 @@ def test_after_a_stuck_method_the_next_begins_at_the_start():
     result = minimize(fun, tensor(-1.2, 1.0), InTurn(methods=(OneStep(), LineSearch(BFGS()))))
     assert result.success
     assert [index for index, x in enumerate(seen) if torch.equal(x, tensor(-1.2, 1.0))] == [0, 2]
+
+
+def test_searches_are_chosen_by_name():
+    for method in ("bfgs", "l-bfgs", "newton-cg", "nonlinear-cg", "l-bfgs-b"):
+        named = minimize(rosenbrock, tensor(-1.2, 1.0), method, options={"search": "strong-wolfe"})
+        given = minimize(rosenbrock, tensor(-1.2, 1.0), method, options={"search": StrongWolfe()})
+        assert named.trace == given.trace
+    with pytest.raises(ValueError, match="known are backtracking"):
+        minimize(rosenbrock, tensor(-1.2, 1.0), "bfgs", options={"search": "wolfe"})
+    with pytest.raises(TypeError, match="search is a float"):
+        LineSearch(BFGS(), 0.5)

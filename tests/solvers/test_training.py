@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from gradwright.solvers.closure import NotDeterministic
+from gradwright.solvers import NotDeterministic
 from gradwright.solvers.operator import LinearOperator
 from gradwright.solvers.training import LBFGS, HessianFree, NewtonCG, StepStatus
 from gradwright.solvers.training.martens_cg import martens_cg
@@ -242,7 +242,7 @@ def test_a_batch_drawn_inside_is_found_out():
     task = Task()
     opt = NewtonCG(task.model.parameters())
     state = np.random.default_rng(0)
-    with pytest.raises(NotDeterministic, match="draw the batch outside"):
+    with pytest.raises(NotDeterministic, match="draw the batch"):
         opt.step(lambda: task.closure(opt, state.integers(0, 64, 8).tolist())()[0])
 
 
@@ -370,3 +370,49 @@ def test_cg_keeps_the_last_iterate_before_negative_curvature():
     model = space.T @ (diagonal.numpy()[:, None] * space)
     expected = space @ np.linalg.solve(model, space.T @ b.numpy())
     np.testing.assert_allclose(run.kept[-1].x.numpy(), expected, rtol=1e-3, atol=1e-6)
+
+
+def test_a_group_that_sets_what_nobody_reads_is_refused():
+    w = torch.nn.Parameter(tensor(1.0))
+    for kind, key, words in (
+        (NewtonCG, "sclae", "a group may set scale"),
+        (HessianFree, "scale", "a group may set damping_scale"),
+        (LBFGS, "lr", "groups set nothing"),
+    ):
+        with pytest.raises(ValueError, match=f"does not use '{key}'.*{words}"):
+            kind([{"params": [w], key: 0.1}])
+
+
+def test_gradients_made_out_of_sight_are_refused_by_name():
+    w = torch.nn.Parameter(tensor(1.0, 2.0))
+
+    def closure():
+        loss = (w * w).sum()
+        torch.autograd.backward(loss)
+        return loss
+
+    for _ in range(2):  # with and without a gradient from before
+        with pytest.raises(ValueError, match=r"without loss.backward\(\)"):
+            NewtonCG([w]).step(closure)
+        w.grad = torch.ones_like(w)
+    assert NewtonCG([w], hvp="finite-difference").step(closure).accepted
+
+    def zeroing():
+        w.grad.zero_()
+        return (w * w).sum()
+
+    assert NewtonCG([w]).step(zeroing).accepted
+
+
+def test_a_loss_of_other_parameters_is_refused():
+    w, other = torch.nn.Parameter(tensor(1.0)), torch.nn.Parameter(tensor(1.0))
+    for closure in (lambda: (other * other).sum(), lambda: torch.tensor(1.0)):
+        with pytest.raises(ValueError, match="does not depend on"):
+            NewtonCG([w]).step(closure)
+
+
+def test_searches_are_chosen_by_name():
+    w = torch.nn.Parameter(tensor(3.0, -2.0))
+    assert LBFGS([w], search="strong-wolfe").step(lambda: (w**4).sum()).accepted
+    with pytest.raises(ValueError, match="known are backtracking, strong-wolfe, hager-zhang"):
+        LBFGS([w], search="wolfe")

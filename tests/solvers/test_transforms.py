@@ -117,3 +117,30 @@ def test_what_is_missing_is_named(name, wanted):
     whole = transforms.chain(transforms.cautious_lbfgs(), transform)
     with pytest.raises(ValueError, match=wanted):
         whole.update(x, whole.init(x), x)
+
+
+def test_a_dict_of_parameters_takes_the_steps_of_one_tensor():
+    for make in (
+        lambda: transforms.chain(transforms.scale_by_newton_cg(), transforms.scale_by_hager_zhang()),
+        transforms.scale_by_steihaug,
+        transforms.scale_by_hessian_free,
+        lambda: transforms.chain(transforms.cautious_lbfgs(), transforms.scale_by_hager_zhang()),
+    ):
+        whole, parts = make(), make()
+        x = torch.tensor([-1.2, 1.0, 0.5], dtype=F64)
+        tree = {"a": x[:1].clone(), "b": x[1:].clone()}
+        state, other = whole.init(x), parts.init(tree)
+        for _ in range(5):
+            step, state = whole.update(torch.func.grad(rosenbrock)(x), state, x, value_fn=rosenbrock)
+            slopes = torch.func.grad(joined_rosenbrock)(tree)
+            steps, other = parts.update(slopes, other, tree, value_fn=joined_rosenbrock)
+            x, tree = x + step, {name: tree[name] + steps[name] for name in tree}
+            assert torch.equal(torch.cat([tree["a"], tree["b"]]), x)
+    with pytest.raises(ValueError, match="the step is"):
+        transforms.scale_by_steihaug().update({"c": x}, state, tree, value_fn=joined_rosenbrock)
+    with pytest.raises(TypeError, match="give tensors, or dicts"):
+        transforms.scale_by_steihaug().update([x], state, [x], value_fn=joined_rosenbrock)
+
+
+def joined_rosenbrock(tree):
+    return rosenbrock(torch.cat([tree["a"], tree["b"]]))

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from gradwright.solvers.batched.function import RowFunction
 from gradwright.solvers.batched.search import Slice, search
+from gradwright.solvers.depth import FAR
 
 
 class Problems:
@@ -24,7 +25,8 @@ class Problems:
         idle: iterations in a row without progress in value or gradient.
         fresh: whether H says nothing about curvature yet.
         failed, drowned: whether the last search found no better point, and whether it promised no more than noise.
-        largest: the largest ‖g‖∞ seen. scale: of the value at the start.
+        largest: the largest ‖g‖∞ seen.
+        scale, far: of the value at the start, and the ‖x‖ that counts as far from it; see :class:`Depth`.
     """
 
     def __init__(self, function: RowFunction, x: Tensor) -> None:
@@ -44,6 +46,7 @@ class Problems:
         self.least, self.flattest, self.largest = self.f.clone(), self.size.clone(), self.size.clone()
         length = torch.linalg.vector_norm(self.x, dim=1).clamp(min=1.0)
         self.scale = torch.maximum(self.f.abs(), torch.linalg.vector_norm(self.g, dim=1) * length)
+        self.far = FAR * length
 
     def keep(self, rows: Tensor) -> None:
         """Forget the other problems: rows from the end fill the holes, so that little is moved."""

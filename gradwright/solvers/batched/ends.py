@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from gradwright.solvers.batched.bfgs import Problems
-from gradwright.solvers.monitor import BOTTOMLESS, PATIENCE
+from gradwright.solvers.depth import BOTTOMLESS, DEEP, REPRESENTABLE
+from gradwright.solvers.monitor import PATIENCE
 from gradwright.solvers.status import Status
 
 ENDS = tuple(Status)
@@ -24,9 +25,16 @@ def ends(problems: Problems, gtol: float, maxiter: int) -> Tensor:
     code = torch.where(p.nit >= maxiter, _code(Status.MAX_ITERATIONS), code)
     code = torch.where(p.idle >= PATIENCE, at_rest, code)
     code = torch.where(p.failed, stuck, code)
-    code = torch.where(p.f < -BOTTOMLESS * p.scale, _code(Status.UNBOUNDED), code)
+    code = torch.where(_is_bottomless(p), _code(Status.UNBOUNDED), code)
     code = torch.where(p.size <= gtol * p.largest.clamp(max=1.0), _code(Status.CONVERGED_GRADIENT), code)
     return torch.where(finite, code, _code(Status.NON_FINITE))
+
+
+def _is_bottomless(p: Problems) -> Tensor:
+    """The rule of :class:`Depth`. (B,)."""
+    fall = -p.f
+    enormous = (fall > BOTTOMLESS * p.scale.double()) | (fall > REPRESENTABLE * torch.finfo(p.f.dtype).max)
+    return (fall > DEEP * p.scale) & (enormous | (torch.linalg.vector_norm(p.x, dim=1) > p.far))
 
 
 def _code(status: Status) -> int:

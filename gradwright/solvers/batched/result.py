@@ -42,3 +42,9 @@ class BatchResult:
         """How many ended in which way."""
         counts = {status: self.status.count(status) for status in dict.fromkeys(self.status)}
         return " ".join(f"{count} of {len(self.status)}: {status.sentence}" for status, count in counts.items())
+
+    def __str__(self) -> str:
+        converged, most = int(self.success.sum()), int(self.nit.max()) if len(self.nit) else 0
+        return (
+            f"{converged} of {len(self.status)} converged after at most {most} iterations each. {self.message}".strip()
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -26,6 +27,8 @@ class AugmentedSource:
         rho: ρ.
         unit: of f; a power of two, so that it changes no digit.
     """
+
+    name: ClassVar[str] = "the augmented Lagrangian"
 
     source: Source
     set: ConstraintSet

@@ -98,8 +98,11 @@ def _dictionary(each: Mapping[str, Any], name: str) -> Constraint:
             f"{name} needs fun, and type 'eq' (fun(x) = 0) or 'ineq' (fun(x) >= 0); its type is {each.get('type')!r}"
         )
     args = tuple(each.get("args", ()))
-    bind = lambda function: (lambda x: function(x, *args)) if function is not None else None  # noqa: E731
     jac, hess = each.get("jac"), each.get("hess")
-    return Constraint(
-        bind(each["fun"]), 0.0, 0.0 if kind == "eq" else torch.inf, bind(jac) if callable(jac) else None, hess
-    )
+    upper = 0.0 if kind == "eq" else torch.inf
+    return Constraint(_bound(each["fun"], args), 0.0, upper, _bound(jac, args) if callable(jac) else None, hess)
+
+
+def _bound(function: Any, args: tuple[Any, ...]) -> Any:
+    """A function of x with its other arguments filled in; what is no function stays, to be refused by name."""
+    return (lambda x: function(x, *args)) if callable(function) else function

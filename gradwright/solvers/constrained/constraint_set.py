@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from gradwright.solvers.constrained.constraint import Constraint
+from gradwright.solvers.determinism import Draws, refuse_two_values
 from gradwright.solvers.layout import Layout
 
 
@@ -37,11 +38,10 @@ class ConstraintSet:
         """c at a flat point of the layout's dtype."""
         self.count += 1
         leaf = flat.detach().clone().requires_grad_()
-        parts = []
+        first = not hasattr(self, "lower")
         with torch.enable_grad():
-            for index, each in enumerate(self.constraints):
-                parts.append(self._value(each, leaf, f"constraints[{index}]"))
-        if not hasattr(self, "lower"):
+            parts = [self._value(index, leaf, first) for index in range(len(self.constraints))]
+        if first:
             self._settle(parts)
         elif [part.numel() for part in parts] != self.sizes:
             raise ValueError(
@@ -49,7 +49,21 @@ class ConstraintSet:
             )
         return Constrained(self, leaf, parts)
 
-    def _value(self, each: Constraint, leaf: Tensor, name: str) -> Tensor:
+    def _value(self, index: int, leaf: Tensor, watched: bool) -> Tensor:
+        """One constraint; where it is watched and draws random numbers, it must give the same a second time.
+
+        Raises:
+            NotDeterministic: it does not.
+        """
+        draws = Draws(leaf.device) if watched else None
+        value = self._vector(self.constraints[index], leaf, f"constraints[{index}]")
+        if draws is not None and draws.any:
+            again = self._vector(self.constraints[index], leaf, f"constraints[{index}]")
+            for one, other in zip(value.tolist(), again.tolist()):
+                refuse_two_values(one, other, torch.finfo(leaf.dtype).eps, f"constraints[{index}]")
+        return value
+
+    def _vector(self, each: Constraint, leaf: Tensor, name: str) -> Tensor:
         value = each.fun(self.layout.structured(leaf if each.jac is None else leaf.detach()))
         if isinstance(value, (list, tuple)) and value and isinstance(value[0], Tensor):
             value = torch.stack([part.reshape(()) for part in value])

@@ -207,6 +207,6 @@ def _unscaled(form, at, H, g, codes, residual, iterations, ray, p, k, batch) -> 
     stacked.index_add_(1, form.rows.lower, -z[:, upper:])
     fun = (0.5 * x * apply(H, x) + g * x).sum(-1)
     shaped = [x, stacked[:, :p], stacked[:, p : k - n], stacked[:, k - n :]]
-    tail = [each.reshape(*batch, each.shape[-1]) for each in shaped]
-    numbers = [each.reshape(batch) for each in (fun, codes, residual, iterations)]
-    return QPSolution(*tail, *numbers, (form.columns * ray).reshape(*batch, n))
+    x, y, z, z_bounds = (each.reshape(*batch, each.shape[-1]) for each in shaped)
+    fun, codes, residual, iterations = (each.reshape(batch) for each in (fun, codes, residual, iterations))
+    return QPSolution(x, y, z, z_bounds, fun, codes, residual, iterations, (form.columns * ray).reshape(*batch, n))

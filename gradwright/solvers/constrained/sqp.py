@@ -125,7 +125,15 @@ class _Run:
         found = elastic_step(at, model.within(at.reach), self.units, self.merit.penalties, self.watch.ctol)
         if isinstance(found, Status):
             return found
-        return self._without_caps(found, at) or step or self.watch.floor()
+        return self._without_caps(found, at) or step or self._given_up(at)
+
+    def _given_up(self, at: Place) -> Status:
+        """The verdict where no program can be solved: at the bottom, or so deep that its numbers are out of range."""
+        deep = self.watch.depth is not None and self.watch.depth.is_deep(at.point.value)
+        return Status.UNBOUNDED if deep and self._is_nearly_feasible(at) else self.watch.floor()
+
+    def _is_nearly_feasible(self, at: Place) -> bool:
+        return largest_entry(at.c.violations) <= self.watch.ctol * max(1.0, largest_entry(at.point.x))
 
     def _without_caps(self, step: Step | None, at: Place) -> Step | None:
         """Without multipliers at the cap on the length of a step, which is no bound of the problem."""
@@ -164,6 +172,5 @@ class _Run:
         return m.violation <= self.watch.ctol and m.stationarity <= 1e3 * self.watch.tolerance(m)
 
     def _falls_for_ever(self, at: Place) -> bool:
-        """Whether three steps in a row were as long as steps may be, at a feasible point far below the start."""
-        feasible = largest_entry(at.c.violations) <= self.watch.ctol * max(1.0, largest_entry(at.point.x))
-        return self.capped >= 3 and feasible and at.point.value < -1e6 * self.watch.scale
+        """Whether two steps in a row were as long as steps may be, at a feasible point far below the start."""
+        return self.capped >= 2 and self._is_nearly_feasible(at) and at.point.value < -1e6 * self.watch.scale

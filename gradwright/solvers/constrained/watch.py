@@ -9,16 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradwright.solvers.closure import disagreement
 from gradwright.solvers.constrained.constraint_set import Constrained
 from gradwright.solvers.constrained.kkt import Measure, Multipliers
+from gradwright.solvers.depth import Depth
+from gradwright.solvers.determinism import disagreement
 from gradwright.solvers.objective import Exhausted, Objective, Point
 from gradwright.solvers.result import Iteration, Result
 from gradwright.solvers.status import Status
-from gradwright.solvers.vectors import largest_entry, norm
-
-BOTTOMLESS = 1e15
-"""A feasible value this many times its scale at the start below zero counts as unbounded."""
+from gradwright.solvers.vectors import largest_entry
 
 PATIENCE = 50
 """Accepted iterates in a row without progress in value, violation or stationarity before a run counts as finished."""
@@ -36,6 +34,7 @@ class Watch:
         callback: called as callback(x, iteration); it may raise StopIteration.
 
     Attributes:
+        depth: what tells a value that falls without end; None before the start.
         scale: of the value at the start, max(|f₀|, ‖g₀‖ max(1, ‖x₀‖)).
     """
 
@@ -49,6 +48,7 @@ class Watch:
         self.note = ""
         self.extra: dict[str, Any] = {}
         self._steepest = self.scale = 0.0
+        self.depth: Depth | None = None
         self._least = (math.inf, math.inf, math.inf)
         self._idle = 0
 
@@ -60,7 +60,8 @@ class Watch:
             if bad:
                 self.note = bad
                 return Status.NON_FINITE
-            self.scale = max(abs(point.value), norm(point.gradient) * max(1.0, norm(point.x)), 1e-300)
+            self.depth = Depth(point, point.value, self.objective.box)
+            self.scale = max(self.depth.scale, 1e-300)
         self._steepest = max(self._steepest, largest_entry(point.gradient))
         if self.best is None or self._rank(self.current) <= self._rank(self.best):
             self.best = self.current
@@ -73,7 +74,8 @@ class Watch:
                 return Status.STOPPED
         if self.converged(measure):
             return Status.CONVERGED_GRADIENT
-        if point.value < -BOTTOMLESS * self.scale and measure.violation <= self.ctol * max(1.0, largest_entry(point.x)):
+        feasible = measure.violation <= self.ctol * max(1.0, largest_entry(point.x))
+        if feasible and self.depth is not None and self.depth.is_bottomless(point, point.value):
             return Status.UNBOUNDED
         if len(self.trace) > self.objective.limits.iterations(self.objective.size):
             return Status.MAX_ITERATIONS
@@ -106,7 +108,7 @@ class Watch:
         limit = self.gtol * max(1.0, min(measure.force, measure.gradient))
         return Status.CONVERGED_VALUE if measure.stationarity <= limit else Status.NOISE_FLOOR
 
-    def run(self, solve: Callable[[], Status], note: str = "") -> Result:
+    def run(self, solve: Callable[[], Status]) -> Result:
         """Run a solver to its status and make the result."""
         try:
             status = solve()

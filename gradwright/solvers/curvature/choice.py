@@ -44,7 +44,8 @@ class Auto(Curvature):
             small = 1e3 * torch.finfo(at.flat.dtype).eps ** (2 / 3) * norm(slope)
             if norm(coarse(probe)) > small:
                 return self._fall_back(at, RuntimeError("the gradient carries no graph although it is not constant"))
-        exact, chosen = DoubleBackward().product(at), []
+        exact = DoubleBackward().product(at)
+        chosen: list[Product] = []
 
         def times(v: Tensor) -> Tensor:
             if not chosen:

@@ -20,8 +20,9 @@ def outputs_of(extras: Any, who: str) -> Tensor:
         ValueError: fun did not return ``(loss, outputs)`` with outputs that depend on x.
     """
     if not isinstance(extras, Tensor) or not extras.requires_grad:
-        found = f"a {type(extras).__name__}" if not isinstance(extras, Tensor) else "detached outputs"
-        raise ValueError(f"{who} needs the model's outputs, fun gave {found}; let fun return (loss, outputs)")
+        found = "the loss alone" if extras is None else f"a {type(extras).__name__} beside the loss"
+        found = "outputs that are detached from x" if isinstance(extras, Tensor) else found
+        raise ValueError(f"{who} needs the model's outputs, but got {found}; return (loss, outputs)")
     return extras
 
 

@@ -17,7 +17,10 @@ from gradwright.solvers.operator import LinearOperator
 class Linearization(Protocol):
     """J and r at one point. D is a positive vector that measures p: ‖Dp‖."""
 
-    r: Tensor
+    @property
+    def r(self) -> Tensor:
+        """The residuals."""
+        ...
 
     @property
     def gradient(self) -> Tensor:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradwright.solvers.closure import disagreement
+from gradwright.solvers.determinism import disagreement
 from gradwright.solvers.objective import Exhausted
 from gradwright.solvers.residuals.problem import Fit, Residuals
 from gradwright.solvers.residuals.result import LeastSquaresResult
@@ -50,7 +50,7 @@ class Run:
 
     def solve(self, start: Tensor) -> LeastSquaresResult:
         try:
-            self.fit = self.problem.at(start)
+            self.fit = self.problem.begin(start)
             self.status = self._loop()
         except Exhausted as exhausted:
             self.status = exhausted.status
@@ -184,7 +184,7 @@ class Run:
             if disagreement(again, fit.cost, objective.eps):
                 self.status = Status.NOT_DETERMINISTIC
         finite = self.status is not Status.NON_FINITE
-        dense = self.problem.jac is not None and finite
+        dense = fit.is_dense and finite
         z = (fit.r / self.problem.f_scale) ** 2
         return LeastSquaresResult(
             x=layout.structured(fit.point.flat.clone()),

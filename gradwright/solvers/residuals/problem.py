@@ -15,8 +15,12 @@ from torch import Tensor
 from gradwright.solvers.objective import Objective, Point
 from gradwright.solvers.residuals import jacobian, robust
 from gradwright.solvers.residuals.linearization import Dense, Linearization, Products
+from gradwright.solvers.sources import ModuleSource
 from gradwright.solvers.tape import Tape
 from gradwright.solvers.vectors import finite
+
+LARGEST = 50_000_000
+"""Entries of a Jacobian that is kept as a matrix without being asked for."""
 
 
 def with_cost(residuals: Callable[..., Any], rho: robust.Rho, f_scale: float) -> Callable[..., tuple[Tensor, Tensor]]:
@@ -49,14 +53,20 @@ class Residuals:
 
     Args:
         objective: of ``with_cost``; counts and limits.
-        jac: (tape, r, flat x) ↦ J as a matrix; None for products only.
+        jac: (tape, r, flat x) ↦ J as a matrix.
+        dense: whether J is formed, or only its products are used; None: formed up to ``LARGEST`` entries.
         rho, f_scale: the robust loss.
     """
 
     objective: Objective
-    jac: Callable[[Tape, Tensor, Tensor], Tensor] | None
+    jac: Callable[[Tape, Tensor, Tensor], Tensor]
+    dense: bool | None
     rho: robust.Rho
     f_scale: float
+
+    def begin(self, x: Tensor) -> Fit:
+        """The start, looked at twice where the residuals may be random; see :meth:`Objective.begin`."""
+        return Fit(self, self.objective.begin(x, twice=isinstance(self.objective.source, ModuleSource)))
 
     def at(self, x: Tensor) -> Fit:
         return Fit(self, self.objective.at(x))
@@ -75,11 +85,16 @@ class Fit:
         self.r = problem.objective.work(point.tape.extras)
         self.x, self.cost = point.x, point.value
 
+    @property
+    def is_dense(self) -> bool:
+        """Whether J is formed."""
+        dense = self.problem.dense
+        return self.x.numel() * self.r.numel() <= LARGEST if dense is None else dense
+
     @cached_property
     def jacobian(self) -> Tensor:
         """J (m, n) without weights."""
         problem, point = self.problem, self.point
-        assert problem.jac is not None
         problem.objective.njev += 1
         return problem.objective.work(problem.jac(point.tape, point.tape.extras, point.flat))
 
@@ -88,7 +103,7 @@ class Fit:
         """J and r, weighted by the robust loss."""
         problem = self.problem
         rows, scaled = robust.weights(self.r, problem.rho, problem.f_scale)
-        if problem.jac is not None:
+        if self.is_dense:
             return Dense(rows[:, None] * self.jacobian, scaled * self.r)
         J, objective = jacobian.products(self.point.tape, self.point.tape.extras), problem.objective
         dtype = objective.dtype

@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from gradwright.solvers.closure import check_deterministic
 from gradwright.solvers.curvature import Curvature, FiniteDifference
+from gradwright.solvers.determinism import check_deterministic
 from gradwright.solvers.memory import LBFGSMemory
 from gradwright.solvers.objective import Objective, Point
 from gradwright.solvers.operator import LinearOperator
@@ -28,7 +28,9 @@ class CurvatureOptimizer(torch.optim.Optimizer):
 
     ``step(closure)`` takes the training closure as it is (``zero_grad(); loss.backward(); return loss``), one that only
     returns the loss, or one that returns ``(loss, outputs)``. It leaves the gradient it used in ``.grad`` and returns a
-    :class:`StepInfo`. Parameters may lie in several groups and on several devices, in one dtype.
+    :class:`StepInfo`. Parameters may lie in several groups and on several devices, in one dtype. Every evaluation of a
+    step draws the same random numbers from torch, so a dropout mask is part of the function that the step minimises;
+    what changes between evaluations for other reasons is refused before the first step.
 
     Args:
         params: parameters or groups, as for any optimizer.
@@ -36,9 +38,11 @@ class CurvatureOptimizer(torch.optim.Optimizer):
 
     Class attributes:
         gradient_only: without ``curvature`` it asks for no product.
+        group_settings: what a group may set.
     """
 
     gradient_only: ClassVar[bool] = False
+    group_settings: ClassVar[tuple[str, ...]] = ()
     settings: dict[str, Any]
 
     def __init__(self, params: Iterable[Any], settings: dict[str, Any], check: bool = True) -> None:
@@ -46,6 +50,19 @@ class CurvatureOptimizer(torch.optim.Optimizer):
         self.settings = settings
         self.memory: dict[str, Any] = {"steps": 0, "check": check, "best_value": math.inf, "best": None}
         layout_of_parameters(self.parameters)
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add parameters, before the first step.
+
+        Raises:
+            ValueError: the group sets something that this optimizer does not know.
+        """
+        known = {"params", "param_names", *self.group_settings}
+        unknown = sorted(set(param_group) - known)
+        if unknown:
+            can = f"a group may set {', '.join(self.group_settings)}" if self.group_settings else "groups set nothing"
+            raise ValueError(f"{type(self).__name__} does not use {unknown[0]!r}, which a param group sets; {can}")
+        super().add_param_group(param_group)
 
     @property
     def parameters(self) -> list[nn.Parameter]:

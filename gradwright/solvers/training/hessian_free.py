@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -45,6 +45,8 @@ class HessianFree(CurvatureOptimizer):
 
     Reference: Martens, ICML 2010; Martens and Sutskever, in Neural Networks: Tricks of the Trade (2012).
     """
+
+    group_settings: ClassVar[tuple[str, ...]] = ("damping_scale",)
 
     def __init__(
         self,
@@ -93,8 +95,8 @@ class HessianFree(CurvatureOptimizer):
         )
         if not run.kept:
             return self._reject(batches, math.nan, run.negative)
-        chosen, point = self._backtrack(batches, run.kept)
-        alpha, point = self._search(batches, chosen, point)
+        chosen, lowest = self._backtrack(batches, run.kept)
+        alpha, point = self._search(batches, chosen, lowest)
         if point is None:
             return self._reject(batches, math.nan, run.negative)
         expected = alpha * dot(g, chosen.x) + 0.5 * alpha**2 * chosen.curvature

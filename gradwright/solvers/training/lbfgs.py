@@ -12,7 +12,7 @@ from gradwright.solvers.curvature import Curvature, curvature_of
 from gradwright.solvers.line import Line, Trial
 from gradwright.solvers.memory import LBFGSMemory
 from gradwright.solvers.objective import Point
-from gradwright.solvers.searches import HagerZhang, Search
+from gradwright.solvers.searches import Search, search_of
 from gradwright.solvers.training.base import Batches, CurvatureOptimizer
 from gradwright.solvers.training.info import StepInfo, StepStatus
 from gradwright.solvers.vectors import norm
@@ -31,7 +31,7 @@ class LBFGS(CurvatureOptimizer):
     Args:
         params: parameters or groups.
         history_size: pairs kept.
-        search: a :class:`Search`.
+        search: a :class:`Search`, or its name out of ``SEARCHES``.
         hvp: where products for ``curvature`` come from.
         check: see :class:`CurvatureOptimizer`.
 
@@ -45,13 +45,13 @@ class LBFGS(CurvatureOptimizer):
         self,
         params: Iterable[Any],
         history_size: int = 10,
-        search: Search | None = None,
+        search: str | Search = "hager-zhang",
         hvp: str | Curvature = "auto",
         check: bool = True,
     ) -> None:
         if history_size < 1:
             raise ValueError(f"history_size={history_size} keeps no pair; give at least 1")
-        settings = {"history_size": history_size, "search": search or HagerZhang(), "hvp": curvature_of(hvp)}
+        settings = {"history_size": history_size, "search": search_of(search), "hvp": curvature_of(hvp)}
         super().__init__(params, settings, check)
         self.memory |= {"pairs": None}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -47,6 +47,8 @@ class NewtonCG(CurvatureOptimizer):
     >>> opt.step(closure).accepted
     True
     """
+
+    group_settings: ClassVar[tuple[str, ...]] = ("scale",)
 
     def __init__(
         self,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from gradwright.solvers.layout import layout_of
+from gradwright.solvers.transforms.dictionary import joined, over_one_tensor
 
 State = Any
 Function = Callable[[Tensor], Any]
@@ -19,7 +22,7 @@ class ExtraArgsTransform:
     next state.
 
     The first transform of a chain gets the gradient as ``step``; params ← params + step at the end. Parameters and
-    steps are one tensor of any shape. ``extra`` may hold what any transform of a chain asks for:
+    steps are one tensor of any shape, or a dict of tensors. ``extra`` may hold what any transform of a chain asks for:
 
     value_fn: x ↦ f(x), grad_fn: x ↦ ∇f(x), hvp: v ↦ ∇²f(params) v, gnvp: v ↦ Gv with the Gauss-Newton matrix, and grad
     and value at params.
@@ -34,16 +37,25 @@ class ExtraArgsTransform:
     step: Callable[..., tuple[Tensor, State]]
     requires: tuple[tuple[str, ...], ...] = ()
 
-    def update(self, step: Tensor, state: State, params: Tensor, **extra: Any) -> tuple[Tensor, State]:
-        """The next step and state.
+    def update(self, step: Any, state: State, params: Any, **extra: Any) -> tuple[Any, State]:
+        """The next step and state, the step in the form of params.
 
         Raises:
-            ValueError: an extra argument that this transform needs is missing.
+            ValueError: an extra argument that this transform needs is missing, or shapes differ.
+            TypeError: params is neither a tensor nor a dict of tensors.
         """
         for names in self.requires:
             if all(extra.get(name) is None for name in names):
                 others = f" (or {', '.join(names[1:])})" if names[1:] else ""
                 raise ValueError(f"{self.name}: {names[0]} is missing{others}; call update(..., {names[0]}=...)")
+        if isinstance(params, Mapping):
+            layout, tensors = layout_of(params)
+            x = torch.cat([tensor.reshape(-1) for tensor in tensors])
+            found, state = self.step(joined(step, layout, "the step"), state, x, over_one_tensor(extra, layout))
+            return layout.structured(found), state
+        if not isinstance(params, Tensor) or not isinstance(step, Tensor):
+            kinds = f"{type(step).__name__} and {type(params).__name__}"
+            raise TypeError(f"{self.name}: step and params are {kinds}; give tensors, or dicts of tensors")
         if step.shape != params.shape:
             raise ValueError(f"{self.name}: the step has shape {tuple(step.shape)}, params {tuple(params.shape)}")
         return self.step(step, state, params, extra)
