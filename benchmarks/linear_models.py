@@ -37,6 +37,8 @@ from gradwright.linear_model.objective import Objective
 
 LIMIT = 25.0
 """Seconds of one of scikit-learn's solvers after which no tighter tolerance of it is tried."""
+PAUSE = 0.1
+"""Seconds before each timed call: threads of the other side wait for work in loops before they go to sleep."""
 TOLERANCES = {"liblinear": (1e-2, 1e-3, 1e-4, 1e-6), "": (1e-3, 1e-4, 1e-6, 1e-8, 1e-10)}
 CS = np.logspace(-4, 4, 10)
 
@@ -99,6 +101,7 @@ def turns(calls: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
     least: dict[str, float] = {}
     for _ in range(rounds):
         for name, call in calls.items():
+            time.sleep(PAUSE)
             wall, cpu = time.perf_counter(), time.process_time()
             call()
             for key, seconds in ((name, time.perf_counter() - wall), (name + "_cpu", time.process_time() - cpu)):

@@ -122,7 +122,7 @@ def minimize(problem, W: ndarray, b: ndarray, tol: float, max_iter: int, callbac
                 delta = _model_step(problem, objective, penalty, theta, g, chosen, precision, gap)
             else:
                 # the model is off by the square of what is left, so that more digits of it are worth nothing
-                inner = max(min(0.1, 0.5 * precision * violation**2), 2.5 * tol * precision)
+                inner = max(min(0.3, 0.5 * precision * violation**2), 2.5 * tol * precision)
                 delta = _sparse_step(sweeps, columns, objective, penalty, theta, g, inner, lift)
             step, theta, smooth, g = _take(objective, penalty, theta, smooth, g, delta)
         except KeyboardInterrupt:
