@@ -56,8 +56,9 @@ def remembers(links: Chain) -> bool:
 def acts(part: Transform, before: Chain) -> bool:
     """Whether a part behind these links changes what they make of a gradient that turns around.
 
-    Knobs of zero are taken as 1/2, since a schedule may raise them. Links that refuse the matrix of the rehearsal get
-    the benefit of the doubt.
+    A schedule may move knobs, so that what counts is whether the part acts at some of them: as they are, with zeros as
+    1/2, or with all between 0 and 1 at 0.9 or more, as a long memory has them. Links that refuse the matrix of the
+    rehearsal get the benefit of the doubt.
     """
     try:
         before.check(SPEC)
@@ -65,9 +66,20 @@ def acts(part: Transform, before: Chain) -> bool:
         return True
     full = _gradient()
     grads = (full, full, -1e-6 * full)
-    links = before.map_knobs(lambda _, value: value or 0.5)
-    plain, changed = rehearse(links, grads), rehearse(Chain((*links.links, part)), grads)
-    return any(not torch.equal(one, other) for one, other in zip(plain, changed))
+    for knob in (_awake, _long):
+        links = before.map_knobs(lambda _, value, knob=knob: knob(value))
+        plain, changed = rehearse(links, grads), rehearse(Chain((*links.links, part)), grads)
+        if any(not torch.equal(one, other) for one, other in zip(plain, changed)):
+            return True
+    return False
+
+
+def _awake(value: float) -> float:
+    return value or 0.5
+
+
+def _long(value: float) -> float:
+    return max(value, 0.9) if 0 <= value < 1 else value
 
 
 def _gradient() -> Tensor:

@@ -105,6 +105,8 @@ class _Printer(Values):
         source, launches = prelude(interpreted), []
         for name, grid, body in kernels:
             text = "".join(f"    {line}\n" for line in _used(body))
+            if not text:  # a last sweep whose stores were all made before, or are of rows and columns alone
+                continue
             arguments = tuple(argument for argument in ARGUMENTS if re.search(rf"\b{argument}\b", text))
             launches.append(Launch(name, grid, arguments))
             source += f"\n\n@triton.jit\ndef {name}({', '.join(arguments)}):\n{text}"
