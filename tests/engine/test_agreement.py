@@ -28,6 +28,11 @@ def served(row, dtype):
     return leaves(*taken, dtype=dtype)
 
 
+def cancels(row):
+    """Whether a multiplier engages at once, as the difference of two sums that cancel: float64 can tell engines apart."""
+    return row.recipe.recipe_name == "AdamCPR" and row.knobs.get("kappa_init_method") == "uniform"
+
+
 def largest_error_of_a_step(row, dtype, steps=6):
     """In ulps; each step starts where eager stands."""
     pair, worst = Pair(row.recipe, served(row, dtype), **row.knobs), 0.0
@@ -58,7 +63,7 @@ def cases(rows, dtypes, *marks):
         *cases(SAMPLE[:2], [torch.float16]),
         *cases(SAMPLE[2:], [torch.float16], pytest.mark.slow),
         *cases([row for row in ROWS if row not in SAMPLE], [torch.float64, *HALF], pytest.mark.slow),
-        *cases([row for row in ROWS if row not in FAST], [torch.float32], pytest.mark.slow),
+        *cases([row for row in ROWS if row not in FAST and not cancels(row)], [torch.float32], pytest.mark.slow),
     ],
 )
 def test_one_step_agrees_to_the_last_places(row, dtype):

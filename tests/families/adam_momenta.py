@@ -15,7 +15,7 @@ DROPS = [[3, 4], [0.03, 0.04], [0.6, -0.8]]
 
 CONTRACT = (
     Contract(gw.AdaMomentum),
-    Contract(gw.AdaMomentum, {"form": "corrected", "weight_decay": 0.01}),
+    Contract(gw.AdaMomentum, {"form": "corrected", "weight_decay": 0.01}, ulps=8),
     Contract(gw.AdamNorm),
     Contract(gw.AdamNorm, {"form": "authors", "weight_decay": 0.01}),
     Contract(gw.AdEMAMix),
