@@ -13,10 +13,10 @@ import pytest
 import torch
 
 from gradwright import SGD, Adafactor, AdaLo, AdamW, Lamb, Lion, Muon, NAdam, cautious, lookahead
+from gradwright.contract.training import accepts
 from gradwright.core import Slot, Transform
 from gradwright.core.ops import largest, maximum, norm, softplus
 from gradwright.engine import gpu_bucket, gpu_crew, launch
-from gradwright.contract.training import accepts
 from tests.contract.table import ROWS
 from tests.engine.pair import Pair, apart, distance, leaves, left_to_eager
 from tests.engine.parts import AVERAGED, CLIPPED, Does, recipe_of
