@@ -29,7 +29,7 @@ def served(row, dtype):
 
 
 def cancels(row):
-    """Whether a multiplier engages at once, as a difference of sums that cancel: float64 alone can tell engines apart."""
+    """Whether a multiplier engages at once, as a difference of sums that cancel: only float64 can compare engines."""
     return row.recipe.recipe_name == "AdamCPR" and row.knobs.get("kappa_init_method") == "uniform"
 
 
