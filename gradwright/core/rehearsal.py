@@ -67,18 +67,18 @@ def acts(part: Transform, before: Chain) -> bool:
     full = _gradient()
     grads = (full, full, -1e-6 * full)
     for knob in (_awake, _long):
-        links = before.map_knobs(lambda _, value, knob=knob: knob(value))
+        links = before.map_knobs(knob)
         plain, changed = rehearse(links, grads), rehearse(Chain((*links.links, part)), grads)
         if any(not torch.equal(one, other) for one, other in zip(plain, changed)):
             return True
     return False
 
 
-def _awake(value: float) -> float:
+def _awake(_: str, value: float) -> float:
     return value or 0.5
 
 
-def _long(value: float) -> float:
+def _long(_: str, value: float) -> float:
     return max(value, 0.9) if 0 <= value < 1 else value
 
 
