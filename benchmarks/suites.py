@@ -24,8 +24,9 @@ from timing import Call, interleaved
 from torch import Tensor
 
 import gradwright
-from gradwright.engine import build, crew, launch
-from gradwright.recipe import registry
+from gradwright.engine import crew, launch
+from gradwright.native import build
+from gradwright.optimizer.recipe import registry
 
 ADAMW_BYTES = 28
 """What a step of AdamW reads and writes for each number in float32: p, g, m, v and p, m, v again."""
@@ -112,7 +113,7 @@ def adamw(bench: Bench) -> Iterator[Row]:
 def elementwise(bench: Bench) -> Iterator[Row]:
     """Every elementwise recipe, byte for byte beside torch's fused AdamW."""
     for name, recipe in sorted(registry.items()):
-        if "elementwise" not in recipe.formula.traits or not bench.wants(f"elementwise-{name}"):
+        if "elementwise" not in recipe.spec.traits or not bench.wants(f"elementwise-{name}"):
             continue
         if not is_planned(recipe):
             yield Row(f"elementwise-{name}", note="it runs on plain torch")

@@ -61,7 +61,7 @@ def copy_bandwidth(device: str, numbers: int = 2**26, rounds: int = 10) -> float
 
 def hardware(device: str) -> dict[str, Any]:
     """What the figures were measured on."""
-    from gradwright.engine import build
+    from gradwright.native import build
 
     try:
         compiler = build.compiler()[1]

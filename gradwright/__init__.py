@@ -1,8 +1,8 @@
 """Gradwright: optimizers as short recipes of interchangeable, proven parts."""
 
-from gradwright.optimizer import Optimizer
+from gradwright.optimizer.optimizer import Optimizer
+from gradwright.optimizer.recipe import Recipe, recipe
 from gradwright.qk_clip import qk_clip
-from gradwright.recipe import Recipe, recipe
 from gradwright.recipes import (
     ADOPT,
     AMMSGD,

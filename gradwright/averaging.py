@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from gradwright.optimizer import Optimizer
+from gradwright.optimizer.optimizer import Optimizer
 from gradwright.transforms.weight_average import PowerFunction, WeightTrack, gamma_of_width, width_of_gamma
 
 

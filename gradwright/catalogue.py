@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gradwright import recipes
 from gradwright.describe import rows
-from gradwright.formula import formula_named
+from gradwright.recipe.registry import spec_named
 
 PURPOSES = {
     "AdamW": "the usual choice",
@@ -49,9 +49,9 @@ def recipes_table() -> str:
     """The table of the library's own recipes."""
     lines = ["| recipe | what it is | bytes | source |", "|---|---|---|---|"]
     for name, says, held, _ in rows():
-        formula = formula_named(name)
-        if formula.build.__module__.startswith("gradwright.recipes.") and " on " not in formula.paper:
-            lines.append(f"| `{name}` | {_plain(says)} | {held} | {_linked(formula.paper)} |")
+        recipe_spec = spec_named(name)
+        if recipe_spec.build.__module__.startswith("gradwright.recipes.") and " on " not in recipe_spec.paper:
+            lines.append(f"| `{name}` | {_plain(says)} | {held} | {_linked(recipe_spec.paper)} |")
     return "\n".join([*lines, "", BYTES])
 
 

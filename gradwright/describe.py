@@ -11,13 +11,14 @@ import torch
 from gradwright.core import Number, ParamSpec, Part, Slot
 from gradwright.engine.explain import explain
 from gradwright.engine.symbol import Untraceable
-from gradwright.formula import Formula, formula_named, formulas
-from gradwright.traits import TRAITS
+from gradwright.recipe.registry import spec_named, specs
+from gradwright.recipe.spec import RecipeSpec
+from gradwright.recipe.traits import TRAITS
 
 MATRIX = ParamSpec((1024, 1024))
 
 
-def select(traits: Iterable[str] = ()) -> list[Formula]:
+def select(traits: Iterable[str] = ()) -> list[RecipeSpec]:
     """The formulas that have all of ``traits``; a trait after ``!`` must be absent.
 
     Raises:
@@ -28,16 +29,16 @@ def select(traits: Iterable[str] = ()) -> list[Formula]:
         if trait.removeprefix("!") not in TRAITS:
             raise ValueError(f"there is no trait {trait.removeprefix('!')!r}; there are {', '.join(TRAITS)}")
 
-    def fits(formula: Formula) -> bool:
-        return all((t.removeprefix("!") in formula.traits) != t.startswith("!") for t in wanted)
+    def fits(recipe_spec: RecipeSpec) -> bool:
+        return all((t.removeprefix("!") in recipe_spec.traits) != t.startswith("!") for t in wanted)
 
-    return sorted(filter(fits, formulas.values()), key=lambda formula: formula.name.lower())
+    return sorted(filter(fits, specs.values()), key=lambda recipe_spec: recipe_spec.name.lower())
 
 
-def state_bytes(formula: Formula, spec: ParamSpec = MATRIX) -> float:
+def state_bytes(recipe_spec: RecipeSpec, spec: ParamSpec = MATRIX) -> float:
     """State bytes per number of a parameter, at the recipe's defaults; a 1024 x 1024 float32 matrix if not given."""
     held = 0
-    for slot in formula.chain({}).slots(spec).values():
+    for slot in recipe_spec.chain({}).slots(spec).values():
         if isinstance(slot, Slot):
             size = torch.Size(slot.shape_for(spec)).numel()
             held += size * slot.dtype_for(spec).itemsize
@@ -48,12 +49,12 @@ def rows(traits: Iterable[str] = ()) -> list[tuple[str, str, str, str]]:
     """One row a recipe: name, first sentence, state bytes per parameter, traits."""
     return [
         (
-            formula.name,
-            (inspect.getdoc(formula.build) or "").split("\n\n")[0].replace("\n", " "),
-            f"{state_bytes(formula):.2f}".rstrip("0").rstrip("."),
-            " ".join(sorted(formula.traits)),
+            recipe_spec.name,
+            (inspect.getdoc(recipe_spec.build) or "").split("\n\n")[0].replace("\n", " "),
+            f"{state_bytes(recipe_spec):.2f}".rstrip("0").rstrip("."),
+            " ".join(sorted(recipe_spec.traits)),
         )
-        for formula in select(traits)
+        for recipe_spec in select(traits)
     ]
 
 
@@ -63,20 +64,20 @@ def explanation(name: str) -> str:
     Raises:
         ValueError: there is none; names the nearest.
     """
-    formula = formula_named(name)
-    chain = formula.chain({})
-    lines = [formula.name, "=" * len(formula.name), "", inspect.getdoc(formula.build) or "", "", "Defaults"]
-    lines += [f"  {key} = {value!r}" for key, value in formula.defaults.items()]
+    recipe_spec = spec_named(name)
+    chain = recipe_spec.chain({})
+    lines = [recipe_spec.name, "=" * len(recipe_spec.name), "", inspect.getdoc(recipe_spec.build) or "", "", "Defaults"]
+    lines += [f"  {key} = {value!r}" for key, value in recipe_spec.defaults.items()]
     lines += ["", "Parts, in the order in which they act"]
     lines += [f"  {_written(link)}" for link in chain.links]
-    lines += ["", "One step of a matrix, as the engines run it", *_equations(formula)]
+    lines += ["", "One step of a matrix, as the engines run it", *_equations(recipe_spec)]
     lines += ["", "State of each parameter (for a float32 matrix of 1024 x 1024)"]
-    lines += _state_lines(formula)
+    lines += _state_lines(recipe_spec)
     lines += ["", "Traits"]
-    lines += [f"  {trait}: {TRAITS.get(trait, '')}" for trait in sorted(formula.traits)]
-    if formula.only is not None:
-        lines.append(f"  serves only: {formula.only}")
-    lines += ["", f"Source: {formula.paper}"]
+    lines += [f"  {trait}: {TRAITS.get(trait, '')}" for trait in sorted(recipe_spec.traits)]
+    if recipe_spec.only is not None:
+        lines.append(f"  serves only: {recipe_spec.only}")
+    lines += ["", f"Source: {recipe_spec.paper}"]
     return "\n".join(lines)
 
 
@@ -86,17 +87,17 @@ def latex_equations(name: str) -> str:
     Raises:
         ValueError: there is no such recipe, or its step cannot be traced.
     """
-    formula = formula_named(name)
+    recipe_spec = spec_named(name)
     try:
-        return "\n".join(explain(formula.chain({}), MATRIX, latex=True).equations)
+        return "\n".join(explain(recipe_spec.chain({}), MATRIX, latex=True).equations)
     except Untraceable as why:
-        raise ValueError(f"{formula.name} has no equations in the graph's words: {why}") from None
+        raise ValueError(f"{recipe_spec.name} has no equations in the graph's words: {why}") from None
 
 
-def _equations(formula: Formula) -> list[str]:
+def _equations(recipe_spec: RecipeSpec) -> list[str]:
     """The equations that the trace of the recipe's chain gives, or why there is no trace."""
     try:
-        return str(explain(formula.chain({}), MATRIX)).split("\n")
+        return str(explain(recipe_spec.chain({}), MATRIX)).split("\n")
     except Untraceable as why:
         return [f"  runs on plain torch: the graph has no word for {why}"]
 
@@ -111,8 +112,8 @@ def _written(part: Part) -> str:
     return f"{type(part).__name__}({text})"
 
 
-def _state_lines(formula: Formula) -> list[str]:
-    slots = formula.chain({}).slots(MATRIX)
+def _state_lines(recipe_spec: RecipeSpec) -> list[str]:
+    slots = recipe_spec.chain({}).slots(MATRIX)
     lines = []
     for key, slot in slots.items():
         if isinstance(slot, Number):
@@ -123,5 +124,5 @@ def _state_lines(formula: Formula) -> list[str]:
         whose = ", shared by all parameters" if slot.shared else ""
         start = "the parameter" if slot.start == "param" else f"{slot.start:g}"
         lines.append(f"  {key}: {shape}, {dtype}, starts at {start}{whose}")
-    lines.append(f"  {state_bytes(formula):.3g} bytes per parameter" if slots else "  none")
+    lines.append(f"  {state_bytes(recipe_spec):.3g} bytes per parameter" if slots else "  none")
     return lines

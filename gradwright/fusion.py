@@ -12,7 +12,7 @@ from gradwright.engine.layout import layout_of
 from gradwright.engine.plan import Plan, plans
 from gradwright.engine.symbol import Untraceable
 from gradwright.engine.trace import trace
-from gradwright.formula import Formula
+from gradwright.recipe.spec import RecipeSpec
 
 FORMS = {
     "matrix": ParamSpec((256, 128), roles=frozenset({"matrix"})),
@@ -41,7 +41,7 @@ class Fusion(NamedTuple):
         return f"fused around {', '.join(self.links)}" if self.links else "fused"
 
 
-def fusion(formula: Formula, spec: ParamSpec, knobs: Mapping[str, Any] | None = None) -> Fusion | None:
+def fusion(recipe_spec: RecipeSpec, spec: ParamSpec, knobs: Mapping[str, Any] | None = None) -> Fusion | None:
     """How a step of ``formula`` runs on a parameter of ``spec``; ``None`` if it does not serve such a one.
 
     Args:
@@ -49,12 +49,12 @@ def fusion(formula: Formula, spec: ParamSpec, knobs: Mapping[str, Any] | None = 
         spec: the parameter.
         knobs: hyper-parameters other than the defaults.
     """
-    chain = formula.chain(knobs or {})
+    chain = recipe_spec.chain(knobs or {})
     try:
         chain.check(spec)
     except ValueError:
         return None
-    if formula.only is not None and not spec.matches(formula.only):
+    if recipe_spec.only is not None and not spec.matches(recipe_spec.only):
         return None
     numbers = {key: slot.start for key, slot in chain.slots(spec).items() if isinstance(slot, Number)}
     try:
@@ -66,15 +66,15 @@ def fusion(formula: Formula, spec: ParamSpec, knobs: Mapping[str, Any] | None = 
     return Fusion(len(made), tuple(plan.feeds for plan in made if plan.feeds is not None), "")
 
 
-def fusion_by_form(formula: Formula) -> dict[str, str]:
+def fusion_by_form(recipe_spec: RecipeSpec) -> dict[str, str]:
     """For each form of parameter that the recipe serves, how it runs."""
-    found = {form: fusion(formula, spec) for form, spec in FORMS.items()}
+    found = {form: fusion(recipe_spec, spec) for form, spec in FORMS.items()}
     return {form: str(how) for form, how in found.items() if how is not None}
 
 
-def summary(formula: Formula) -> str:
+def summary(recipe_spec: RecipeSpec) -> str:
     """In a few words: one answer where all forms agree, else each with its own."""
-    found = fusion_by_form(formula)
+    found = fusion_by_form(recipe_spec)
     answers = set(found.values())
     if len(answers) == 1:
         return answers.pop()

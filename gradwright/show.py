@@ -15,11 +15,11 @@ from rich.table import Table
 import gradwright  # noqa: F401 (enters the recipes)
 from gradwright.contract import run_contract
 from gradwright.describe import rows, select
-from gradwright.formula import formula_named
 from gradwright.fusion import summary
 from gradwright.losses.describe import rows as loss_rows
-from gradwright.recipe import Recipe, registry
-from gradwright.traits import TRAITS
+from gradwright.optimizer.recipe import Recipe, registry
+from gradwright.recipe.registry import spec_named
+from gradwright.recipe.traits import TRAITS
 
 MARKS = {"passed": "[green]passed[/]", "excused": "[dim]excused[/]", "failed": "[red]FAILED[/]"}
 
@@ -57,7 +57,7 @@ def show_fusion(traits: Sequence[str]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("recipe", style="bold", no_wrap=True)
     table.add_column("on the CPU and on a GPU")
-    found = {formula.name: summary(formula) for formula in select(traits)}
+    found = {recipe_spec.name: summary(recipe_spec) for recipe_spec in select(traits)}
     for name, how in found.items():
         table.add_row(name, how if how == "fused" else f"[yellow]{escape(how)}[/]")
     console = Console()
@@ -99,7 +99,7 @@ def show_contract(where: str) -> bool:
 def _found(where: str) -> Any:
     module, _, name = where.partition(":")
     if not name:
-        formula_named(where)
+        spec_named(where)
         return registry[where]
     sys.path.insert(0, os.getcwd())
     try:

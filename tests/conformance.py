@@ -83,7 +83,7 @@ def also(recipe: Any) -> list[str]:
 def runs_as(row: Contract | Parity) -> str:
     """What executes a step of a matrix, or of a vector where it serves no matrix."""
     for spec in (FORMS["matrix"], FORMS["vector"]):
-        how = fusion(row.recipe.formula, spec, row.knobs)
+        how = fusion(row.recipe.spec, spec, row.knobs)
         if how is not None:
             return "plain torch" if not how.kernels else str(how)
     return "plain torch"
@@ -102,7 +102,7 @@ def state_bytes(row: Contract | Parity) -> str:
 
 def deviations(recipe: Any) -> str:
     """The paragraphs of a recipe's docstring that tell where it departs from its sources."""
-    text = inspect.getdoc(recipe.formula.build) or ""
+    text = inspect.getdoc(recipe.spec.build) or ""
     told = [
         part
         for part in text.split("\n\n")
@@ -139,7 +139,7 @@ def lines() -> list[str]:
 
 
 def section(recipe: Any, rows: list[Parity]) -> list[str]:
-    text = [f"### {recipe.recipe_name}\n", f"Source: {recipe.formula.paper or 'none'}."]
+    text = [f"### {recipe.recipe_name}\n", f"Source: {recipe.spec.paper or 'none'}."]
     if official := also(recipe):
         text.append(f"Also: {', '.join(official)}.")
     if told := deviations(recipe):

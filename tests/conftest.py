@@ -6,7 +6,7 @@ import os
 import pytest
 import torch
 
-from gradwright.engine import build
+from gradwright.native import build
 
 torch.set_num_threads(1)
 

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 import gradwright
-from gradwright.formula import formulas
-from gradwright.recipe import registry
+from gradwright.optimizer.recipe import registry
+from gradwright.recipe.registry import specs
 
 SHAPES = ((), (5,), (4, 3), (3, 5), (2, 3, 4), (4, 3, 2, 2))
 Changes = Callable[[int], Mapping[str, Any]]
@@ -112,4 +112,4 @@ def as_recipe(build: Callable[..., Any]) -> Iterator[type[gradwright.Recipe[...]
     try:
         yield made
     finally:
-        del registry[made.recipe_name], formulas[made.recipe_name]
+        del registry[made.recipe_name], specs[made.recipe_name]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from gradwright.recipe import Recipe
+from gradwright.optimizer.recipe import Recipe
 
 RecipeClass = type[Recipe[...]]
 Knobs = Mapping[str, Any]
@@ -47,7 +47,7 @@ class Check:
 
     def excuse(self, recipe: RecipeClass) -> str:
         """Why this recipe need not meet the clause; empty if it must."""
-        traits = recipe.formula.traits
+        traits = recipe.spec.traits
         if self.claim is not None and self.claim not in traits:
             return f"it does not claim to be {self.claim}"
         return next((f"{trait}: {why}" for trait, why in self.excused_by.items() if trait in traits), "")

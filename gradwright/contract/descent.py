@@ -19,7 +19,7 @@ LOUDER = (1, 100, 1000, 10)
 @check()
 def has_an_lr(recipe: RecipeClass, knobs: Knobs) -> None:
     """It has an lr, a multiplier where the method finds its own step, so that every schedule finds it."""
-    assert isinstance(recipe.formula.defaults.get("lr"), float), (
+    assert isinstance(recipe.spec.defaults.get("lr"), float), (
         f"{recipe.recipe_name} has no hyper-parameter lr with a float as default; schedulers look for it"
     )
 
@@ -70,7 +70,7 @@ def _network() -> tuple[nn.Module, Tensor, Tensor]:
 
 def _falls(recipe: RecipeClass, knobs: Knobs, losses: Any) -> None:
     """The loss falls at the recipe's own lr, and is halved at it or at one some powers of ten larger."""
-    lr = float(knobs.get("lr", recipe.formula.defaults["lr"]))
+    lr = float(knobs.get("lr", recipe.spec.defaults["lr"]))
     ends = []
     for factor in LOUDER:
         start, end = losses(lr * factor)
@@ -117,7 +117,7 @@ def _still(training: Training, param: Tensor, origin: Tensor) -> list[str]:
 def lr_sizes_the_step(recipe: RecipeClass, knobs: Knobs) -> None:
     """lr=0 moves nothing, and twice the lr makes the first move twice as long (decay aside)."""
     plain = without_decay(recipe, knobs)
-    lr = float(plain.get("lr", recipe.formula.defaults["lr"]))
+    lr = float(plain.get("lr", recipe.spec.defaults["lr"]))
     resting = Training(recipe, {**plain, "lr": 0.0})
     before = resting.values()
     assert all(same(old, new) for old, new in zip(before, resting.step(6).values())), "at lr=0 the weights moved"
@@ -128,7 +128,7 @@ def lr_sizes_the_step(recipe: RecipeClass, knobs: Knobs) -> None:
 
 def without_decay(recipe: RecipeClass, knobs: Knobs) -> dict[str, Any]:
     """The hyper-parameters without weight decay, which follows laws of its own."""
-    return {**knobs, "weight_decay": 0.0} if "weight_decay" in recipe.formula.defaults else dict(knobs)
+    return {**knobs, "weight_decay": 0.0} if "weight_decay" in recipe.spec.defaults else dict(knobs)
 
 
 def first_move(

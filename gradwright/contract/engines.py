@@ -5,7 +5,8 @@ from __future__ import annotations
 from gradwright.contract.asserts import close
 from gradwright.contract.check import Knobs, RecipeClass, check
 from gradwright.contract.training import Training
-from gradwright.engine import build, select
+from gradwright.engine import select
+from gradwright.native import build
 
 
 @check()

@@ -16,8 +16,8 @@ from gradwright.contract.training import MATRIX, Training, changes, copies, same
 
 def _numbers(recipe: RecipeClass, knobs: Knobs) -> dict[str, Any]:
     """The hyper-parameters that are a float or a tuple of them, with the values they have here."""
-    values = {**recipe.formula.defaults, **knobs}
-    found = {name: value for name, value in values.items() if name in recipe.formula.floats}
+    values = {**recipe.spec.defaults, **knobs}
+    found = {name: value for name, value in values.items() if name in recipe.spec.floats}
     return found | {name: value for name, value in values.items() if isinstance(value, tuple)}
 
 
@@ -25,7 +25,7 @@ def _damaged(recipe: RecipeClass, knobs: Knobs) -> Iterator[tuple[str, Any]]:
     """Every hyper-parameter with every kind of impossible number in every place."""
     for name, value in _numbers(recipe, knobs).items():
         bad = [math.nan, math.inf, -math.inf]
-        bad += [] if name in recipe.formula.signed else [-0.1]
+        bad += [] if name in recipe.spec.signed else [-0.1]
         bad += [1.0, 1.5] if name in ("betas", "momentum") else []
         for wrong in bad:
             if isinstance(value, tuple):
@@ -49,7 +49,7 @@ def wrong_types_are_refused(recipe: RecipeClass, knobs: Knobs) -> None:
             _refuses(recipe, {**knobs, name: wrong}, name, TypeError)
             if isinstance(value, tuple):
                 _refuses(recipe, {**knobs, name: (wrong, *value[1:])}, name, TypeError)
-    for name, value in recipe.formula.defaults.items():
+    for name, value in recipe.spec.defaults.items():
         if isinstance(value, bool):
             _refuses(recipe, {**knobs, name: "yes"}, name, TypeError)
         elif isinstance(value, int):
@@ -92,7 +92,7 @@ def groups_override_defaults(recipe: RecipeClass, knobs: Knobs) -> None:
 @check()
 def tensor_lr_is_followed(recipe: RecipeClass, knobs: Knobs) -> None:
     """lr as a CPU tensor steps as the float does, and lr.fill_() acts from the next step on."""
-    value = float(knobs.get("lr", recipe.formula.defaults["lr"]))
+    value = float(knobs.get("lr", recipe.spec.defaults["lr"]))
     for lr in (torch.tensor(value, dtype=torch.float64), torch.tensor([value], dtype=torch.float64)):
         by_tensor, by_float = Training(recipe, {**knobs, "lr": lr}), Training(recipe, {**knobs, "lr": value})
         for factor in (1.0, 0.25, 3.0):

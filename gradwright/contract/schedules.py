@@ -11,7 +11,7 @@ from torch.optim import lr_scheduler as torch_schedulers
 
 from gradwright.contract.check import Knobs, RecipeClass, check
 from gradwright.contract.training import MATRIX, Training, copies, same, served, weights
-from gradwright.optimizer import Optimizer
+from gradwright.optimizer.optimizer import Optimizer
 
 STEPS = 6
 LOUD = 5.0

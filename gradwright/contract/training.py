@@ -12,7 +12,7 @@ from torch import Tensor
 from gradwright.contract.asserts import refusal
 from gradwright.contract.check import Knobs, RecipeClass
 from gradwright.core import Slot
-from gradwright.optimizer import Optimizer
+from gradwright.optimizer.optimizer import Optimizer
 
 SHAPES = ((3, 4), (4, 2), (5,), ())
 MATRIX = ((3, 4),)

@@ -14,13 +14,13 @@ from gradwright.contract.descent import first_move, without_decay
 from gradwright.contract.training import MATRIX, Training, copies, is_shared, served, slots_of, weights
 from gradwright.core import Context
 from gradwright.core.transform import walk
-from gradwright.traits import TRAITS
+from gradwright.recipe.traits import TRAITS
 
 
 @check()
 def traits_are_spelled(recipe: RecipeClass, knobs: Knobs) -> None:
     """No trait is a misspelling of one that the contract would check."""
-    for trait in recipe.formula.traits - TRAITS.keys():
+    for trait in recipe.spec.traits - TRAITS.keys():
         near = difflib.get_close_matches(trait, TRAITS, n=1, cutoff=0.75)
         assert not near, f"the trait {trait!r} is unknown; did you mean {near[0]!r}?"
 
@@ -37,14 +37,14 @@ def traits_are_declared(recipe: RecipeClass, knobs: Knobs) -> None:
         "totals": any(_asks_for_totals(training, param) for param in training.params),
     }
     for trait, so in found.items():
-        declared = trait in recipe.formula.traits
+        declared = trait in recipe.spec.traits
         assert so == declared, f"{trait}: {TRAITS[trait]}; that is {so} here, yet it is declared {declared}"
 
 
 def _asks_for_totals(training: Training, param: Tensor) -> bool:
     optimizer, spec = training.optimizer, training.optimizer.spec_of(param)
     state = {key: value for key, value in optimizer.state[param].items() if key != "step"}
-    chain = optimizer.param_groups[0], type(optimizer).formula.chain(optimizer.param_groups[0])
+    chain = optimizer.param_groups[0], type(optimizer).spec.chain(optimizer.param_groups[0])
     context = Context(param.detach(), param.detach(), 3.0, 3.0, training.loss(), spec)
     steps: Any = walk(chain[1], param.detach().clone(), state, context)
     try:
@@ -81,9 +81,9 @@ def elementwise(recipe: RecipeClass, knobs: Knobs) -> None:
 def scale_free(recipe: RecipeClass, knobs: Knobs) -> None:
     """With eps=0 and no decay in the gradient, 64 times the gradients make the same steps."""
     changed = dict(knobs)
-    if isinstance(recipe.formula.defaults.get("eps"), float):
+    if isinstance(recipe.spec.defaults.get("eps"), float):
         changed["eps"] = 0.0
-    if "coupled_decay" in recipe.formula.traits:
+    if "coupled_decay" in recipe.spec.traits:
         changed["weight_decay"] = 0.0
     params = _double(recipe, changed)
     plain, loud = Training(recipe, changed, params), Training(recipe, changed, copies(params))

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gradwright.engine import build
 from gradwright.engine.cpp import print_cpp
 from gradwright.engine.cpp_prelude import BUFFERS, CHUNK, COUNTS
 from gradwright.engine.graph import COLUMN, ELEMENT, ROW, TENSOR
 from gradwright.engine.layout import Layout
 from gradwright.engine.plan import Plan
+from gradwright.native import build
 
 
 class Kernel:

@@ -15,12 +15,12 @@ import re
 
 import torch
 
-from gradwright.engine.cpp_math import math_source
 from gradwright.engine.cpp_prelude import BLOCK, BUFFERS, CHUNK, COUNTS, HALF, PRELUDE, STORED
 from gradwright.engine.graph import COLUMN, ELEMENT, OPAQUE, ROW, TENSOR, Node
 from gradwright.engine.layout import Layout
 from gradwright.engine.plan import Plan, table_of
 from gradwright.engine.symbol import Untraceable
+from gradwright.native.maths import math_source
 
 ELEMENT_OPS = {
     "add": "{0} + {1}",

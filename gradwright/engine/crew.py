@@ -15,7 +15,7 @@ from gradwright.engine.job import Progress, Share
 from gradwright.engine.layout import laid_as, lies_as
 from gradwright.engine.links import batches, run_link
 from gradwright.engine.program import Family, Program
-from gradwright.engine.threads import threads_for
+from gradwright.native.threads import threads_for
 
 UNKNOWN = float("nan")
 """What stands for a total that is not known yet; no value computed by then depends on it."""

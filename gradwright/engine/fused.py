@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from gradwright.engine import select
-from gradwright.engine.build import NoCompiler
 from gradwright.engine.crew import Crew
 from gradwright.engine.gpu_crew import DeviceCrew
 from gradwright.engine.job import Job, Progress, Share
 from gradwright.engine.program import Family, family, give_up, kind_of
 from gradwright.engine.symbol import Untraceable
+from gradwright.native.build import NoCompiler
 
 CREWS: dict[str, type[Crew]] = {"cpp": Crew, "triton": DeviceCrew}
 """What runs parameters on each engine."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
-from gradwright.engine import build
+from gradwright.native import build
 
 WARPS = 4
 """Groups of 32 threads in a program."""

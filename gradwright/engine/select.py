@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import warnings
 
-from gradwright.engine import build, launch
+from gradwright.engine import launch
+from gradwright.native import build
 
 ENGINES = ("auto", "eager", "cpp", "triton")
 

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from numpy import ndarray
 
-from gradwright.engine import build, select
+from gradwright.engine import select
+from gradwright.native import build
 
 from .device_rows import DeviceRows
 from .kernel_source import source

@@ -16,14 +16,15 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from gradwright.engine import build, select
-from gradwright.engine.cpp_math import math_source
-from gradwright.engine.threads import threads_for
+from gradwright.engine import select
 from gradwright.losses import checks
 from gradwright.losses.binning import polynomials
 from gradwright.losses.margins import conditions
 from gradwright.losses.orthant import gauss_hermite, orthant
 from gradwright.losses.orthant_cpp import LANES, SOURCE
+from gradwright.native import build
+from gradwright.native.maths import math_source
+from gradwright.native.threads import threads_for
 
 
 class _Grid(NamedTuple):

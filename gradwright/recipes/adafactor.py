@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from gradwright.core import chain
-from gradwright.recipe import recipe
+from gradwright.optimizer.recipe import recipe
 from gradwright.transforms import (
     Bare,
     ClipRms,

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from gradwright.core import Chain, Part, chain
 from gradwright.core.transform import CONDITION, DIRECTION, STEP
-from gradwright.formula import Formula
-from gradwright.recipe import Recipe, make_recipe
+from gradwright.optimizer.recipe import Recipe, make_recipe
+from gradwright.recipe.spec import RecipeSpec
 from gradwright.transforms import AmplifySlow, Cautious, Lookahead, Moment, PullBack, RestoreNorm, UntunedWarmup
 from gradwright.transforms.lookahead import has_momentum
 
@@ -40,31 +40,31 @@ def combinator(
         def combine(base: type[Recipe[...]]) -> type[Recipe[...]]:
             if not (isinstance(base, type) and issubclass(base, Recipe)):
                 raise TypeError(f"{function.__name__}() takes a recipe such as gradwright.AdamW, got {base!r}")
-            formula = base.formula
-            offered = {key: value for key, value in formula.defaults.items() if key not in hides.split()}
+            recipe_spec = base.spec
+            offered = {key: value for key, value in recipe_spec.defaults.items() if key not in hides.split()}
             if clash := sorted(p.name for p in own if p.name in offered):
-                raise ValueError(f"{function.__name__}({formula.name}): both have a hyper-parameter {clash[0]!r}")
+                raise ValueError(f"{function.__name__}({recipe_spec.name}): both have a hyper-parameter {clash[0]!r}")
 
             def build(**knobs: Any) -> Chain:
                 inner = {key: knobs.pop(key) for key in offered}
-                return function(formula.chain(inner), **knobs)
+                return function(recipe_spec.chain(inner), **knobs)
 
             added = [p.replace(kind=p.KEYWORD_ONLY) for p in own]
             build.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-                [p for p in inspect.signature(formula.build).parameters.values() if p.name in offered] + added
+                [p for p in inspect.signature(recipe_spec.build).parameters.values() if p.name in offered] + added
             )
             build.__doc__ = (
-                f"{inspect.getdoc(function)}\n\nApplied to {formula.name}:\n\n{inspect.getdoc(formula.build)}"
+                f"{inspect.getdoc(function)}\n\nApplied to {recipe_spec.name}:\n\n{inspect.getdoc(recipe_spec.build)}"
             )
-            traits = (formula.traits - set(loses.split())) | set(gains.split())
-            new = Formula(
-                name + formula.name,
+            traits = (recipe_spec.traits - set(loses.split())) | set(gains.split())
+            new = RecipeSpec(
+                name + recipe_spec.name,
                 build,
-                f"{paper} on {formula.paper}",
+                f"{paper} on {recipe_spec.paper}",
                 traits,
-                formula.only,
-                formula.signed,
-                cycled=formula.cycled,
+                recipe_spec.only,
+                recipe_spec.signed,
+                cycled=recipe_spec.cycled,
             )
             return make_recipe(new, function.__module__, new.name, made_by=(memoised, base))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gradwright.core import chain
-from gradwright.recipe import recipe
+from gradwright.optimizer.recipe import recipe
 from gradwright.transforms import Decay, EigenbasisAdam, RestFirst, Scale
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gradwright import transforms as parts
 from gradwright.core import Chain, Transform, chain
-from gradwright.recipe import recipe
+from gradwright.optimizer.recipe import recipe
 from gradwright.transforms import (
     L2,
     DistanceDecay,

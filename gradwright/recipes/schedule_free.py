@@ -5,7 +5,7 @@ from __future__ import annotations
 from gradwright.core import Chain, chain
 from gradwright.core.rehearsal import remembers
 from gradwright.core.transform import DIRECTION
-from gradwright.recipe import recipe
+from gradwright.optimizer.recipe import recipe
 from gradwright.recipes.combinators import combinator
 from gradwright.recipes.muon import MATRICES
 from gradwright.transforms import (

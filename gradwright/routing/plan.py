@@ -9,9 +9,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from gradwright.core.selector import Selector, parse
-from gradwright.formula import formula_named
-from gradwright.optimizer import Optimizer
-from gradwright.recipe import Bound, Recipe, registry
+from gradwright.optimizer.optimizer import Optimizer
+from gradwright.optimizer.recipe import Bound, Recipe, registry
+from gradwright.recipe.registry import spec_named
 from gradwright.recipes import AdamW
 from gradwright.routing.gaps import refuse_gaps, selects
 from gradwright.routing.roles import Survey, survey
@@ -192,7 +192,7 @@ def build(recipe: str | type[Recipe[...]], model: nn.Module, **knobs: Any) -> Op
     [('*', 'Lion')]
     """
     if isinstance(recipe, str):
-        recipe = registry[formula_named(recipe).name]
+        recipe = registry[spec_named(recipe).name]
     rules: dict[str, Any] = {recipe.only or "*": recipe.bind(**knobs)}
     served = parse(recipe.only or "*")
     found = survey(model)

@@ -10,7 +10,7 @@ import torch
 
 from gradwright.core.roles import nearest
 from gradwright.core.selector import Selector, parse
-from gradwright.recipe import Bound, Recipe, registry
+from gradwright.optimizer.recipe import Bound, Recipe, registry
 
 USUAL_NO_DECAY = "bias | norm | vector | scalar"
 """What `no_decay=True` excludes from weight decay: biases, all of norm layers, every other vector and single number."""
@@ -96,9 +96,9 @@ def _rule(text: Any, value: Any) -> Rule:
         raise TypeError(f"rules: the selector {text!r} is no text; write it as 'matrix' or '*'")
     parse(text)
     bound = _bound(text, value)
-    formula = bound.recipe.formula
-    decays = "weight_decay" in formula.defaults
-    parts = formula.chain(bound.knobs).knobs()
+    recipe_spec = bound.recipe.spec
+    decays = "weight_decay" in recipe_spec.defaults
+    parts = recipe_spec.chain(bound.knobs).knobs()
     always = not decays and any(rate and knob.endswith(".weight_decay") for knob, rate in parts.items())
     return Rule(text, bound.recipe.recipe_name, dict(bound.knobs), decays, always)
 

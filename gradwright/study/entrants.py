@@ -150,7 +150,7 @@ def _torch_optimizers() -> dict[str, type[torch.optim.Optimizer]]:
 
 
 def _registry() -> Mapping[str, type[torch.optim.Optimizer]]:
-    from gradwright.recipe import registry
+    from gradwright.optimizer.recipe import registry
 
     return registry
 

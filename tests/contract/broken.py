@@ -12,8 +12,8 @@ import torch
 import gradwright
 from gradwright.core import Slot, Total, Transform, chain
 from gradwright.core.ops import norm
-from gradwright.formula import formulas
-from gradwright.recipe import registry
+from gradwright.optimizer.recipe import registry
+from gradwright.recipe.registry import specs
 from gradwright.transforms import Ema, Scale
 
 Update = Callable[[Any, Any, Any], Any]
@@ -51,7 +51,7 @@ def as_recipe(name: str) -> Iterator[type[gradwright.Recipe[...]]]:
     try:
         yield gradwright.recipe(traits=traits)(build)
     finally:
-        del registry[name], formulas[name]
+        del registry[name], specs[name]
 
 
 @broken("has_an_lr")

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 
-from gradwright.traits import TRAITS
+from gradwright.recipe.traits import TRAITS
 from tests.families import rows
 from tests.families.kinds import Contract as Row
 
@@ -13,9 +13,9 @@ def covering(rows: Iterable[Row], traits: Collection[str]) -> tuple[Row, ...]:
     """Those of some rows, in order, that have one of these traits which none before them has."""
     found, missing = [], set(traits)
     for row in rows:
-        if not missing.isdisjoint(row.recipe.formula.traits):
+        if not missing.isdisjoint(row.recipe.spec.traits):
             found.append(row)
-            missing -= row.recipe.formula.traits
+            missing -= row.recipe.spec.traits
     return tuple(found)
 
 

@@ -55,7 +55,7 @@ def _pairs(rows, is_fast):
     found = []
     for row in rows:
         for name, check in CHECKS.items():
-            if check.claim is None or check.claim in row.recipe.formula.traits:
+            if check.claim is None or check.claim in row.recipe.spec.traits:
                 marks = () if is_fast(row, check) else pytest.mark.slow
                 found.append(pytest.param(row, check, id=f"{row}-{name}", marks=marks))
     return found

@@ -7,8 +7,8 @@ import gradwright
 from gradwright import recipes
 from gradwright.contract import CHECKS
 from gradwright.contract.schedules import SCHEDULERS
-from gradwright.recipe import registry
-from gradwright.traits import TRAITS
+from gradwright.optimizer.recipe import registry
+from gradwright.recipe.traits import TRAITS
 from tests.contract.table import COMBINED, KINDS, ROWS
 from tests.contract.test_contract import ALIKE_FOR_ALL, COMBINATORS_MAY_BREAK
 
@@ -21,7 +21,7 @@ def test_every_recipe_has_a_row():
 
 
 def test_the_fast_tests_see_every_trait_every_combinator_and_every_check():
-    assert set().union(*(row.recipe.formula.traits for row in KINDS)) >= TRAITS.keys()
+    assert set().union(*(row.recipe.spec.traits for row in KINDS)) >= TRAITS.keys()
     assert {row.recipe.made_by[0] for row in COMBINED} == {
         value for name in recipes.__all__ if not isinstance(value := getattr(recipes, name), type)
     }
@@ -40,7 +40,7 @@ def test_every_public_recipe_is_registered():
 
 @pytest.mark.parametrize("recipe", sorted(OWN, key=lambda cls: cls.recipe_name), ids=lambda cls: cls.recipe_name)
 def test_own_recipes_use_known_traits_only(recipe):
-    assert recipe.formula.traits <= TRAITS.keys()
+    assert recipe.spec.traits <= TRAITS.keys()
 
 
 def test_exceptions_name_checks_and_give_reasons():

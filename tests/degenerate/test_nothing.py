@@ -49,7 +49,7 @@ def test_gradients_of_zero_move_nothing_but_by_decay(row):
     if pulls_on_its_own(row):
         pytest.skip("a penalty or a constraint draws the weights, gradient or not")
     start = normals(row.shapes, 1)
-    without = {"weight_decay": 0.0} if "weight_decay" in row.recipe.formula.defaults else {}
+    without = {"weight_decay": 0.0} if "weight_decay" in row.recipe.spec.defaults else {}
     found = walked(row, start, [[0 * p for p in start]] * STEPS, **without)
     assert all(np.array_equal(p, q) for p, q in zip(found, start))
 

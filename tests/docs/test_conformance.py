@@ -2,7 +2,7 @@
 
 import re
 
-from gradwright.recipe import registry
+from gradwright.optimizer.recipe import registry
 from tests.conformance import FILE, forms, name_of, runs_as, state_bytes
 
 TEXT = FILE.read_text()

@@ -7,8 +7,8 @@ import torch
 
 import gradwright
 from gradwright import catalogue
-from gradwright.formula import formulas
-from gradwright.recipe import registry
+from gradwright.optimizer.recipe import registry
+from gradwright.recipe.registry import specs
 from tests.contract.table import COMBINED, PLAIN
 
 ROOT = Path(gradwright.__file__).parent.parent
@@ -36,7 +36,7 @@ def test_the_snippets_run_one_after_another(capsys):
             exec(compile(snippet, "README.md", "exec"), names)
         _steps_like_adamw(names["MyAdamW"])
     finally:
-        for table in (registry, formulas):
+        for table in (registry, specs):
             table.pop("MyAdamW", None)
     printed = capsys.readouterr().out
     assert "Muon(lr=0.02)" in printed

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gradwright.engine import build
+from gradwright.native import build
 
 
 @pytest.fixture

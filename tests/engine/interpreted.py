@@ -52,7 +52,7 @@ TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-6, torch.bfloat16: 8e-3, to
 
 
 def shapes_for(row):
-    return MATRICES if "matrix" in row.recipe.formula.traits else SHAPES
+    return MATRICES if "matrix" in row.recipe.spec.traits else SHAPES
 
 
 def pair_of(row, dtype=torch.float32, shapes=None):
@@ -94,7 +94,7 @@ def test_totals_agree(part):
 )
 @pytest.mark.parametrize("row", params(FUSED))
 def test_types_agree(row, dtype):
-    pair = pair_of(row, dtype, ((9, 7), (5, 33)) if "matrix" in row.recipe.formula.traits else ((), (37,), (9, 7)))
+    pair = pair_of(row, dtype, ((9, 7), (5, 33)) if "matrix" in row.recipe.spec.traits else ((), (37,), (9, 7)))
     for _ in range(2):
         pair.synchronise()
         pair.step().close(TOLERANCE[dtype])
@@ -162,7 +162,7 @@ def test_pointers_are_copied_only_when_they_change(monkeypatch):
 @pytest.mark.parametrize("row", params(FUSED))
 @pytest.mark.parametrize("value", [math.nan, math.inf], ids=str)
 def test_odd_gradients(row, value):
-    pair = pair_of(row, shapes=((9, 7), (5, 33)) if "matrix" in row.recipe.formula.traits else ((37,), (9, 7)))
+    pair = pair_of(row, shapes=((9, 7), (5, 33)) if "matrix" in row.recipe.spec.traits else ((37,), (9, 7)))
     grads = pair.step().gradients()
     for grad in grads:
         grad.reshape(-1)[grad.numel() // 2] = value

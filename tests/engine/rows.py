@@ -15,7 +15,7 @@ MATRIX = ParamSpec((9, 7))
 _RUNS_AS_KERNELS = tuple(
     row
     for row in ROWS
-    if (how := fusion(row.recipe.formula, MATRIX, row.knobs)) is None or how.kernels  # None: it serves no such matrix
+    if (how := fusion(row.recipe.spec, MATRIX, row.knobs)) is None or how.kernels  # None: it serves no such matrix
 )
 FUSED = tuple(row for row in FIRST if row in _RUNS_AS_KERNELS)
 """Of these the ones that run as kernels on a matrix; what plain torch runs, other tests see."""

@@ -67,7 +67,7 @@ def cases(rows, dtypes, *marks):
     ],
 )
 def test_one_step_agrees_to_the_last_places(row, dtype):
-    usual = 4 if "elementwise" in row.recipe.formula.traits else 64
+    usual = 4 if "elementwise" in row.recipe.spec.traits else 64
     assert largest_error_of_a_step(row, dtype) <= (row.ulps or usual)
 
 

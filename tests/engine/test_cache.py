@@ -7,7 +7,7 @@ import tempfile
 
 import pytest
 
-from gradwright.engine import build
+from gradwright.native import build
 
 pytestmark = pytest.mark.usefixtures("compiler")
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from gradwright import AdamW
-from gradwright.engine import build, select
+from gradwright.engine import select
+from gradwright.native import build
 from tests.engine.parts import Does, recipe_of
 
 

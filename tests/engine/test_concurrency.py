@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from gradwright import AdamW, Lamb, Lion, Muon
-from gradwright.engine.threads import SMALL, threads_for
+from gradwright.native.threads import SMALL, threads_for
 from tests.engine.pair import Pair, leaves
 
 pytestmark = pytest.mark.usefixtures("compiler")

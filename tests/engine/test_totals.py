@@ -9,7 +9,7 @@ import torch
 
 from gradwright.core import Total
 from gradwright.core.ops import norm
-from gradwright.recipe import registry
+from gradwright.optimizer.recipe import registry
 from gradwright.transforms import Orthogonalize
 from tests.engine.pair import Pair, leaves, left_to_eager
 from tests.engine.parts import AVERAGED, CLIPPED, Does, recipe_of
@@ -109,7 +109,7 @@ def test_a_step_holds_no_more_than_the_parts():
 
 def test_every_public_recipe_with_totals_is_fused():
     for recipe in registry.values():
-        if "totals" in recipe.formula.traits and recipe.only is None and "needs_loss" not in recipe.formula.traits:
+        if "totals" in recipe.spec.traits and recipe.only is None and "needs_loss" not in recipe.spec.traits:
             params = leaves((8, 6), (6,))()
             optimizer = recipe(params)
             for param in params:

@@ -14,12 +14,13 @@ import torch
 
 from gradwright import AdamW
 from gradwright.core import Number, ParamSpec
-from gradwright.engine import build, launch, select
+from gradwright.engine import launch, select
 from gradwright.engine.layout import layout_of
 from gradwright.engine.plan import plans
 from gradwright.engine.trace import trace
 from gradwright.engine.triton import print_triton
 from gradwright.engine.triton_values import ARGUMENTS
+from gradwright.native import build
 from tests.contract.table import FIRST
 from tests.engine.rows import FUSED, SAMPLE, params
 
@@ -31,7 +32,7 @@ FAST = {("AdamW", AMPERE), ("AdamW", HOPPER)}
 def printed(row, dtype=torch.float32, shape=(300, 272)):
     """What is printed for the second step of a recipe, and the type it computes in."""
     spec = ParamSpec(shape, dtype)
-    chain = row.recipe.formula.chain({**row.recipe.formula.defaults, **row.knobs})
+    chain = row.recipe.spec.chain({**row.recipe.spec.defaults, **row.knobs})
     numbers = {**chain.knobs(), "step": 2.0, "clock": 2.0}
     numbers |= {key: slot.start for key, slot in chain.slots(spec).items() if isinstance(slot, Number)}
     for made in plans(trace(chain, spec, numbers)):

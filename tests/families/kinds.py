@@ -56,7 +56,7 @@ class Parity:
 
     @property
     def all_knobs(self) -> dict[str, Any]:
-        return {**self.recipe.formula.defaults, **self.knobs, **self.own}
+        return {**self.recipe.spec.defaults, **self.knobs, **self.own}
 
 
 @dataclass(frozen=True)

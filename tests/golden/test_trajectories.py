@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from gradwright.recipe import registry
+from gradwright.optimizer.recipe import registry
 from tests.families import entries
 from tests.golden.problem import trajectory
 from tests.golden.regenerate import FOLDER

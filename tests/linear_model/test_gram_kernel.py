@@ -5,11 +5,12 @@ import warnings
 import numpy as np
 import pytest
 
-from gradwright.engine import build, select
+from gradwright.engine import select
 from gradwright.linear_model import LogisticRegression, curvature, gram_kernel, kernels
 from gradwright.linear_model.data import Data
 from gradwright.linear_model.losses import Logistic, Softmax
 from gradwright.linear_model.objective import Objective
+from gradwright.native import build
 
 from .problems import LOSSES, draw
 

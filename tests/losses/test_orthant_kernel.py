@@ -7,10 +7,11 @@ import signal
 import pytest
 import torch
 
-from gradwright.engine import build, select
+from gradwright.engine import select
 from gradwright.losses import checking, exact, orthant_kernel
 from gradwright.losses.margins import conditions
 from gradwright.losses.orthant import gauss_hermite, orthant
+from gradwright.native import build
 
 pytestmark = pytest.mark.usefixtures("compiler")
 BOTH = pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -11,7 +11,7 @@ from torch.optim.swa_utils import SWALR, AveragedModel
 
 import gradwright
 from gradwright.contract.training import changes, copies, snapshot
-from gradwright.recipe import registry
+from gradwright.optimizer.recipe import registry
 from tests.optimizer.models import leaf, model, train
 
 
@@ -206,7 +206,7 @@ def test_no_group_takes_the_hyper_parameters_of_another(order):
     first, second = order
     optimizer = gradwright.route(torch.nn.Linear(3, 2), {"matrix": first, "*": second})
     for group in optimizer.param_groups:
-        own = registry[group["recipe"]].formula.defaults
+        own = registry[group["recipe"]].spec.defaults
         assert group["betas"] == own["betas"]
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gradwright.settled import Settled
+from gradwright.optimizer.pointers import Settled
 
 
 @pytest.fixture

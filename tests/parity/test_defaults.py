@@ -44,7 +44,7 @@ PUBLISHED = {
 @pytest.mark.parametrize("recipe", TORCHS)
 def test_defaults_that_torch_has_too_are_torchs(recipe):
     torchs = {name: p.default for name, p in inspect.signature(TORCHS[recipe]).parameters.items()}
-    for name, value in recipe.formula.defaults.items():
+    for name, value in recipe.spec.defaults.items():
         if name in torchs:
             expected, _ = MEANT.get((recipe, name), (torchs[name], ""))
             assert value == expected, name
@@ -52,4 +52,4 @@ def test_defaults_that_torch_has_too_are_torchs(recipe):
 
 @pytest.mark.parametrize("recipe", PUBLISHED)
 def test_defaults_are_the_published_ones(recipe):
-    assert {name: recipe.formula.defaults[name] for name in PUBLISHED[recipe]} == PUBLISHED[recipe]
+    assert {name: recipe.spec.defaults[name] for name in PUBLISHED[recipe]} == PUBLISHED[recipe]

@@ -41,7 +41,7 @@ def test_tensors_share_one_step_size(name, groups):
     losses = losses if "loss" in recipe.chain().all_needs else None
     roles = [""] * len(starts) if groups else None
     found = run(recipe, starts, walk, losses=losses, roles=roles, **knobs)
-    settings = {**recipe.formula.defaults, **knobs}
+    settings = {**recipe.spec.defaults, **knobs}
     expected = follow(method, flat(starts), [flat(step) for step in walk], losses=losses, **settings)
     for one, other in zip(found.history, expected):
         np.testing.assert_allclose(flat(one), other, rtol=1e-11, atol=1e-12)
@@ -73,7 +73,7 @@ def test_dog_evaluates_at_the_average():
 def test_d_grows_as_the_reference_says(name):
     recipe, method, knobs = METHODS[name]
     starts, walk, _ = problem()
-    settings = {**recipe.formula.defaults, **knobs}
+    settings = {**recipe.spec.defaults, **knobs}
     state, p = {}, flat(starts)
     for step in walk:
         p = method(state, p, flat(step), **settings)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import gradwright
-from gradwright.recipe import registry
+from gradwright.optimizer.recipe import registry
 from tests.parity.rows import FAST, ROWS, Row
 from tests.runs import distance, follow, gradients, normals, run
 

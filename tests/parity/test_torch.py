@@ -129,7 +129,7 @@ def test_the_trajectory_is_torchs(pair, double_precision):
 def test_the_trajectory_stays_torchs_while_hyper_parameters_change(pair, double_precision):
     def changes(t):
         changed = {"lr": pair.knobs["lr"] * (0.4 + (t % 7) / 7)}
-        if "betas" in pair.ours.formula.defaults and "amsgrad" not in pair.knobs:
+        if "betas" in pair.ours.spec.defaults and "amsgrad" not in pair.knobs:
             changed["betas"] = (0.9 - 0.1 * (t % 3), 0.95)
         if pair.knobs.get("momentum") is not None:
             changed["momentum"] = 0.9 - 0.1 * (t % 3)

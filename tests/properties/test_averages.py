@@ -172,7 +172,7 @@ def test_a_momentum_that_is_not_there_cannot_go_back():
 
 def test_the_wrapper_offers_its_own_momentum_only():
     wrapped = gw.schedule_free(gw.SGD)
-    assert wrapped.formula.defaults["momentum"] == 0.9
-    assert not {"dampening", "nesterov"} & wrapped.formula.defaults.keys()
+    assert wrapped.spec.defaults["momentum"] == 0.9
+    assert not {"dampening", "nesterov"} & wrapped.spec.defaults.keys()
     with pytest.raises(TypeError, match="nesterov"):
         wrapped([torch.zeros(1, requires_grad=True)], nesterov=True)

@@ -147,7 +147,7 @@ def test_a_parameter_without_a_gradient_is_not_in_the_norm(engine):
 def test_two_clipped_recipes_of_one_optimizer_share_the_norm():
     steps = gradients(SHAPES, 5, seed=9)
     adam, lion = gw.clipped(gw.AdamW), gw.clipped(gw.Lion)
-    settings = [{"recipe": made.recipe_name, "betas": made.formula.defaults["betas"]} for made in (adam, lion)]
+    settings = [{"recipe": made.recipe_name, "betas": made.spec.defaults["betas"]} for made in (adam, lion)]
     groups = [([0, 1], settings[0]), ([2, 3], settings[1])]
     together = trained(groups, steps, "eager", recipe=gw.Optimizer)
     clipped = [clipped_together(step, 1.0) for step in steps]

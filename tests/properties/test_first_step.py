@@ -39,7 +39,7 @@ FIRST_STEPS = {  # on a parameter of 1 with gradient 1 and lr 1: the step, and t
 @pytest.mark.parametrize("name", FIRST_STEPS)
 def test_the_first_step_has_its_known_length(name):
     recipe, knobs, expected = FIRST_STEPS[name]
-    losses = [1.5] if "needs_loss" in recipe.formula.traits else None
+    losses = [1.5] if "needs_loss" in recipe.spec.traits else None
     moved = 1 - run(recipe, [1.0], [[1.0]], lr=1.0, losses=losses, **knobs).last[0].item()
     assert moved == pytest.approx(expected, rel=5e-5)
 

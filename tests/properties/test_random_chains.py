@@ -71,8 +71,8 @@ class Training:
 
         with as_recipe(Drawn) as recipe:
             self.optimizer = recipe(self.model.named_parameters(), engine=engine)
-        self.formula = recipe.formula
-        self.optimizer.formula_of = lambda group: self.formula
+        self.spec = recipe.spec
+        self.optimizer.recipe_spec_of = lambda group: self.spec
         self.time = 0
 
     def steps(self, count: int) -> Training:

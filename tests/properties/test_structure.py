@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gradwright.core import Chain, Part, Transform, chain
 from gradwright.core.part import knob_names, part_name
-from gradwright.recipe import registry
+from gradwright.optimizer.recipe import registry
 from gradwright.transforms import AddEps, Ema, Full, Lookahead, Precondition, Scale, ScheduleFree
 from tests.parity.rows import ROWS
 
@@ -83,15 +83,15 @@ def test_structure_sees_everything_else():
 @pytest.mark.parametrize("name", sorted({row.recipe.recipe_name for row in ROWS}))
 def test_a_recipes_chain_has_the_same_structure_at_all_knobs(name):
     """A recipe does not branch on a knob: a schedule never changes what is compiled."""
-    formula = registry[name].formula
+    recipe_spec = registry[name].spec
     halved = {
         key: tuple(entry / 2 for entry in value) if isinstance(value, tuple) else value / 2
-        for key, value in formula.defaults.items()
+        for key, value in recipe_spec.defaults.items()
         if isinstance(value, (float, tuple)) and key != "momentum_decay"
     }
-    zeros = {key: 0.0 for key in ("lr", "weight_decay") if key in formula.defaults}
-    assert formula.chain(halved).structure() == formula.chain({}).structure()
-    assert formula.chain(zeros).structure() == formula.chain({}).structure()
+    zeros = {key: 0.0 for key in ("lr", "weight_decay") if key in recipe_spec.defaults}
+    assert recipe_spec.chain(halved).structure() == recipe_spec.chain({}).structure()
+    assert recipe_spec.chain(zeros).structure() == recipe_spec.chain({}).structure()
 
 
 @dataclass(frozen=True)

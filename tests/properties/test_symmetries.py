@@ -58,7 +58,7 @@ def test_it_does_matter_where_it_should(name):
     assert np.abs(scaled - plain).max() > 1e-6
 
 
-ELEMENTWISE = [row for row in ROWS if "elementwise" in row.recipe.formula.traits]
+ELEMENTWISE = [row for row in ROWS if "elementwise" in row.recipe.spec.traits]
 ANY_ORDER_OF_ROWS = [row for row in ROWS if (4, 3) in row.shapes and row not in ELEMENTWISE]
 
 

@@ -12,8 +12,8 @@ from torch import nn
 
 from gradwright.core import chain
 from gradwright.core.roles import ROLES
-from gradwright.formula import formulas
-from gradwright.recipe import recipe, registry
+from gradwright.optimizer.recipe import recipe, registry
+from gradwright.recipe.registry import specs
 from gradwright.recipes import AdaLo, AdamW, Lion, Muon, cautious
 from gradwright.routing import Plan, build, plan, route
 from gradwright.routing.table import folded
@@ -51,7 +51,7 @@ def recipes():
 
     yield [recipe()(Plain), recipe()(Shrinking)]
     for name in ("Plain", "Shrinking"):
-        del registry[name], formulas[name]
+        del registry[name], specs[name]
 
 
 def names(made, recipe=None):

@@ -1,8 +1,7 @@
-"""Formula: a named function from hyper-parameters to a chain, and the table of all that are known."""
+"""RecipeSpec: a named function from hyper-parameters to a chain."""
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import math
 import re
@@ -20,7 +19,7 @@ _FLOAT = r"float\b|(typing\.)?Optional\[float\]|None \| float\b"
 
 
 @dataclass(frozen=True, eq=False)
-class Formula:
+class RecipeSpec:
     """What a recipe is, apart from the class that runs it.
 
     Args:
@@ -151,21 +150,3 @@ class Formula:
                 "Give a float or a CPU tensor: a schedule changes it freely and nothing recompiles"
             )
         return float(value)
-
-
-formulas: dict[str, Formula] = {}
-"""Every formula by name; ``@recipe`` and the combinators enter theirs."""
-
-
-def formula_named(name: str) -> Formula:
-    """The formula called ``name``.
-
-    Raises:
-        ValueError: there is none; names the nearest ones.
-    """
-    if name in formulas:
-        return formulas[name]
-    spelled = {known.lower(): known for known in formulas}
-    near = [spelled[match] for match in difflib.get_close_matches(name.lower(), spelled, n=3, cutoff=0.4)]
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(sorted(formulas))}"
-    raise ValueError(f"there is no recipe called {name!r}; {hint}")

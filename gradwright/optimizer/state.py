@@ -8,14 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradwright import groups
 from gradwright.core import Chain, Number, ParamSpec, Slot
 from gradwright.engine import eager
-from gradwright.formula import Formula, formula_named
-from gradwright.settled import Settled
+from gradwright.optimizer import groups
+from gradwright.optimizer.pointers import Settled
+from gradwright.recipe.registry import spec_named
+from gradwright.recipe.spec import RecipeSpec
 
 
-class StateKeeper(torch.optim.Optimizer):
+class StatefulOptimizer(torch.optim.Optimizer):
     """What an optimizer remembers of its parameters; it steps nothing."""
 
     def ready_states(
@@ -49,7 +50,7 @@ class StateKeeper(torch.optim.Optimizer):
 
     def slots_for(self, group: dict[str, Any]) -> Callable[[Tensor], dict[str, Slot | Number]]:
         """What this optimizer keeps for each parameter of a group with these hyper-parameters."""
-        chain = self.formula_of(group).chain(group)
+        chain = self.recipe_spec_of(group).chain(group)
         return lambda param: chain.slots(self.spec_of(param))
 
     def new_slot(self, param: Tensor, slot: Slot) -> Tensor:
@@ -65,21 +66,21 @@ class StateKeeper(torch.optim.Optimizer):
             )
         return torch.full(slot.shape_for(spec), start, dtype=dtype, device=param.device)
 
-    def formula_of(self, group: dict[str, Any]) -> Formula:
+    def recipe_spec_of(self, group: dict[str, Any]) -> RecipeSpec:
         name = group.get("recipe", getattr(self, "defaults", {}).get("recipe"))
         if name is None:
             raise ValueError('a param group of Optimizer names its recipe: {"params": [...], "recipe": "AdamW"}')
-        return formula_named(name)
+        return spec_named(name)
 
     def chain_of(self, group: dict[str, Any]) -> Chain:
         """The group's chain for its present hyper-parameters, with state for whatever it declares."""
-        formula = self.formula_of(group)
-        knobs = formula.knobs(group)
+        recipe_spec = self.recipe_spec_of(group)
+        knobs = recipe_spec.knobs(group)
         chains = self.__dict__.setdefault("_chains", {})
         key, chain = chains.get(id(group), (None, None))
-        if key != (formula, knobs):
-            old, chain = chain, formula.chain(group)
-            chains[id(group)] = (formula, knobs), chain
+        if key != (recipe_spec, knobs):
+            old, chain = chain, recipe_spec.chain(group)
+            chains[id(group)] = (recipe_spec, knobs), chain
             if old is None or old.structure() != chain.structure():
                 for param in group["params"]:
                     self._forget(param, old, chain)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 if TYPE_CHECKING:
-    from gradwright.optimizer import Optimizer
+    from gradwright.optimizer.optimizer import Optimizer
 
 
 class _Unhooked:

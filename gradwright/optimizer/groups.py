@@ -12,7 +12,8 @@ from torch import Tensor
 
 from gradwright.core import Chain, ParamSpec
 from gradwright.core.roles import check_role
-from gradwright.formula import Formula, formula_named
+from gradwright.recipe.registry import spec_named
+from gradwright.recipe.spec import RecipeSpec
 
 Group = dict[str, Any]
 
@@ -82,9 +83,9 @@ def routed_defaults(groups: Iterable[Group]) -> dict[str, Any]:
 
     They belong to no recipe, so no group takes a hyper-parameter from them.
     """
-    routed = [(formula_named(group["recipe"]), group) for group in groups if group.get("recipe") is not None]
-    knobs = [{**formula.defaults, **group} for formula, group in routed]
-    resting = any(formula.rests("momentum", k.get("momentum", 0.0)) for (formula, _), k in zip(routed, knobs))
+    routed = [(spec_named(group["recipe"]), group) for group in groups if group.get("recipe") is not None]
+    knobs = [{**recipe_spec.defaults, **group} for recipe_spec, group in routed]
+    resting = any(recipe_spec.rests("momentum", k.get("momentum", 0.0)) for (recipe_spec, _), k in zip(routed, knobs))
     defaults: dict[str, Any] = {"maximize": False, "recipe": None}
     for key in ("betas", "momentum"):
         found = next((k[key] for k in knobs if k.get(key) is not None), None)
@@ -115,7 +116,7 @@ def specs(group: Group, count: int) -> list[ParamSpec]:
     ]
 
 
-def complete(group: Group, formula: Formula, defaults: Mapping[str, Any], clock: int) -> None:
+def complete(group: Group, recipe_spec: RecipeSpec, defaults: Mapping[str, Any], clock: int) -> None:
     """Fill in what a group leaves open and refuse, or warn of, what would be ignored.
 
     A group takes from ``defaults`` what it leaves open, unless these are another recipe's; then from its own.
@@ -123,19 +124,19 @@ def complete(group: Group, formula: Formula, defaults: Mapping[str, Any], clock:
     Where the optimizer's defaults hold ``betas``, a recipe's ``momentum`` is kept as ``betas`` of one number, because
     schedulers decide once for all groups which of the two they cycle. One that is switched off stays where it is.
     """
-    for key in group.keys() - formula.defaults.keys() - OWN_KEYS - FOREIGN_KEYS - defaults.keys():
-        near = difflib.get_close_matches(key, formula.defaults, n=1)
+    for key in group.keys() - recipe_spec.defaults.keys() - OWN_KEYS - FOREIGN_KEYS - defaults.keys():
+        near = difflib.get_close_matches(key, recipe_spec.defaults, n=1)
         if near:
-            raise ValueError(f"{formula.name}: a param group sets {key!r}; did you mean {near[0]!r}?")
-        warnings.warn(f"{formula.name} does not use {key!r}, which a param group sets", stacklevel=5)
-    group["recipe"] = formula.name
+            raise ValueError(f"{recipe_spec.name}: a param group sets {key!r}; did you mean {near[0]!r}?")
+        warnings.warn(f"{recipe_spec.name} does not use {key!r}, which a param group sets", stacklevel=5)
+    group["recipe"] = recipe_spec.name
     group["clock"] = clock
     group.setdefault("maximize", defaults.get("maximize", False))
-    lends_beta = "momentum" in formula.defaults and "betas" in defaults
-    given = defaults if defaults.get("recipe", formula.name) == formula.name else {}
-    for name, default in formula.defaults.items():
+    lends_beta = "momentum" in recipe_spec.defaults and "betas" in defaults
+    given = defaults if defaults.get("recipe", recipe_spec.name) == recipe_spec.name else {}
+    for name, default in recipe_spec.defaults.items():
         value = given.get(name, default)
-        rests = "betas" not in group and formula.rests(name, group.get(name, value))
+        rests = "betas" not in group and recipe_spec.rests(name, group.get(name, value))
         if name == "momentum" and lends_beta and not rests:
             group.setdefault("betas", (group.pop(name, value),))
         else:
@@ -147,7 +148,7 @@ def complete(group: Group, formula: Formula, defaults: Mapping[str, Any], clock:
         raise ValueError(f"{len(group['roles'])} roles for {len(group['params'])} parameters; give one string each")
     for words in group.get("roles", ()):
         if not isinstance(words, str):
-            raise TypeError(f"{formula.name}: role={words!r} is a {type(words).__name__}; give words in one string")
+            raise TypeError(f"{recipe_spec.name}: role={words!r} is a {type(words).__name__}; give words in one string")
         for word in words.split():
             check_role(word)
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from gradwright.core import Number, Slot
 
 if TYPE_CHECKING:
-    from gradwright.optimizer import Optimizer
+    from gradwright.optimizer.optimizer import Optimizer
 
 StateDict = dict[str, Any]
 EXTRA_STATE = {"step", "training_weights"}

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from gradwright.formula import Formula, formula_named
+from gradwright.recipe.registry import spec_named
+from gradwright.recipe.spec import RecipeSpec
 
 if TYPE_CHECKING:
-    from gradwright.optimizer import Optimizer
+    from gradwright.optimizer.optimizer import Optimizer
 
 StateDict = dict[str, Any]
 
@@ -30,10 +31,10 @@ def translated(optimizer: Optimizer, state_dict: StateDict) -> StateDict:
     state: dict[Any, Any] = {}
     new_groups = []
     for saved, own in zip(groups, optimizer.param_groups):
-        formula = formula_named(own["recipe"])
-        if not formula.torch_state:
+        recipe_spec = spec_named(own["recipe"])
+        if not recipe_spec.torch_state:
             raise ValueError(
-                f"state_dict was not saved by Gradwright, and {formula.name} reads no other library's; "
+                f"state_dict was not saved by Gradwright, and {recipe_spec.name} reads no other library's; "
                 "start it afresh, or load into the optimizer that saved it"
             )
         ages = [_age(state_dict["state"].get(index, {})) for index in saved["params"]]
@@ -41,7 +42,7 @@ def translated(optimizer: Optimizer, state_dict: StateDict) -> StateDict:
         new_groups.append({**kept, "params": saved["params"], "clock": int(max(ages, default=0))})
         for index, age in zip(saved["params"], ages):
             if found := state_dict["state"].get(index):
-                state[index] = {"step": age, **_renamed(formula, found)}
+                state[index] = {"step": age, **_renamed(recipe_spec, found)}
     return {**state_dict, "state": state, "param_groups": new_groups}
 
 
@@ -51,7 +52,9 @@ def _age(found: dict[str, Any]) -> float:
     return float(step) if step is not None else float(any(isinstance(value, Tensor) for value in found.values()))
 
 
-def _renamed(formula: Formula, found: dict[str, Any]) -> dict[str, Any]:
+def _renamed(recipe_spec: RecipeSpec, found: dict[str, Any]) -> dict[str, Any]:
     return {
-        formula.torch_state.get(key, key): value for key, value in found.items() if key != "step" and value is not None
+        recipe_spec.torch_state.get(key, key): value
+        for key, value in found.items()
+        if key != "step" and value is not None
     }

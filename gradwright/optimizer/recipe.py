@@ -12,8 +12,9 @@ from typing import Any, ClassVar, Generic
 from typing_extensions import ParamSpec as Parameters
 
 from gradwright.core import Chain
-from gradwright.formula import Formula, formulas
-from gradwright.optimizer import Optimizer
+from gradwright.optimizer.optimizer import Optimizer
+from gradwright.recipe.registry import specs
+from gradwright.recipe.spec import RecipeSpec
 
 P = Parameters("P")
 
@@ -46,7 +47,7 @@ class Recipe(Optimizer, Generic[P], metaclass=RecipeType):
         engine: how steps are executed; see :class:`Optimizer`.
     """
 
-    formula: ClassVar[Formula]
+    spec: ClassVar[RecipeSpec]
     recipe_name: ClassVar[str] = ""
     only: ClassVar[str | None] = None
 
@@ -60,20 +61,20 @@ class Recipe(Optimizer, Generic[P], metaclass=RecipeType):
                     stacklevel=2,
                 )
         try:
-            given = inspect.signature(self.formula.build).bind(*args, **kwargs)
+            given = inspect.signature(self.spec.build).bind(*args, **kwargs)
         except TypeError as error:
-            known = ", ".join(self.formula.defaults)
+            known = ", ".join(self.spec.defaults)
             raise TypeError(f"{self.recipe_name}: {error}; its hyper-parameters are {known}") from None
-        knobs = {**self.formula.defaults, **given.arguments}
-        self.formula.knobs(knobs)
-        shown = {name: value for name, value in knobs.items() if not self.formula.rests(name, value)}
+        knobs = {**self.spec.defaults, **given.arguments}
+        self.spec.knobs(knobs)
+        shown = {name: value for name, value in knobs.items() if not self.spec.rests(name, value)}
         defaults = {**shown, "maximize": maximize, "recipe": self.recipe_name}
         super().__init__(params, defaults, engine=engine)
 
     @classmethod
     def chain(cls, **knobs: Any) -> Chain:
         """The chain that this recipe is, for these hyper-parameters."""
-        return cls.formula.chain(cls.bind(**knobs).knobs)
+        return cls.spec.chain(cls.bind(**knobs).knobs)
 
     @classmethod
     def bind(cls, **knobs: Any) -> Bound:
@@ -93,11 +94,11 @@ class Bound:
     knobs: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        formula = self.recipe.formula
-        if strange := sorted(self.knobs.keys() - formula.defaults.keys()):
-            known = ", ".join(formula.defaults)
-            raise TypeError(f"{formula.name} has no hyper-parameter {strange[0]!r}; it has {known}")
-        formula.chain(self.knobs)
+        recipe_spec = self.recipe.spec
+        if strange := sorted(self.knobs.keys() - recipe_spec.defaults.keys()):
+            known = ", ".join(recipe_spec.defaults)
+            raise TypeError(f"{recipe_spec.name} has no hyper-parameter {strange[0]!r}; it has {known}")
+        recipe_spec.chain(self.knobs)
 
     def __call__(self, params: Any, **knobs: Any) -> Recipe[...]:
         return self.recipe(params, **{**self.knobs, **knobs})
@@ -138,7 +139,7 @@ def recipe(
     """
 
     def decorate(function: Callable[P, Any]) -> type[Recipe[P]]:
-        formula = Formula(
+        recipe_spec = RecipeSpec(
             function.__name__,
             function,
             paper,
@@ -148,33 +149,33 @@ def recipe(
             torch_state or {},
             frozenset(cycled.split()),
         )
-        return make_recipe(formula, module=function.__module__, qualname=function.__qualname__)
+        return make_recipe(recipe_spec, module=function.__module__, qualname=function.__qualname__)
 
     return decorate
 
 
 def make_recipe(
-    formula: Formula, module: str, qualname: str, made_by: tuple[Callable[..., Any], type] | None = None
+    recipe_spec: RecipeSpec, module: str, qualname: str, made_by: tuple[Callable[..., Any], type] | None = None
 ) -> type[Recipe[...]]:
-    """The optimizer class of a formula, entered in the registry."""
-    known = registry.get(formula.name)
+    """The optimizer class of a recipe, entered in the registry."""
+    known = registry.get(recipe_spec.name)
     if known is not None and (known.__module__, known.__qualname__) != (module, qualname):
         raise ValueError(
-            f"there is already a recipe called {formula.name} (in {known.__module__}); choose another name"
+            f"there is already a recipe called {recipe_spec.name} (in {known.__module__}); choose another name"
         )
-    formula.chain({})
+    recipe_spec.chain({})
     body = {
         "__module__": module,
         "__qualname__": qualname,
-        "__doc__": formula.build.__doc__,
-        "__signature__": _signature(formula.build),
-        "formula": formula,
-        "recipe_name": formula.name,
-        "only": formula.only,
+        "__doc__": recipe_spec.build.__doc__,
+        "__signature__": _signature(recipe_spec.build),
+        "spec": recipe_spec,
+        "recipe_name": recipe_spec.name,
+        "only": recipe_spec.only,
         "made_by": made_by,
     }
-    cls = RecipeType(formula.name, (Recipe,), body)
-    formulas[formula.name], registry[formula.name] = formula, cls
+    cls = RecipeType(recipe_spec.name, (Recipe,), body)
+    specs[recipe_spec.name], registry[recipe_spec.name] = recipe_spec, cls
     return cls
 
 

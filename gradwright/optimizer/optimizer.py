@@ -9,16 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradwright import checkpoint, from_torch, groups
 from gradwright.engine import Fused, Job, Progress, Share, capturing, eager, select, settle
 from gradwright.engine.explain import explain as equations
 from gradwright.engine.report import report
 from gradwright.engine.symbol import Untraceable
-from gradwright.keeping import StateKeeper
-from gradwright.scaling import scaled_backward
+from gradwright.optimizer import checkpoint, from_torch, groups
+from gradwright.optimizer.scaling import scaled_backward
+from gradwright.optimizer.state import StatefulOptimizer
 
 
-class Optimizer(StateKeeper):
+class Optimizer(StatefulOptimizer):
     """A ``torch.optim.Optimizer`` whose every group runs a recipe.
 
     Use a recipe's own class (``gradwright.AdamW(model.parameters())``) or :func:`gradwright.route` for several recipes
@@ -50,10 +50,12 @@ class Optimizer(StateKeeper):
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group; checks all of it before anything changes."""
         group = groups.listed(dict(param_group))
-        formula = self.formula_of(group)
+        recipe_spec = self.recipe_spec_of(group)
         clock = self.param_groups[0]["clock"] if self.param_groups else group.get("clock", 0)
-        groups.complete(group, formula, self.defaults, clock)
-        groups.refuse_unusable(group, formula.chain(group), (p for other in self.param_groups for p in other["params"]))
+        groups.complete(group, recipe_spec, self.defaults, clock)
+        groups.refuse_unusable(
+            group, recipe_spec.chain(group), (p for other in self.param_groups for p in other["params"])
+        )
         param_group.update(group)
         super().add_param_group(param_group)
         self.chain_of(param_group)

@@ -1,0 +1,1 @@
+"""The optimizer: param groups, state, checkpoints, and the classes that recipes become."""
