@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from gradwright.solvers.curvature import curvature_of
-from gradwright.solvers.layout import layout_of
-from gradwright.solvers.objective import Objective
-from gradwright.solvers.sources import source_of
+from gradwright.solvers.problem.layout import layout_of
+from gradwright.solvers.problem.objective import Objective
+from gradwright.solvers.problem.sources import source_of
 
 ROUNDS = 100
 

@@ -8,25 +8,25 @@ functions are in :mod:`gradwright.solvers.transforms`, and for JAX in :mod:`grad
 
 from gradwright.solvers.batched import BatchResult, minimize_batch
 from gradwright.solvers.constrained import SQP, AugmentedLagrangian, Constraint, QPSolution, QPStatus, solve_qp
-from gradwright.solvers.determinism import NotDeterministic, check_deterministic
-from gradwright.solvers.in_turn import InTurn
-from gradwright.solvers.lbfgsb import LBFGSB
+from gradwright.solvers.curvature.preconditioners import EmpiricalFisherDiagonal, Jacobi, QuasiNewton
 from gradwright.solvers.least_squares import least_squares
-from gradwright.solvers.line_search import LineSearch
 from gradwright.solvers.linear import lsmr, minres, pcg
-from gradwright.solvers.memory import LBFGSMemory
-from gradwright.solvers.methods import METHODS
+from gradwright.solvers.linear.operator import LinearOperator
+from gradwright.solvers.linear.steihaug import steihaug
+from gradwright.solvers.methods.line_search import LineSearch
+from gradwright.solvers.methods.portfolio import InTurn
+from gradwright.solvers.methods.trust_region import TrustRegion
 from gradwright.solvers.minimize import minimize
-from gradwright.solvers.operator import LinearOperator
-from gradwright.solvers.owlqn import OWLQN
-from gradwright.solvers.preconditioners import EmpiricalFisherDiagonal, Jacobi, QuasiNewton
+from gradwright.solvers.optimizers import LBFGS, HessianFree, NewtonCG, StepInfo, StepStatus
+from gradwright.solvers.outcome.result import Result
+from gradwright.solvers.outcome.status import Status
+from gradwright.solvers.problem.determinism import NotDeterministic, check_deterministic
+from gradwright.solvers.quasi_newton.lbfgsb import LBFGSB
+from gradwright.solvers.quasi_newton.memory import LBFGSMemory
+from gradwright.solvers.quasi_newton.owlqn import OWLQN
+from gradwright.solvers.registry import METHODS
 from gradwright.solvers.residuals import Dogleg, GaussNewtonSearch, LeastSquaresResult, LevenbergMarquardt
-from gradwright.solvers.result import Result
 from gradwright.solvers.searches import Backtracking, HagerZhang, StrongWolfe
-from gradwright.solvers.status import Status
-from gradwright.solvers.steihaug import steihaug
-from gradwright.solvers.training import LBFGS, HessianFree, NewtonCG, StepInfo, StepStatus
-from gradwright.solvers.trust_region import TrustRegion
 
 __all__ = [
     "LBFGS",

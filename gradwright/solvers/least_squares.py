@@ -8,16 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradwright.solvers.layout import Layout, layout_of
-from gradwright.solvers.objective import Limits, Objective
+from gradwright.solvers.outcome.result import Iteration
+from gradwright.solvers.problem.evaluation import Tape
+from gradwright.solvers.problem.layout import Layout, layout_of
+from gradwright.solvers.problem.objective import Limits, Objective
+from gradwright.solvers.problem.sources import ModuleSource, source_of
 from gradwright.solvers.residuals import Dogleg, GaussNewtonSearch, LeastSquaresResult, LevenbergMarquardt, Rule
 from gradwright.solvers.residuals import jacobian as jacobians
 from gradwright.solvers.residuals.loop import Run
 from gradwright.solvers.residuals.problem import Residuals, with_cost
 from gradwright.solvers.residuals.robust import rho_of
-from gradwright.solvers.result import Iteration
-from gradwright.solvers.sources import ModuleSource, source_of
-from gradwright.solvers.tape import Tape
 
 RULES: dict[str, Callable[..., Rule]] = {"lm": LevenbergMarquardt, "gauss-newton": GaussNewtonSearch, "dogleg": Dogleg}
 """Rules by name; their fields are the options of ``least_squares``."""

@@ -8,15 +8,15 @@ from typing import Any
 import torch
 
 from gradwright.solvers.batched import BatchResult, minimize_batch
-from gradwright.solvers.bounds import bounds_of
 from gradwright.solvers.constrained.constraint import constraints_of
 from gradwright.solvers.curvature import Curvature, GivenMatrix, curvature_of
-from gradwright.solvers.layout import layout_of
-from gradwright.solvers.method import Method
-from gradwright.solvers.methods import method_of
-from gradwright.solvers.objective import Limits, Objective
-from gradwright.solvers.result import Iteration, Result
-from gradwright.solvers.sources import ModuleSource, source_of
+from gradwright.solvers.outcome.result import Iteration, Result
+from gradwright.solvers.problem.bounds import bounds_of
+from gradwright.solvers.problem.layout import layout_of
+from gradwright.solvers.problem.objective import Limits, Objective
+from gradwright.solvers.problem.sources import ModuleSource, source_of
+from gradwright.solvers.registry import method_of
+from gradwright.solvers.run.method import Method
 
 GTOL = {torch.float64: 1e-6, torch.float32: 1e-5}
 

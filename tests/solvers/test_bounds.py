@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from gradwright.solvers import LBFGSB, Backtracking, HagerZhang, LBFGSMemory, Status, minimize
-from gradwright.solvers.bounds import Bounds
-from gradwright.solvers.cauchy import BoxModel
+from gradwright.solvers.problem.bounds import Bounds
+from gradwright.solvers.quasi_newton.box_model import BoxModel
 from tests.solvers.problems import F64, rosenbrock, tensor
 
 

@@ -7,8 +7,8 @@ import torch
 
 from gradwright.solvers import LBFGSB, InTurn, Status
 from gradwright.solvers.constrained import SQP, AugmentedLagrangian, Constraint
-from gradwright.solvers.methods import method_of
 from gradwright.solvers.minimize import minimize
+from gradwright.solvers.registry import method_of
 from tests.solvers.problems import F64, rosenbrock, tensor
 
 BOTH = ["sqp", "augmented-lagrangian"]

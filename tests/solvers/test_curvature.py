@@ -17,9 +17,9 @@ from gradwright.solvers.curvature import (
     GaussNewton,
 )
 from gradwright.solvers.curvature.choice import curvature_of
-from gradwright.solvers.layout import layout_of
-from gradwright.solvers.objective import Objective
-from gradwright.solvers.sources import source_of
+from gradwright.solvers.problem.layout import layout_of
+from gradwright.solvers.problem.objective import Objective
+from gradwright.solvers.problem.sources import source_of
 from tests.solvers.problems import F64, rosenbrock, tensor, wood
 
 

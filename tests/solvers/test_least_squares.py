@@ -6,7 +6,7 @@ import torch
 
 from gradwright.solvers import Status, minimize
 from gradwright.solvers.least_squares import RULES, least_squares
-from gradwright.solvers.operator import LinearOperator
+from gradwright.solvers.linear.operator import LinearOperator
 from gradwright.solvers.residuals import LOSSES, Dogleg, LevenbergMarquardt
 from gradwright.solvers.residuals.linearization import Dense, Products, _minimum_norm
 from tests.solvers.nist import MODELS, problem

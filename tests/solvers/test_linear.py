@@ -6,8 +6,8 @@ import torch
 
 from gradwright.solvers import LBFGSMemory, LinearOperator, steihaug
 from gradwright.solvers.linear import lsmr, minres, pcg
-from gradwright.solvers.operator import as_operator
-from gradwright.solvers.saddle import lowest_curvature
+from gradwright.solvers.linear.operator import as_operator
+from gradwright.solvers.methods.saddle import lowest_curvature
 from tests.solvers.problems import F64, tensor
 
 

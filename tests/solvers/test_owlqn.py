@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from gradwright.solvers import OWLQN, Status, minimize
-from gradwright.solvers.owlqn import pseudo_gradient
+from gradwright.solvers.quasi_newton.owlqn import pseudo_gradient
 from tests.solvers.problems import F64, Logistic, tensor
 
 

@@ -7,13 +7,13 @@ import torch
 
 from gradwright.solvers import Backtracking, HagerZhang, LineSearch, Status, StrongWolfe, minimize
 from gradwright.solvers.descents import BFGS, LBFGS, NewtonCG
-from gradwright.solvers.in_turn import InTurn
-from gradwright.solvers.layout import layout_of
-from gradwright.solvers.line import Line
-from gradwright.solvers.method import Method
-from gradwright.solvers.objective import Objective
-from gradwright.solvers.sources import FunctionSource
-from gradwright.solvers.trust_region import TrustRegion
+from gradwright.solvers.methods.portfolio import InTurn
+from gradwright.solvers.methods.trust_region import TrustRegion
+from gradwright.solvers.problem.layout import layout_of
+from gradwright.solvers.problem.objective import Objective
+from gradwright.solvers.problem.sources import FunctionSource
+from gradwright.solvers.run.method import Method
+from gradwright.solvers.searches.line import Line
 from tests.solvers.problems import F64, rosenbrock, tensor
 
 SEARCHES = [HagerZhang(), StrongWolfe(), Backtracking()]

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gradwright.solvers.batched.function import RowFunction
 from gradwright.solvers.batched.search import Slice, search
-from gradwright.solvers.depth import FAR
+from gradwright.solvers.run.unboundedness import FAR
 
 
 class Problems:

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from gradwright.solvers.batched.bfgs import Problems
-from gradwright.solvers.depth import BOTTOMLESS, DEEP, REPRESENTABLE
-from gradwright.solvers.monitor import PATIENCE
-from gradwright.solvers.status import Status
+from gradwright.solvers.outcome.status import Status
+from gradwright.solvers.run.monitor import PATIENCE
+from gradwright.solvers.run.unboundedness import BOTTOMLESS, DEEP, REPRESENTABLE
 
 ENDS = tuple(Status)
 RUNNING = -1

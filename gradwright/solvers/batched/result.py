@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradwright.solvers.status import Status
+from gradwright.solvers.outcome.status import Status
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ from gradwright.solvers.constrained.augmented_source import AugmentedSource
 from gradwright.solvers.constrained.constrainable import Constrainable
 from gradwright.solvers.constrained.constraint_set import Constrained
 from gradwright.solvers.constrained.kkt import Multipliers, estimate, measure
-from gradwright.solvers.constrained.watch import Watch
-from gradwright.solvers.lbfgsb import LBFGSB
-from gradwright.solvers.objective import Limits, Objective, Point
-from gradwright.solvers.status import Status
-from gradwright.solvers.vectors import largest_entry
+from gradwright.solvers.constrained.monitor import Watch
+from gradwright.solvers.linear.vectors import largest_entry
+from gradwright.solvers.outcome.status import Status
+from gradwright.solvers.problem.objective import Limits, Objective, Point
+from gradwright.solvers.quasi_newton.lbfgsb import LBFGSB
 
 INNER = 0.1
 """Tolerance of the first bound-constrained problem, and the factor by which it falls."""

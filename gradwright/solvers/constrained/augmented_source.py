@@ -8,9 +8,9 @@ from typing import ClassVar
 from torch import Tensor
 
 from gradwright.solvers.constrained.constraint_set import Constrained, ConstraintSet
-from gradwright.solvers.layout import Layout
-from gradwright.solvers.sources import Source
-from gradwright.solvers.tape import Tape
+from gradwright.solvers.problem.evaluation import Tape
+from gradwright.solvers.problem.layout import Layout
+from gradwright.solvers.problem.sources import Source
 
 
 @dataclass(frozen=True)

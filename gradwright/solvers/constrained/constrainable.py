@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 
 import torch
 
-from gradwright.solvers.bounds import Bounds
 from gradwright.solvers.constrained.constraint import constraints_of
 from gradwright.solvers.constrained.constraint_set import ConstraintSet
-from gradwright.solvers.constrained.watch import Watch
-from gradwright.solvers.method import Method
-from gradwright.solvers.objective import Objective
-from gradwright.solvers.result import Iteration
+from gradwright.solvers.constrained.monitor import Watch
+from gradwright.solvers.outcome.result import Iteration
+from gradwright.solvers.problem.bounds import Bounds
+from gradwright.solvers.problem.objective import Objective
+from gradwright.solvers.run.method import Method
 
 CTOL = {torch.float64: 1e-8, torch.float32: 1e-5}
 

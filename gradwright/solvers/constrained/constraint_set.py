@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from gradwright.solvers.constrained.constraint import Constraint
-from gradwright.solvers.determinism import Draws, refuse_two_values
-from gradwright.solvers.layout import Layout
+from gradwright.solvers.problem.determinism import Draws, refuse_two_values
+from gradwright.solvers.problem.layout import Layout
 
 
 class ConstraintSet:

@@ -7,9 +7,9 @@ from typing import ClassVar, Protocol
 
 from torch import Tensor
 
-from gradwright.solvers.operator import Product
-from gradwright.solvers.sources import Source
-from gradwright.solvers.tape import Tape
+from gradwright.solvers.linear.operator import Product
+from gradwright.solvers.problem.evaluation import Tape
+from gradwright.solvers.problem.sources import Source
 
 
 class Situation(Protocol):

@@ -15,8 +15,8 @@ from gradwright.solvers.curvature.fisher import EmpiricalFisher, Fisher
 from gradwright.solvers.curvature.gauss_newton import GaussNewton
 from gradwright.solvers.curvature.given import GivenProduct
 from gradwright.solvers.curvature.hessian import DoubleBackward, ForwardOverReverse
-from gradwright.solvers.operator import Product
-from gradwright.solvers.vectors import norm
+from gradwright.solvers.linear.operator import Product
+from gradwright.solvers.linear.vectors import norm
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from gradwright.solvers.curvature.base import Curvature, Situation
-from gradwright.solvers.operator import Product
-from gradwright.solvers.vectors import norm
+from gradwright.solvers.linear.operator import Product
+from gradwright.solvers.linear.vectors import norm
 
 
 @dataclass(frozen=True)

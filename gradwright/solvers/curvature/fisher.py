@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gradwright.solvers.curvature.base import Curvature, Situation
 from gradwright.solvers.curvature.gauss_newton import jacobian_product, outputs_of
-from gradwright.solvers.operator import Product
+from gradwright.solvers.linear.operator import Product
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from gradwright.solvers.curvature.base import Curvature, Situation
-from gradwright.solvers.operator import Product
-from gradwright.solvers.tape import Tape
+from gradwright.solvers.linear.operator import Product
+from gradwright.solvers.problem.evaluation import Tape
 
 
 def outputs_of(extras: Any, who: str) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gradwright.solvers.curvature.base import Curvature, Situation
-from gradwright.solvers.operator import LinearOperator, Product
+from gradwright.solvers.linear.operator import LinearOperator, Product
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from gradwright.solvers.curvature.base import Curvature, Situation
-from gradwright.solvers.operator import Product
-from gradwright.solvers.sources import FunctionSource
+from gradwright.solvers.linear.operator import Product
+from gradwright.solvers.problem.sources import FunctionSource
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor
 
-from gradwright.solvers.objective import Objective, Point
-from gradwright.solvers.vectors import norm
+from gradwright.solvers.linear.vectors import norm
+from gradwright.solvers.problem.objective import Objective, Point
 
 REACH = 0.01
 """The first step along −g has this part of max(1, ‖x‖) as its length."""

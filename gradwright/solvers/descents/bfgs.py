@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from gradwright.solvers.descents.base import Descent, Direction, steepest
-from gradwright.solvers.objective import Objective, Point
-from gradwright.solvers.vectors import dot, norm, significant
+from gradwright.solvers.linear.vectors import dot, norm, significant
+from gradwright.solvers.problem.objective import Objective, Point
 
 LARGEST = 20_000
 """Unknowns up to which an n × n matrix is kept."""

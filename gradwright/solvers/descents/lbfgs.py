@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from gradwright.solvers.descents.base import Descent, Direction, steepest
-from gradwright.solvers.memory import LBFGSMemory
-from gradwright.solvers.objective import Objective, Point
+from gradwright.solvers.problem.objective import Objective, Point
+from gradwright.solvers.quasi_newton.memory import LBFGSMemory
 
 
 @dataclass(frozen=True)

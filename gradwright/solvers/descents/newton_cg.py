@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 
 import torch
 
+from gradwright.solvers.curvature.preconditioners import Preconditioner, preconditioner_of
 from gradwright.solvers.descents.base import Descent, Direction, steepest
-from gradwright.solvers.objective import Objective, Point
-from gradwright.solvers.preconditioners import Preconditioner, preconditioner_of
-from gradwright.solvers.vectors import dot, norm
+from gradwright.solvers.linear.vectors import dot, norm
+from gradwright.solvers.problem.objective import Objective, Point
 
 
 @dataclass

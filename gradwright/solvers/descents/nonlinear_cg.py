@@ -8,8 +8,8 @@ from typing import NamedTuple
 from torch import Tensor
 
 from gradwright.solvers.descents.base import Descent, Direction, steepest
-from gradwright.solvers.objective import Point
-from gradwright.solvers.vectors import dot, norm
+from gradwright.solvers.linear.vectors import dot, norm
+from gradwright.solvers.problem.objective import Point
 
 
 class Past(NamedTuple):

@@ -7,9 +7,9 @@ import math
 import torch
 from torch import Tensor
 
+from gradwright.solvers.linear.operator import LinearOperator, as_operator
 from gradwright.solvers.linear.solution import Solution
-from gradwright.solvers.operator import LinearOperator, as_operator
-from gradwright.solvers.vectors import norm
+from gradwright.solvers.linear.vectors import norm
 
 
 def lsmr(

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from gradwright.solvers.linear.vectors import dot, norm
 from gradwright.solvers.residuals.linearization import Linearization
 from gradwright.solvers.residuals.step import Outcome, Rule, Step
-from gradwright.solvers.vectors import dot, norm
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from gradwright.solvers.linear.vectors import norm
 from gradwright.solvers.residuals.linearization import Linearization
 from gradwright.solvers.residuals.step import Outcome, Rule, Step
-from gradwright.solvers.vectors import norm
 
 
 @dataclass(frozen=True)

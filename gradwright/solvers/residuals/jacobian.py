@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from gradwright.solvers.curvature.gauss_newton import jacobian_product
-from gradwright.solvers.layout import Layout
-from gradwright.solvers.operator import LinearOperator
-from gradwright.solvers.tape import Tape
+from gradwright.solvers.linear.operator import LinearOperator
+from gradwright.solvers.problem.evaluation import Tape
+from gradwright.solvers.problem.layout import Layout
 
 CHUNK = 256
 """Backward passes that run as one batch."""

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from gradwright.solvers.linear.vectors import norm
 from gradwright.solvers.residuals.linearization import Linearization
 from gradwright.solvers.residuals.step import Outcome, Rule, Step
-from gradwright.solvers.vectors import norm
 
 LEAST = 1e-24
 """λ that stands for none; columns have length one under D, so it moves nothing that J determines."""

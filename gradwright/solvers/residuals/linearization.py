@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gradwright.solvers.linear import lsmr
-from gradwright.solvers.operator import LinearOperator
+from gradwright.solvers.linear.operator import LinearOperator
 
 
 class Linearization(Protocol):

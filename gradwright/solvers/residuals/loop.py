@@ -10,14 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradwright.solvers.determinism import disagreement
-from gradwright.solvers.objective import Exhausted
+from gradwright.solvers.linear.vectors import dot, largest_entry, norm
+from gradwright.solvers.outcome.result import Iteration
+from gradwright.solvers.outcome.status import Status
+from gradwright.solvers.problem.determinism import disagreement
+from gradwright.solvers.problem.objective import Exhausted
 from gradwright.solvers.residuals.problem import Fit, Residuals
 from gradwright.solvers.residuals.result import LeastSquaresResult
 from gradwright.solvers.residuals.step import Outcome, Rule, Step
-from gradwright.solvers.result import Iteration
-from gradwright.solvers.status import Status
-from gradwright.solvers.vectors import dot, largest_entry, norm
 
 ACCEPT = 1e-4
 """The least ρ of an accepted step."""

@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradwright.solvers.objective import Objective, Point
+from gradwright.solvers.linear.vectors import finite
+from gradwright.solvers.problem.evaluation import Tape
+from gradwright.solvers.problem.objective import Objective, Point
+from gradwright.solvers.problem.sources import ModuleSource
 from gradwright.solvers.residuals import jacobian, robust
 from gradwright.solvers.residuals.linearization import Dense, Linearization, Products
-from gradwright.solvers.sources import ModuleSource
-from gradwright.solvers.tape import Tape
-from gradwright.solvers.vectors import finite
 
 LARGEST = 50_000_000
 """Entries of a Jacobian that is kept as a matrix without being asked for."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from gradwright.solvers.result import Result
+from gradwright.solvers.outcome.result import Result
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gradwright.solvers.line import Line, Trial
+from gradwright.solvers.searches.line import Line, Trial
 
 
 @dataclass(frozen=True)

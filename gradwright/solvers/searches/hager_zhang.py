@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gradwright.solvers.line import Line, Trial
 from gradwright.solvers.searches.base import Search
+from gradwright.solvers.searches.line import Line, Trial
 
 EDGE = 0.01
 """A secant point keeps this part of the interval away from its ends."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from gradwright.solvers.line import Line, Trial
 from gradwright.solvers.searches.base import Search
+from gradwright.solvers.searches.line import Line, Trial
 
 
 @dataclass(frozen=True)

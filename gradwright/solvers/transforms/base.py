@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradwright.solvers.layout import layout_of
+from gradwright.solvers.problem.layout import layout_of
 from gradwright.solvers.transforms.dictionary import joined, over_one_tensor
 
 State = Any

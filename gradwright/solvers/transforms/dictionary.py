@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradwright.solvers.layout import Layout
+from gradwright.solvers.problem.layout import Layout
 
 ANSWERS_LIKE_X = ("grad_fn", "hvp", "gnvp")
 """Extra arguments that are functions from x, or a vector like x, to another vector like x."""

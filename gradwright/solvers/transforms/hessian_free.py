@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from gradwright.solvers.operator import LinearOperator
-from gradwright.solvers.training.martens_cg import Iterate, martens_cg
+from gradwright.solvers.linear.martens_cg import Iterate, martens_cg
+from gradwright.solvers.linear.operator import LinearOperator
+from gradwright.solvers.linear.vectors import dot
 from gradwright.solvers.transforms.base import ExtraArgsTransform, product_of
-from gradwright.solvers.vectors import dot
 
 SHRINK, TRIALS = 0.8, 60
 

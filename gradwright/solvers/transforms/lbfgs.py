@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradwright.solvers.linear.vectors import norm, significant
 from gradwright.solvers.transforms.base import ExtraArgsTransform
-from gradwright.solvers.vectors import norm, significant
 
 Pairs = tuple[tuple[Tensor, Tensor], ...]
 

@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradwright.solvers.layout import layout_of
-from gradwright.solvers.line import Line
-from gradwright.solvers.objective import Objective
+from gradwright.solvers.problem.layout import layout_of
+from gradwright.solvers.problem.objective import Objective
+from gradwright.solvers.problem.sources import FunctionSource
 from gradwright.solvers.searches import HagerZhang
-from gradwright.solvers.sources import FunctionSource
+from gradwright.solvers.searches.line import Line
 from gradwright.solvers.transforms.base import ExtraArgsTransform, gradient_of
 
 

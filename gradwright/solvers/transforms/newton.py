@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradwright.solvers.operator import LinearOperator
-from gradwright.solvers.steihaug import steihaug
+from gradwright.solvers.linear.operator import LinearOperator
+from gradwright.solvers.linear.steihaug import steihaug
+from gradwright.solvers.linear.vectors import dot, norm
 from gradwright.solvers.transforms.base import ExtraArgsTransform, product_of
-from gradwright.solvers.vectors import dot, norm
 
 CURVATURE = ("hvp", "grad_fn", "value_fn")
 
@@ -51,7 +51,7 @@ def scale_by_newton_cg(max_iter: int = 50, forcing: float = 0.5) -> ExtraArgsTra
 
 
 def scale_by_steihaug(forcing: float = 0.1, first_radius: float | None = None) -> ExtraArgsTransform:
-    """A whole trust-region step by :func:`gradwright.solvers.steihaug`; zero where the test of the step rejects it.
+    """A trust-region step by :func:`gradwright.solvers.steihaug`; zero where the test of the step rejects it.
 
     ρ = (f − f⁺ + ε_f) / (pred + ε_f) > 1e-4 accepts, with ε_f = 10 ε max(|f|, |f⁺|); ρ < ¼ quarters the radius, ρ > ¾
     at the boundary doubles it. A value that is not finite rejects.

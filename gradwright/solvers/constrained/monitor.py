@@ -1,0 +1,182 @@
+"""Watch: the record of a constrained run, its stopping rules, and its result."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradwright.solvers.constrained.constraint_set import Constrained
+from gradwright.solvers.constrained.kkt import Measure, Multipliers
+from gradwright.solvers.linear.vectors import largest_entry
+from gradwright.solvers.outcome.result import Iteration, Result
+from gradwright.solvers.outcome.status import Status
+from gradwright.solvers.problem.determinism import disagreement
+from gradwright.solvers.problem.objective import Exhausted, Objective, Point
+from gradwright.solvers.run.unboundedness import Depth
+
+PATIENCE = 50
+"""Accepted iterates in a row without progress in value, violation or stationarity before a run counts as finished."""
+
+
+class Watch:
+    """Judges iterates (x, λ) by feasibility and stationarity, and hands back the last good one.
+
+    A run has converged when the violation is at most ``ctol`` and the stationarity at most gtol · F, where F is
+    ‖∇f‖∞ as far as constraints balance it, at least min(1, largest ‖∇f‖∞ seen).
+
+    Args:
+        objective: for its counters and precision.
+        gtol, ctol: tolerances.
+        callback: called as callback(x, iteration); it may raise StopIteration.
+
+    Attributes:
+        depth: what tells a value that falls without end; None before the start.
+        scale: of the value at the start, max(|f₀|, ‖g₀‖ max(1, ‖x₀‖)).
+    """
+
+    def __init__(
+        self, objective: Objective, gtol: float, ctol: float, callback: Callable[[Any, Iteration], Any] | None
+    ) -> None:
+        self.objective, self.gtol, self.ctol, self.callback = objective, gtol, ctol, callback
+        self.trace: list[Iteration] = []
+        self.current: tuple[Point, Constrained, Multipliers, Measure] | None = None
+        self.best: tuple[Point, Constrained, Multipliers, Measure] | None = None
+        self.note = ""
+        self.extra: dict[str, Any] = {}
+        self._steepest = self.scale = 0.0
+        self.depth: Depth | None = None
+        self._least = (math.inf, math.inf, math.inf)
+        self._idle = 0
+
+    def accept(self, point: Point, c: Constrained, multipliers: Multipliers, measure: Measure) -> Status | None:
+        """Record an iterate; the status if this is the end."""
+        self.current = (point, c, multipliers, measure)
+        if not self.trace:
+            bad = self._what_is_not_finite(point, c)
+            if bad:
+                self.note = bad
+                return Status.NON_FINITE
+            self.depth = Depth(point, point.value, self.objective.box)
+            self.scale = max(self.depth.scale, 1e-300)
+        self._steepest = max(self._steepest, largest_entry(point.gradient))
+        if self.best is None or self._rank(self.current) <= self._rank(self.best):
+            self.best = self.current
+        entry = Iteration(point.value, measure.stationarity, self.objective.nfev, self.objective.nhev)
+        self.trace.append(entry)
+        if self.callback is not None:
+            try:
+                self.callback(self.objective.source.layout.structured(point.flat), entry)
+            except StopIteration:
+                return Status.STOPPED
+        if self.converged(measure):
+            return Status.CONVERGED_GRADIENT
+        feasible = measure.violation <= self.ctol * max(1.0, largest_entry(point.x))
+        if feasible and self.depth is not None and self.depth.is_bottomless(point, point.value):
+            return Status.UNBOUNDED
+        if len(self.trace) > self.objective.limits.iterations(self.objective.size):
+            return Status.MAX_ITERATIONS
+        return self._progress(point.value, measure)
+
+    def _progress(self, value: float, measure: Measure) -> Status | None:
+        least_value, least_violation, least_slope = self._least
+        better = value < least_value or measure.violation < 0.9 * least_violation
+        self._idle = 0 if better or measure.stationarity < 0.9 * least_slope else self._idle + 1
+        self._least = (
+            min(value, least_value),
+            min(measure.violation, least_violation),
+            min(measure.stationarity, least_slope),
+        )
+        return self.floor() if self._idle >= PATIENCE else None
+
+    def tolerance(self, measure: Measure) -> float:
+        """What stationarity may be."""
+        return self.gtol * max(min(1.0, self._steepest), min(measure.force, measure.gradient))
+
+    def converged(self, measure: Measure) -> bool:
+        return measure.violation <= self.ctol and measure.stationarity <= self.tolerance(measure)
+
+    def floor(self) -> Status:
+        """The verdict when no step improves the value in its precision: converged if it is within gtol as it stands."""
+        assert self.current is not None
+        measure = self.current[3]
+        if measure.violation > self.ctol:
+            return Status.STALLED
+        limit = self.gtol * max(1.0, min(measure.force, measure.gradient))
+        return Status.CONVERGED_VALUE if measure.stationarity <= limit else Status.NOISE_FLOOR
+
+    def run(self, solve: Callable[[], Status]) -> Result:
+        """Run a solver to its status and make the result."""
+        try:
+            status = solve()
+        except Exhausted as exhausted:
+            status = exhausted.status
+        return self.result(status)
+
+    def result(self, status: Status) -> Result:
+        assert self.current is not None, "a run accepts its starting point first"
+        point, c, multipliers, measure = self.current if status.success or self.best is None else self.best
+        if status is Status.INFEASIBLE and measure.violation <= self.ctol:
+            status = Status.STALLED  # it ended at an infeasible point, but an earlier one satisfies the constraints
+        if status in (Status.STALLED, Status.NOISE_FLOOR, Status.MAX_ITERATIONS) and self._differs(point, c):
+            status = Status.NOT_DETERMINISTIC
+        layout = self.objective.source.layout
+        if not self.note and math.isfinite(measure.violation) and c.value.numel():
+            self.note = f"The largest violation of a constraint is {measure.violation:.2g}."
+        return Result(
+            x=layout.structured(point.flat.clone()),
+            fun=point.value,
+            jac=layout.structured(point.gradient.to(layout.dtype)),
+            status=status,
+            nit=max(len(self.trace) - 1, 0),
+            nfev=self.objective.nfev,
+            njev=self.objective.njev,
+            nhev=self.objective.nhev,
+            trace=tuple(self.trace),
+            extra={
+                "multipliers": [part.clone() for part in multipliers.rows.split(c.owner.sizes)],
+                "bound_multipliers": layout.structured(multipliers.bounds.to(layout.dtype)),
+                "constraints": [part.clone() for part in c.value.split(c.owner.sizes)],
+                "violation": measure.violation,
+                "stationarity": measure.stationarity,
+                "ncev": c.owner.count,
+                **self.extra,
+            },
+            note=self.note,
+        )
+
+    def _rank(self, each: tuple[Point, Constrained, Multipliers, Measure]) -> tuple[float, float]:
+        """Feasible before infeasible; then by value, or by violation."""
+        point, _, _, measure = each
+        feasible = measure.violation <= self.ctol
+        return (0.0, point.value) if feasible else (measure.violation, point.value)
+
+    def _differs(self, point: Point, c: Constrained) -> bool:
+        """Whether the value or a constraint at a point is another one when it is computed again."""
+        objective = self.objective
+        again = float(objective.source.record(point.flat).loss.detach())
+        objective.nfev += 1
+        if disagreement(again, point.value, objective.eps):
+            return True
+        new, old = c.owner.at(point.flat).value, c.value
+        differ = (new - old).abs() > self.ctol + 1e3 * objective.eps * torch.maximum(new.abs(), old.abs())
+        return bool(differ.any())
+
+    def _what_is_not_finite(self, point: Point, c: Constrained) -> str:
+        if not math.isfinite(point.value):
+            return f"fun(x0) = {point.value}."
+        named: list[tuple[str, Tensor]] = [(f"fun(x0) = {point.value:.6g}, but {{}} of its gradient", point.gradient)]
+        start = 0
+        for index, size in enumerate(c.owner.sizes):
+            rows = slice(start, start + size)
+            named.append((f"At x0 {{}} of constraints[{index}]", c.value[rows]))
+            named.append((f"At x0 {{}} of the Jacobian of constraints[{index}]", c.jacobian[rows]))
+            start += size
+        for words, value in named:
+            bad = int((~value.isfinite()).sum())
+            if bad:
+                return words.format(f"{bad} of {value.numel()} entries") + " are not finite."
+        return ""

@@ -1,0 +1,1 @@
+"""Quadratic programs: minimise ½xᵀPx + qᵀx subject to linear constraints."""

@@ -1,0 +1,1 @@
+"""Methods for smooth functions: a line search, a trust region, and a portfolio of several."""

@@ -1,0 +1,40 @@
+"""The diagonal of the empirical Fisher matrix, from the outputs of the model."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gradwright.solvers.curvature.gauss_newton import outputs_of
+from gradwright.solvers.problem.objective import Point
+
+CHUNK = 32
+"""Samples differentiated as one batch."""
+
+
+def sample_diagonal(point: Point) -> Tensor:
+    """N Σₙ (Jₙᵀ uₙ)², u = ∂loss/∂outputs one row per sample: for a mean loss, the mean squared gradient of a sample.
+
+    Raises:
+        ValueError: the closure does not return (loss, outputs).
+    """
+    tape = point.tape
+    outputs = outputs_of(tape.extras, 'precondition="empirical-fisher"')
+    tape.refresh()
+    (u,) = torch.autograd.grad(tape.loss, outputs, retain_graph=True)
+    count = outputs.shape[0]
+    total = torch.zeros_like(point.x)
+    for rows in torch.arange(count).split(CHUNK):
+        weights = torch.zeros(len(rows), *outputs.shape).to(outputs)
+        weights[torch.arange(len(rows)), rows] = u[rows.to(u.device)].detach()
+        parts = torch.autograd.grad(
+            outputs, tape.leaves, weights, retain_graph=True, is_grads_batched=True, allow_unused=True
+        )
+        flat = [
+            torch.zeros(len(rows), leaf.numel(), device=total.device)
+            if part is None
+            else part.reshape(len(rows), -1).to(total.device)
+            for part, leaf in zip(parts, tape.leaves)
+        ]
+        total += torch.cat([part.to(total) for part in flat], dim=1).square().sum(0)
+    return count * total

@@ -1,0 +1,1 @@
+"""What a run hands back: why it stopped, what it found, and how it got there."""

@@ -1,0 +1,234 @@
+"""Objective: the function as solvers see it. Flat points in, values, gradients and curvature out, all of it counted."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from gradwright.solvers.curvature import Curvature
+from gradwright.solvers.linear.operator import LinearOperator, as_operator
+from gradwright.solvers.linear.vectors import dot, finite, largest_entry, widen
+from gradwright.solvers.notice import notice
+from gradwright.solvers.outcome.status import Status
+from gradwright.solvers.problem.bounds import Bounds
+from gradwright.solvers.problem.determinism import Draws, refuse_two_values
+from gradwright.solvers.problem.evaluation import Tape
+from gradwright.solvers.problem.sources import Source
+
+WIDE = 1_000_000
+"""Up to this many unknowns solvers keep their vectors in float64, whatever the dtype of x0."""
+
+NOISE = 10.0
+"""Values count as equal when they differ by less than this many units of rounding."""
+
+
+class Exhausted(Exception):
+    """A budget is used up."""
+
+    def __init__(self, status: Status) -> None:
+        super().__init__(status.sentence)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a solver may spend.
+
+    Args:
+        maxfev: evaluations of the value (None: as many as the iterations need).
+        maxiter: iterations (None: 200 per unknown, between 1,000 and 20,000).
+        max_seconds: seconds.
+    """
+
+    maxfev: int | None = None
+    maxiter: int | None = None
+    max_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("maxfev", "maxiter", "max_seconds"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"{name}={value!r} must be positive; leave it out for the default")
+
+    def iterations(self, size: int) -> int:
+        return self.maxiter if self.maxiter is not None else min(20_000, max(1_000, 200 * size))
+
+
+class Point:
+    """The objective at one point; gradient and curvature are computed when first asked for.
+
+    Attributes:
+        x: the point, with numbers that the objective's dtype can hold.
+        value: f(x), as a Python float.
+        source, flat, tape: what a curvature may look at.
+    """
+
+    def __init__(self, objective: Objective, flat: Tensor) -> None:
+        self.objective = objective
+        self.source = objective.source
+        self.flat = flat
+        self.x = objective.work(flat)
+        self.tape: Tape = objective.source.record(flat)
+        self.value = float(self.tape.loss.detach())
+
+    @cached_property
+    def gradient(self) -> Tensor:
+        """∇f(x)."""
+        self.objective.njev += 1
+        return self.objective.work(self.objective.gradient_of(self.tape))
+
+    @cached_property
+    def usable(self) -> bool:
+        """Whether value and gradient are finite."""
+        return math.isfinite(self.value) and finite(self.gradient)
+
+    @cached_property
+    def slope_size(self) -> float:
+        """‖∇f(x)‖∞."""
+        return largest_entry(self.gradient)
+
+    @cached_property
+    def hessian(self) -> LinearOperator:
+        """The curvature as an operator on vectors of the solver."""
+        return self.objective.operator(self)
+
+    def form_hessian(self) -> None:
+        """Compute the Hessian column by column, so that later products cost nothing; it is made symmetric."""
+        matrix = self.hessian.dense(self.x)
+        self.hessian = as_operator(0.5 * (matrix + matrix.T))
+
+    def difference_gradient(self, x: Tensor) -> Tensor:
+        objective = self.objective
+        objective.spend()
+        objective.njev += 1
+        return objective.source.record(x).gradient()
+
+    def switch(self, curvature: Curvature, warning: str) -> None:
+        self.objective.curvature = curvature
+        notice(warning)
+
+    def release(self) -> None:
+        """Free the graph; value and gradient stay."""
+        _ = self.gradient
+        self.__dict__.pop("hessian", None)
+        del self.tape
+
+
+class Objective:
+    """The function to minimise, with its counters and limits.
+
+    Solvers work on flat vectors in float64 (up to ``WIDE`` unknowns); a point is rounded to the dtype of x0 before it
+    is evaluated, and that rounded point is the one they go on with.
+
+    Args:
+        source: evaluates.
+        curvature: makes products; None for methods that use no second derivatives.
+        limits: what may be spent.
+        box: bounds, for methods that keep them.
+
+    Attributes:
+        nfev, njev, nhev: evaluations of the value, of the gradient, and products with the Hessian.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        curvature: Curvature | None = None,
+        limits: Limits | None = None,
+        box: Bounds | None = None,
+    ) -> None:
+        self.source = source
+        self.box = box
+        self.curvature = curvature
+        self.limits = limits or Limits()
+        self.dtype = source.layout.dtype
+        self.eps = torch.finfo(self.dtype).eps
+        self.size = source.layout.size
+        self.nfev = self.njev = self.nhev = 0
+        self._wide = self.size <= WIDE
+        self._started = time.monotonic()
+
+    def work(self, flat: Tensor) -> Tensor:
+        """A vector in the dtype that solvers compute in."""
+        flat = flat.detach()
+        return widen(flat) if self._wide else flat
+
+    def at(self, x: Tensor) -> Point:
+        """Evaluate at ``x``, rounded to the dtype of x0.
+
+        Raises:
+            Exhausted: the budget is used up.
+        """
+        self.spend()
+        point = Point(self, x.to(self.dtype))
+        if point.tape.loss.is_floating_point():
+            self.eps = max(self.eps, torch.finfo(point.tape.loss.dtype).eps)
+        return point
+
+    def begin(self, x: Tensor, twice: bool = False) -> Point:
+        """Evaluate at the start; a second time where the first one drew random numbers, or where ``twice`` asks for it.
+
+        Raises:
+            NotDeterministic: the two values differ.
+        """
+        before = self._value(x) if twice else None
+        draws = Draws(self.source.layout.device)
+        point = self.at(x)
+        if before is None and draws.any:
+            before = self._value(x)
+        if before is not None:
+            self.nfev += 1
+            refuse_two_values(before, point.value, self.eps, self.source.name)
+        return point
+
+    def _value(self, x: Tensor) -> float:
+        """f at ``x``, not counted."""
+        return float(self.source.record(x.to(self.dtype)).loss.detach())
+
+    def gradient_of(self, tape: Tape) -> Tensor:
+        keep = self.curvature is not None and self.curvature.keeps_graph and tape.given is None
+        try:
+            return tape.gradient(keep_graph=keep)
+        except (RuntimeError, NotImplementedError):
+            if not keep:
+                raise
+            return tape.gradient()
+
+    def spend(self) -> None:
+        """Count one evaluation, or refuse it; the first is always allowed."""
+        if not self.nfev:
+            self.nfev = 1
+            return
+        allowed = self.limits.maxfev
+        if allowed is not None and self.nfev >= allowed:
+            raise Exhausted(Status.MAX_EVALUATIONS)
+        seconds = self.limits.max_seconds
+        if seconds is not None and time.monotonic() - self._started > seconds:
+            raise Exhausted(Status.MAX_SECONDS)
+        self.nfev += 1
+
+    def noise(self, *values: float) -> float:
+        """Differences between these values below this are rounding."""
+        return NOISE * self.eps * max(abs(value) for value in values)
+
+    def operator(self, point: Point) -> LinearOperator:
+        """The curvature at a point, counted, in the solver's dtype."""
+        if self.curvature is None:
+            raise ValueError("this method was set up without curvature; give hvp")
+        product = self.curvature.product(point)
+
+        def times(v: Tensor) -> Tensor:
+            if self.limits.max_seconds is not None and time.monotonic() - self._started > self.limits.max_seconds:
+                raise Exhausted(Status.MAX_SECONDS)
+            self.nhev += 1
+            if v.dtype == self.dtype or 1e-20 < dot(v, v) < 1e20:
+                return self.work(product(v.to(self.dtype)))
+            largest = largest_entry(v)  # in units of it nothing overflows or vanishes in a narrower dtype
+            return self.work(product((v / largest).to(self.dtype))) * largest if largest else torch.zeros_like(v)
+
+        return LinearOperator((self.size, self.size), times)

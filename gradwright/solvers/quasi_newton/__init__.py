@@ -1,0 +1,1 @@
+"""Methods that learn curvature from their steps within a limited memory."""

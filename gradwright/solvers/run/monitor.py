@@ -1,0 +1,170 @@
+"""Monitor: watches accepted iterates, decides when to stop, and hands back the best one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from gradwright.solvers.linear.vectors import norm
+from gradwright.solvers.outcome.result import Iteration, Result
+from gradwright.solvers.outcome.status import Status
+from gradwright.solvers.problem.determinism import disagreement
+from gradwright.solvers.problem.objective import Exhausted, Objective, Point
+from gradwright.solvers.run.unboundedness import Depth
+
+PATIENCE = 20
+"""Accepted iterates in a row without progress in value or gradient before a run counts as finished."""
+
+
+class Monitor:
+    """Stopping rules that do not depend on the units of f, and the record of the run.
+
+    A run has converged when ‖g‖∞ ≤ gtol · min(1, largest ‖g‖∞ seen): the test is relative to the gradient's own size,
+    and never looser than ``gtol`` itself. When no step improves the value in its precision, the run ends too:
+    converged if ‖g‖∞ ≤ gtol, at the noise floor otherwise.
+
+    Args:
+        objective: for its counters and precision.
+        gtol: tolerance of the gradient.
+        callback: called with each Iteration's flat point and the Iteration; stops by raising StopIteration.
+        measure: what is to vanish at a solution, where it is not the gradient (with bounds, the projected gradient).
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        gtol: float,
+        callback: Callable[[Any, Iteration], Any] | None = None,
+        measure: Callable[[Point], float] | None = None,
+        value: Callable[[Point], float] | None = None,
+    ) -> None:
+        self.objective = objective
+        self.gtol = gtol
+        self.callback = callback
+        self.measure = measure or (lambda point: point.slope_size)
+        self.value = value or (lambda point: point.value)
+        self.trace: list[Iteration] = []
+        self.best: Point | None = None
+        self.current: Point | None = None
+        self.largest = 0.0
+        self._least_value = self._least_slope = math.inf
+        self._idle = 0
+        self._depth: Depth | None = None
+
+    @property
+    def nit(self) -> int:
+        return max(len(self.trace) - 1, 0)
+
+    def accept(self, point: Point) -> Status | None:
+        """Record an accepted iterate; the status if this is the end."""
+        value = self.value(point)
+        if not self.trace and not point.usable:
+            self.current = point
+            return Status.NON_FINITE
+        size = self.measure(point)
+        self.current = point
+        if self.best is None or value < self.value(self.best):
+            self.best = point
+        entry = Iteration(value, size, self.objective.nfev, self.objective.nhev)
+        self.trace.append(entry)
+        if self.callback is not None:
+            try:
+                self.callback(self.objective.source.layout.structured(point.flat), entry)
+            except StopIteration:
+                return Status.STOPPED
+        self.largest = max(self.largest, size)
+        if self._depth is None or self._depth.scale == 0:
+            self._depth = Depth(point, self.trace[0].value, self.objective.box)
+        if self._depth.is_bottomless(point, value):
+            return Status.UNBOUNDED
+        if size <= self.gtol * min(1.0, self.largest):
+            return Status.CONVERGED_GRADIENT
+        if self.nit >= self.objective.limits.iterations(self.objective.size):
+            return Status.MAX_ITERATIONS
+        return self._progress(value, size)
+
+    def _progress(self, value: float, size: float) -> Status | None:
+        if value < self._least_value or size < 0.9 * self._least_slope:
+            self._idle = 0
+        else:
+            self._idle += 1
+        self._least_value = min(self._least_value, value)
+        self._least_slope = min(self._least_slope, size)
+        return self.floor() if self._idle >= PATIENCE else None
+
+    def again(self) -> None:
+        """A second solver starts: progress is counted anew; what was best stays."""
+        self._idle, self._least_value, self._least_slope = 0, math.inf, math.inf
+
+    def floor(self) -> Status:
+        """The verdict when no step improves the value in its precision."""
+        assert self.current is not None
+        return Status.CONVERGED_VALUE if self.measure(self.current) <= self.gtol else Status.NOISE_FLOOR
+
+    def blocked(self, promised: float, agrees: bool = False) -> Status:
+        """The verdict when a search failed: at the noise floor, or stalled.
+
+        It is the noise floor if the search promised no more than noise, or values and slopes along it agreed with each
+        other: then the function is what it says, and its rounding is in the way.
+        """
+        assert self.current is not None
+        point, noise = self.current, self.objective.noise(self.value(self.current))
+        if promised <= noise or agrees or self.measure(point) <= self.gtol or self._gradient_is_noise(point):
+            return self.floor()
+        return Status.STALLED
+
+    def _gradient_is_noise(self, point: Point) -> bool:
+        """Whether moving every number by one unit of rounding changes the gradient by half of its size."""
+        try:
+            nudged = self.objective.at(point.x - self.objective.eps * point.x.abs() * point.gradient.sign())
+        except Exhausted:
+            return False
+        return nudged.usable and norm(nudged.gradient - point.gradient) > 0.5 * norm(point.gradient)
+
+    def run(self, solve: Callable[[], Status]) -> Result:
+        """Run a solver to its status and make the result of the best iterate."""
+        try:
+            status = solve()
+        except Exhausted as exhausted:
+            status = exhausted.status
+        return self.result(status)
+
+    def result(self, status: Status) -> Result:
+        """The result at the best iterate: the last one unless an earlier one is lower by more than noise."""
+        objective, point = self.objective, self.current
+        assert point is not None, "a run accepts its starting point first"
+        if self.best is not None:
+            margin = objective.noise(self.value(self.best), self.value(point))
+            if not self.value(point) <= self.value(self.best) + margin:
+                point = self.best
+        note = ""
+        if status is Status.NON_FINITE:
+            note = _what_is_not_finite(point)
+        elif status.success and self.measure(point) > self.gtol:
+            status = Status.NOISE_FLOOR
+        elif status in (Status.STALLED, Status.NOISE_FLOOR, Status.MAX_ITERATIONS):
+            again = float(objective.source.record(point.flat).loss.detach())
+            objective.nfev += 1
+            if disagreement(again, point.value, objective.eps):
+                status = Status.NOT_DETERMINISTIC
+        layout = objective.source.layout
+        return Result(
+            x=layout.structured(point.flat.clone()),
+            fun=self.value(point),
+            jac=layout.structured(point.gradient.to(layout.dtype)),
+            status=status,
+            nit=self.nit,
+            nfev=objective.nfev,
+            njev=objective.njev,
+            nhev=objective.nhev,
+            trace=tuple(self.trace),
+            note=note,
+        )
+
+
+def _what_is_not_finite(point: Point) -> str:
+    if not math.isfinite(point.value):
+        return f"fun(x0) = {point.value}."
+    bad = ~point.gradient.isfinite()
+    return f"fun(x0) = {point.value:.6g}, but {int(bad.sum())} of {bad.numel()} entries of its gradient are not finite."
