@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from gradwright.core.warn import warn_user
 from gradwright.solvers.batched.bfgs import Problems
 from gradwright.solvers.batched.ends import ENDS, RUNNING, ends
 from gradwright.solvers.batched.function import RowFunction
 from gradwright.solvers.batched.result import BatchResult
-from gradwright.solvers.notice import notice
 
 GTOL = {torch.float64: 1e-6, torch.float32: 1e-4}
 
@@ -106,7 +106,7 @@ def _check(
         raise ValueError(f"maxiter={maxiter} must be positive; leave it out for the default")
     if gtol is None:
         if x0.dtype not in GTOL:
-            notice(f"x0 is {x0.dtype}: matrices of curvature need float32 at least")
+            warn_user(f"x0 is {x0.dtype}: matrices of curvature need float32 at least")
         return GTOL.get(x0.dtype, 1e-2)
     if not gtol >= 0:
         raise ValueError(f"gtol={gtol!r} must not be negative; 1e-6 is usual in float64")

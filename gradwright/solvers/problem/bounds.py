@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradwright.core.warn import warn_user
 from gradwright.solvers.linear.vectors import largest_entry
-from gradwright.solvers.notice import notice
 from gradwright.solvers.problem.layout import Layout
 
 
@@ -37,7 +37,7 @@ class Bounds:
         inside = self.project(x)
         outside = int((inside != x).sum())
         if outside:
-            notice(
+            warn_user(
                 f"x0 violates the bounds in {outside} of {x.numel()} entries and moves to the nearest feasible point"
             )
         return inside

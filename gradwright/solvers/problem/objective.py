@@ -10,10 +10,10 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from gradwright.core.warn import warn_user
 from gradwright.solvers.curvature import Curvature
 from gradwright.solvers.linear.operator import LinearOperator, as_operator
 from gradwright.solvers.linear.vectors import dot, finite, largest_entry, widen
-from gradwright.solvers.notice import notice
 from gradwright.solvers.outcome.status import Status
 from gradwright.solvers.problem.bounds import Bounds
 from gradwright.solvers.problem.determinism import Draws, refuse_two_values
@@ -110,7 +110,7 @@ class Point:
 
     def switch(self, curvature: Curvature, warning: str) -> None:
         self.objective.curvature = curvature
-        notice(warning)
+        warn_user(warning)
 
     def release(self) -> None:
         """Free the graph; value and gradient stay."""
