@@ -14,7 +14,7 @@ from gradwright.solvers.linear import lsmr, minres, pcg
 from gradwright.solvers.linear.operator import LinearOperator
 from gradwright.solvers.linear.steihaug import steihaug
 from gradwright.solvers.methods.line_search import LineSearch
-from gradwright.solvers.methods.portfolio import InTurn
+from gradwright.solvers.methods.portfolio import Portfolio
 from gradwright.solvers.methods.trust_region import TrustRegion
 from gradwright.solvers.minimize import minimize
 from gradwright.solvers.optimizers import LBFGS, HessianFree, NewtonCG, StepInfo, StepStatus
@@ -27,6 +27,9 @@ from gradwright.solvers.quasi_newton.owlqn import OWLQN
 from gradwright.solvers.registry import METHODS
 from gradwright.solvers.residuals import Dogleg, GaussNewtonSearch, LeastSquaresResult, LevenbergMarquardt
 from gradwright.solvers.searches import Backtracking, HagerZhang, StrongWolfe
+
+InTurn = Portfolio
+"""Another name of :class:`Portfolio`."""
 
 __all__ = [
     "LBFGS",
@@ -52,6 +55,7 @@ __all__ = [
     "LinearOperator",
     "NewtonCG",
     "NotDeterministic",
+    "Portfolio",
     "QPSolution",
     "QPStatus",
     "QuasiNewton",

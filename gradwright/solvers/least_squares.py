@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gradwright.solvers.outcome.result import Iteration
-from gradwright.solvers.problem.evaluation import Tape
+from gradwright.solvers.problem.evaluation import Evaluation
 from gradwright.solvers.problem.layout import Layout, layout_of
 from gradwright.solvers.problem.objective import Limits, Objective
 from gradwright.solvers.problem.sources import ModuleSource, source_of
@@ -159,32 +159,32 @@ def _is_dense(tr_solver: str | None, jac: Any) -> bool | None:
     return True if tr_solver == "exact" or jac is not None else None
 
 
-def _jacobian(jac: Any, objective: Objective) -> Callable[[Tape, Tensor, Tensor], Tensor]:
-    """(tape, r, x) ↦ J."""
+def _jacobian(jac: Any, objective: Objective) -> Callable[[Evaluation, Tensor, Tensor], Tensor]:
+    """(evaluation, r, x) ↦ J."""
     layout = objective.source.layout
     if callable(jac):
-        return lambda tape, r, x: jacobians.given(jac(layout.structured(x)), layout, r.numel())
+        return lambda evaluation, r, x: jacobians.given(jac(layout.structured(x)), layout, r.numel())
     known = {None: jacobians.automatic, "rows": jacobians.by_rows, "columns": jacobians.by_columns}
     if jac == "3-point":
 
         def at(x: Tensor) -> Tensor:
             objective.spend()
-            return objective.source.record(x).extras.detach()
+            return objective.source.evaluate(x).extras.detach()
 
-        return lambda tape, r, x: jacobians.by_differences(at, x)
+        return lambda evaluation, r, x: jacobians.by_differences(at, x)
     if jac in RULES:
         raise ValueError(f"jac={jac!r} is a method; give it by name: least_squares(residuals, x0, method={jac!r})")
     if jac not in known:
         raise ValueError(f'jac={jac!r} is unknown; known are "rows", "columns", "3-point", or a function of x')
     form = known[jac]
 
-    def by_autograd(tape: Tape, r: Tensor, x: Tensor) -> Tensor:
+    def by_autograd(evaluation: Evaluation, r: Tensor, x: Tensor) -> Tensor:
         if not r.requires_grad:
             raise ValueError(
                 "residuals do not depend on x through differentiable operations: compute them from x with torch (no "
                 '.item(), .numpy(), .detach() or no_grad), give jac, or use jac="3-point"'
             )
-        return form(tape, r)
+        return form(evaluation, r)
 
     return by_autograd
 

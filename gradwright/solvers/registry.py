@@ -13,7 +13,7 @@ from gradwright.solvers.constrained.constraint import Constraint
 from gradwright.solvers.constrained.sqp.sqp import SQP
 from gradwright.solvers.descents import BFGS, LBFGS, NewtonCG, NonlinearCG
 from gradwright.solvers.methods.line_search import LineSearch
-from gradwright.solvers.methods.portfolio import InTurn
+from gradwright.solvers.methods.portfolio import Portfolio
 from gradwright.solvers.methods.trust_region import TrustRegion
 from gradwright.solvers.quasi_newton.lbfgsb import LBFGSB
 from gradwright.solvers.quasi_newton.owlqn import OWLQN
@@ -35,7 +35,7 @@ def _line_search(descent: Callable[..., Any], usual: Search = HagerZhang()) -> C
 
 
 METHODS: dict[str, Callable[..., Method]] = {
-    "auto": InTurn,
+    "auto": Portfolio,
     "newton-cg": _line_search(NewtonCG),
     "trust-ncg": TrustRegion,
     "bfgs": _line_search(BFGS),

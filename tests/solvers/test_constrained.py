@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from gradwright.solvers import LBFGSB, InTurn, Status
+from gradwright.solvers import LBFGSB, Portfolio, Status
 from gradwright.solvers.constrained import SQP, AugmentedLagrangian, Constraint
 from gradwright.solvers.minimize import minimize
 from gradwright.solvers.registry import method_of
@@ -91,7 +91,7 @@ def test_the_method_that_is_chosen_where_none_is_asked_for():
     assert isinstance(method_of(None, None, limit, True, 1000), SQP)
     assert isinstance(method_of(None, None, limit, False, 1001), AugmentedLagrangian)
     assert isinstance(method_of(None, None, (), True, 1001), LBFGSB)
-    assert isinstance(method_of(None, None, (), False, 10), InTurn)
+    assert isinstance(method_of(None, None, (), False, 10), Portfolio)
     assert method_of("sqp", {"hessian": "bfgs"}, limit, False, 10) == SQP(limit, hessian="bfgs")
 
 

@@ -7,7 +7,7 @@ import torch
 
 from gradwright.solvers import Backtracking, HagerZhang, LineSearch, Status, StrongWolfe, minimize
 from gradwright.solvers.descents import BFGS, LBFGS, NewtonCG
-from gradwright.solvers.methods.portfolio import InTurn
+from gradwright.solvers.methods.portfolio import Portfolio
 from gradwright.solvers.methods.trust_region import TrustRegion
 from gradwright.solvers.problem.layout import layout_of
 from gradwright.solvers.problem.objective import Objective
@@ -118,7 +118,7 @@ def test_slopes_decide_where_values_drown():
     [
         (lambda: HagerZhang(delta=0.6), "delta"),
         (lambda: StrongWolfe(curvature=1.5), "curvature"),
-        (lambda: InTurn(methods=()), "empty"),
+        (lambda: Portfolio(methods=()), "empty"),
         (lambda: TrustRegion(accept=0.3), "accept=0.3"),
     ],
 )
@@ -152,14 +152,14 @@ def test_a_second_method_is_asked_only_where_the_first_fails():
     alone = minimize(rosenbrock, tensor(-1.2, 1.0), "newton-cg")
     turns = minimize(rosenbrock, tensor(-1.2, 1.0), "auto")
     assert (alone.nfev, alone.nhev) == (turns.nfev, turns.nhev)
-    rescued = minimize(rosenbrock, tensor(-1.2, 1.0), InTurn(methods=(OneStep(), LineSearch(BFGS()))), maxfev=400)
+    rescued = minimize(rosenbrock, tensor(-1.2, 1.0), Portfolio(methods=(OneStep(), LineSearch(BFGS()))), maxfev=400)
     assert rescued.success
     assert rescued.nfev <= 400
 
 
 def test_the_lowest_point_of_all_methods_is_returned():
     few = LineSearch(LBFGS())
-    result = minimize(rosenbrock, tensor(-1.2, 1.0), InTurn(methods=(few, LineSearch(BFGS()))), maxfev=20)
+    result = minimize(rosenbrock, tensor(-1.2, 1.0), Portfolio(methods=(few, LineSearch(BFGS()))), maxfev=20)
     assert result.status is Status.MAX_EVALUATIONS
     assert result.nfev <= 20
     assert result.fun == min(each.value for each in result.trace)
@@ -172,7 +172,7 @@ def test_a_method_that_ran_out_on_its_way_is_taken_over_where_it_stands():
     start, newton, learning = tensor(1.1, 0.1), LineSearch(NewtonCG()), LineSearch(BFGS())
     halves = [minimize(valley, start, method, maxfev=350) for method in (newton, learning)]
     assert [half.status for half in halves] == 2 * [Status.MAX_EVALUATIONS]
-    result = minimize(valley, start, InTurn(methods=(newton, learning)), maxfev=700)
+    result = minimize(valley, start, Portfolio(methods=(newton, learning)), maxfev=700)
     assert result.nfev == 700
     assert result.fun < min(half.fun for half in halves) - 0.2, "the second method did not go on from the first"
 
@@ -184,7 +184,7 @@ def test_after_a_stuck_method_the_next_begins_at_the_start():
         seen.append(x.detach().clone())
         return rosenbrock(x)
 
-    result = minimize(fun, tensor(-1.2, 1.0), InTurn(methods=(OneStep(), LineSearch(BFGS()))))
+    result = minimize(fun, tensor(-1.2, 1.0), Portfolio(methods=(OneStep(), LineSearch(BFGS()))))
     assert result.success
     assert [index for index, x in enumerate(seen) if torch.equal(x, tensor(-1.2, 1.0))] == [0, 2]
 

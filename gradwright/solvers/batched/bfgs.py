@@ -24,9 +24,10 @@ class Problems:
         nit, nfev: iterations and evaluations of each.
         idle: iterations in a row without progress in value or gradient.
         fresh: whether H says nothing about curvature yet.
-        failed, drowned: whether the last search found no better point, and whether it promised no more than noise.
+        failed, drowned: whether the last search found no better point, and whether it promised no more than
+            noise.
         largest: the largest ‖g‖∞ seen.
-        scale, far: of the value at the start, and the ‖x‖ that counts as far from it; see :class:`Depth`.
+        scale, far: of the value at the start, and the ‖x‖ that counts as far from it; see :class:`UnboundednessTest`.
     """
 
     def __init__(self, function: RowFunction, x: Tensor) -> None:

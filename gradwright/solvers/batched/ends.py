@@ -31,7 +31,7 @@ def ends(problems: Problems, gtol: float, maxiter: int) -> Tensor:
 
 
 def _is_bottomless(p: Problems) -> Tensor:
-    """The rule of :class:`Depth`. (B,)."""
+    """The rule of :class:`UnboundednessTest`. (B,)."""
     fall = -p.f
     enormous = (fall > BOTTOMLESS * p.scale.double()) | (fall > REPRESENTABLE * torch.finfo(p.f.dtype).max)
     return (fall > DEEP * p.scale) & (enormous | (torch.linalg.vector_norm(p.x, dim=1) > p.far))

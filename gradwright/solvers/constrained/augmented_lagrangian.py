@@ -14,7 +14,7 @@ from gradwright.solvers.constrained.augmented_source import AugmentedSource
 from gradwright.solvers.constrained.constrainable import Constrainable
 from gradwright.solvers.constrained.constraint_set import Constrained
 from gradwright.solvers.constrained.kkt import Multipliers, estimate, measure
-from gradwright.solvers.constrained.monitor import Watch
+from gradwright.solvers.constrained.monitor import ConstrainedMonitor
 from gradwright.solvers.linear.vectors import largest_entry
 from gradwright.solvers.outcome.status import Status
 from gradwright.solvers.problem.objective import Limits, Objective, Point
@@ -61,7 +61,7 @@ class AugmentedLagrangian(Constrainable):
         if not 0 < self.keep < 1:
             raise ValueError(f"keep={self.keep} must lie in (0, 1); 0.25 is usual")
 
-    def solve(self, objective: Objective, start: Point, monitor: Watch) -> Status:  # type: ignore[override]
+    def solve(self, objective: Objective, start: Point, monitor: ConstrainedMonitor) -> Status:  # type: ignore[override]
         return _Run(self, objective, monitor).go(start)
 
 
@@ -77,8 +77,8 @@ class _Run:
     rho: float
     unit: float
 
-    def __init__(self, rule: AugmentedLagrangian, objective: Objective, watch: Watch) -> None:
-        self.rule, self.objective, self.watch = rule, objective, watch
+    def __init__(self, rule: AugmentedLagrangian, objective: Objective, monitor: ConstrainedMonitor) -> None:
+        self.rule, self.objective, self.monitor = rule, objective, monitor
         self.set, self.box = rule.prepared(objective)
         self.started = time.monotonic()
 
@@ -92,7 +92,7 @@ class _Run:
             return status
         self._begin(point, c, guess)
         tolerance, infeasibility, last = INNER, math.inf, point
-        tightest = 0.1 * self.watch.gtol / max(1.0, self.unit)
+        tightest = 0.1 * self.monitor.gtol / max(1.0, self.unit)
         unmoved = stuck = 0
         for _ in range(self.rule.outer):
             source = AugmentedSource(self.objective.source, self.set, self.λ, self.rho, self.unit)
@@ -106,28 +106,28 @@ class _Run:
                 return ended
             violation = largest_entry(c.violations)
             stationary = self._violation_is_stationary(point, c)
-            stuck = stuck + 1 if violation > max(0.9 * infeasibility, self.watch.ctol) and stationary else 0
+            stuck = stuck + 1 if violation > max(0.9 * infeasibility, self.monitor.ctol) and stationary else 0
             if stuck >= STUCK:
                 return Status.INFEASIBLE
-            rests = tolerance <= tightest and ended in AT_REST and violation <= self.watch.ctol
+            rests = tolerance <= tightest and ended in AT_REST and violation <= self.monitor.ctol
             unmoved = unmoved + 1 if rests and self._is_near(point, last) else 0
             if unmoved >= STUCK:
-                return self.watch.floor()
+                return self.monitor.floor()
             worst = max(violation, largest_entry((t - self.λ) / self.rho))
             self.λ = t.clamp(-self.ceiling, self.ceiling)
             if worst > self.rule.keep * infeasibility:
                 self.rho *= self.rule.growth
             infeasibility, last = worst, point
             tolerance = max(INNER * tolerance, tightest)
-            self.watch.extra["penalty"] = self.rho
+            self.monitor.extra["penalty"] = self.rho
             if self.rho > self.ceiling:
-                hopeless = violation > self.watch.ctol and stationary
-                return Status.INFEASIBLE if hopeless else self.watch.floor()
+                hopeless = violation > self.monitor.ctol and stationary
+                return Status.INFEASIBLE if hopeless else self.monitor.floor()
         return Status.MAX_ITERATIONS
 
     def _begin(self, point: Point, c: Constrained, guess: Multipliers) -> None:
         """The first λ and ρ, with the units that they are measured in."""
-        scale = max(self.watch.scale, torch.finfo(self.objective.dtype).tiny)
+        scale = max(self.monitor.scale, torch.finfo(self.objective.dtype).tiny)
         squares = float(c.violations @ c.violations)
         self.rho = scale * (min(max(10 / squares, 1e-2), 1e3) if squares > 0 else 10)
         self.ceiling = self.rule.largest * scale
@@ -140,9 +140,9 @@ class _Run:
         """The minimum of L in the box as far as a tolerance asks, and how the search for it ended."""
         objective, method = self.objective, LBFGSB(self.rule.memory)
         inner = Objective(source, None, self._left(), objective.box)
-        watch = method.monitor(inner, tolerance, None)
+        monitor = method.monitor(inner, tolerance, None)
         first = inner.at(point.x)
-        found = watch.run(partial(method.solve, inner, first, watch))
+        found = monitor.run(partial(method.solve, inner, first, monitor))
         objective.nfev += inner.nfev
         objective.njev += inner.njev
         return objective.at(objective.source.layout.flatten(found.x, "x")), found.status
@@ -166,17 +166,17 @@ class _Run:
 
     def _judge(self, point: Point, c: Constrained, at: Multipliers) -> Status | None:
         slope = point.gradient if point.usable and c.finite else torch.zeros_like(point.x)
-        return self.watch.accept(point, c, at, measure(point.x, slope, c, self.box, at))
+        return self.monitor.accept(point, c, at, measure(point.x, slope, c, self.box, at))
 
     def _converged_with_others(self, point: Point, c: Constrained) -> Status | None:
         """Converged with multipliers of least squares? For a feasible point that is recorded already."""
-        if largest_entry(c.violations) > self.watch.ctol:
+        if largest_entry(c.violations) > self.monitor.ctol:
             return None
         at = estimate(point.x, point.gradient, c, self.box)
         m = measure(point.x, point.gradient, c, self.box, at)
-        if not self.watch.converged(m):
+        if not self.monitor.converged(m):
             return None
-        self.watch.current = (point, c, at, m)
+        self.monitor.current = (point, c, at, m)
         return Status.CONVERGED_GRADIENT
 
     def _violation_is_stationary(self, point: Point, c: Constrained) -> bool:

@@ -8,7 +8,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from gradwright.solvers.constrained.constraint_set import Constrained, ConstraintSet
-from gradwright.solvers.problem.evaluation import Tape
+from gradwright.solvers.problem.evaluation import Evaluation
 from gradwright.solvers.problem.layout import Layout
 from gradwright.solvers.problem.sources import Source
 
@@ -46,12 +46,12 @@ class AugmentedSource:
         below = (self.multipliers + self.rho * (c.value - self.set.lower)).clamp(max=0)
         return above + below
 
-    def record(self, x: Tensor) -> Tape:
-        tape, c = self.source.record(x), self.set.at(x)
+    def evaluate(self, x: Tensor) -> Evaluation:
+        evaluation, c = self.source.evaluate(x), self.set.at(x)
         t, λ = self.updated(c), self.multipliers
-        value = (tape.loss.detach().double() + ((t @ t - λ @ λ) / (2 * self.rho)).double()) / self.unit
+        value = (evaluation.loss.detach().double() + ((t @ t - λ @ λ) / (2 * self.rho)).double()) / self.unit
 
         def gradient() -> Tensor:
-            return (tape.gradient() + (c.jacobian.T @ t).to(self.layout.dtype)) / self.unit
+            return (evaluation.gradient() + (c.jacobian.T @ t).to(self.layout.dtype)) / self.unit
 
-        return Tape(value.to(tape.loss.dtype), tape.leaves, None, given=gradient)
+        return Evaluation(value.to(evaluation.loss.dtype), evaluation.leaves, None, given=gradient)

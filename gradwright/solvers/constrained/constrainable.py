@@ -11,7 +11,7 @@ import torch
 
 from gradwright.solvers.constrained.constraint import constraints_of
 from gradwright.solvers.constrained.constraint_set import ConstraintSet
-from gradwright.solvers.constrained.monitor import Watch
+from gradwright.solvers.constrained.monitor import ConstrainedMonitor
 from gradwright.solvers.outcome.result import Iteration
 from gradwright.solvers.problem.bounds import Bounds
 from gradwright.solvers.problem.objective import Objective
@@ -40,8 +40,11 @@ class Constrainable(Method):
         if self.ctol is not None and not self.ctol >= 0:
             raise ValueError(f"ctol={self.ctol!r} must not be negative; 1e-8 is usual in float64, 1e-5 in float32")
 
-    def monitor(self, objective: Objective, gtol: float, callback: Callable[[Any, Iteration], Any] | None) -> Watch:  # type: ignore[override]
-        return Watch(objective, gtol, CTOL.get(objective.dtype, 1e-2) if self.ctol is None else self.ctol, callback)
+    def monitor(  # type: ignore[override]
+        self, objective: Objective, gtol: float, callback: Callable[[Any, Iteration], Any] | None
+    ) -> ConstrainedMonitor:
+        ctol = CTOL.get(objective.dtype, 1e-2) if self.ctol is None else self.ctol
+        return ConstrainedMonitor(objective, gtol, ctol, callback)
 
     def prepared(self, objective: Objective) -> tuple[ConstraintSet, Bounds]:
         """The constraints over this objective's layout, and the box (open where there are no bounds)."""

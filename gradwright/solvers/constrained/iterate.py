@@ -1,4 +1,4 @@
-"""Place: a point with its constraints, and where places are made."""
+"""Iterate: a point with its constraints, and where iterates are made."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gradwright.solvers.problem.objective import Objective, Point
 
 
 @dataclass(frozen=True)
-class Place:
+class Iterate:
     """A point with its constraints."""
 
     point: Point
@@ -44,7 +44,7 @@ class Problem:
     set: ConstraintSet
     box: Bounds
 
-    def at(self, x: Tensor) -> Place:
+    def at(self, x: Tensor) -> Iterate:
         """The nearest point of the box."""
         point = self.objective.at(self.box.project(x))
-        return Place(point, self.set.at(point.flat))
+        return Iterate(point, self.set.at(point.flat))

@@ -1,4 +1,4 @@
-"""Watch: the record of a constrained run, its stopping rules, and its result."""
+"""ConstrainedMonitor: the record of a constrained run, its stopping rules, and its result."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from gradwright.solvers.outcome.result import Iteration, Result
 from gradwright.solvers.outcome.status import Status
 from gradwright.solvers.problem.determinism import disagreement
 from gradwright.solvers.problem.objective import Exhausted, Objective, Point
-from gradwright.solvers.run.unboundedness import Depth
+from gradwright.solvers.run.unboundedness import UnboundednessTest
 
 PATIENCE = 50
 """Accepted iterates in a row without progress in value, violation or stationarity before a run counts as finished."""
 
 
-class Watch:
+class ConstrainedMonitor:
     """Judges iterates (x, λ) by feasibility and stationarity, and hands back the last good one.
 
     A run has converged when the violation is at most ``ctol`` and the stationarity at most gtol · F, where F is
@@ -34,7 +34,7 @@ class Watch:
         callback: called as callback(x, iteration); it may raise StopIteration.
 
     Attributes:
-        depth: what tells a value that falls without end; None before the start.
+        unboundedness: what tells a value that falls without end; None before the start.
         scale: of the value at the start, max(|f₀|, ‖g₀‖ max(1, ‖x₀‖)).
     """
 
@@ -48,7 +48,7 @@ class Watch:
         self.note = ""
         self.extra: dict[str, Any] = {}
         self._steepest = self.scale = 0.0
-        self.depth: Depth | None = None
+        self.unboundedness: UnboundednessTest | None = None
         self._least = (math.inf, math.inf, math.inf)
         self._idle = 0
 
@@ -60,8 +60,8 @@ class Watch:
             if bad:
                 self.note = bad
                 return Status.NON_FINITE
-            self.depth = Depth(point, point.value, self.objective.box)
-            self.scale = max(self.depth.scale, 1e-300)
+            self.unboundedness = UnboundednessTest(point, point.value, self.objective.box)
+            self.scale = max(self.unboundedness.scale, 1e-300)
         self._steepest = max(self._steepest, largest_entry(point.gradient))
         if self.best is None or self._rank(self.current) <= self._rank(self.best):
             self.best = self.current
@@ -75,7 +75,7 @@ class Watch:
         if self.converged(measure):
             return Status.CONVERGED_GRADIENT
         feasible = measure.violation <= self.ctol * max(1.0, largest_entry(point.x))
-        if feasible and self.depth is not None and self.depth.is_bottomless(point, point.value):
+        if feasible and self.unboundedness is not None and self.unboundedness.is_bottomless(point, point.value):
             return Status.UNBOUNDED
         if len(self.trace) > self.objective.limits.iterations(self.objective.size):
             return Status.MAX_ITERATIONS
@@ -157,7 +157,7 @@ class Watch:
     def _differs(self, point: Point, c: Constrained) -> bool:
         """Whether the value or a constraint at a point is another one when it is computed again."""
         objective = self.objective
-        again = float(objective.source.record(point.flat).loss.detach())
+        again = float(objective.source.evaluate(point.flat).loss.detach())
         objective.nfev += 1
         if disagreement(again, point.value, objective.eps):
             return True

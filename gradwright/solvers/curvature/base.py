@@ -8,16 +8,16 @@ from typing import ClassVar, Protocol
 from torch import Tensor
 
 from gradwright.solvers.linear.operator import Product
-from gradwright.solvers.problem.evaluation import Tape
+from gradwright.solvers.problem.evaluation import Evaluation
 from gradwright.solvers.problem.sources import Source
 
 
 class Situation(Protocol):
-    """What a curvature may look at: the source, the point x in the source's dtype, its tape and gradient there."""
+    """What a curvature may look at: the source, the point x in the source's dtype, its evaluation there."""
 
     source: Source
     flat: Tensor
-    tape: Tape
+    evaluation: Evaluation
 
     def difference_gradient(self, x: Tensor) -> Tensor:
         """The gradient at another flat point of the source's dtype, counted as an evaluation."""

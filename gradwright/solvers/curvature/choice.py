@@ -32,10 +32,10 @@ class Auto(Curvature):
 
     def product(self, at: Situation) -> Product:
         differences = FiniteDifference()
-        if at.tape.given is not None:
+        if at.evaluation.given is not None:
             return differences.product(at)
         try:
-            slope = at.tape.slope()
+            slope = at.evaluation.slope()
         except (RuntimeError, NotImplementedError) as error:
             return self._fall_back(at, error)
         if not slope.requires_grad:

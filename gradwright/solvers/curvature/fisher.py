@@ -33,17 +33,17 @@ class Fisher(Curvature):
     seed: int = 0
 
     def product(self, at: Situation) -> Product:
-        tape = at.tape
-        outputs = outputs_of(tape.extras, "Fisher curvature")
+        evaluation = at.evaluation
+        outputs = outputs_of(evaluation.extras, "Fisher curvature")
         scores = self._scores(outputs.detach())
-        tape.refresh()
-        forward = jacobian_product(tape, outputs)
+        evaluation.refresh()
+        forward = jacobian_product(evaluation, outputs)
         count = scores.shape[0] * outputs.shape[0]
 
         def times(v: Tensor) -> Tensor:
             along = (scores * forward(v)).flatten(2).sum(-1)  # (samples, N): sᵀ J v
             weights = (scores * along.view(*along.shape, *[1] * (outputs.dim() - 1))).sum(0) / count
-            return tape.grad(outputs, weights).detach()
+            return evaluation.grad(outputs, weights).detach()
 
         return times
 
@@ -69,8 +69,8 @@ class EmpiricalFisher(Curvature):
     positive: ClassVar[bool] = True
 
     def product(self, at: Situation) -> Product:
-        tape = at.tape
-        losses = outputs_of(tape.extras, "the empirical Fisher")
-        tape.refresh()
-        forward = jacobian_product(tape, losses)
-        return lambda v: tape.grad(losses, forward(v) / losses.numel()).detach()
+        evaluation = at.evaluation
+        losses = outputs_of(evaluation.extras, "the empirical Fisher")
+        evaluation.refresh()
+        forward = jacobian_product(evaluation, losses)
+        return lambda v: evaluation.grad(losses, forward(v) / losses.numel()).detach()

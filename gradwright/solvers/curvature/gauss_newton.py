@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gradwright.solvers.curvature.base import Curvature, Situation
 from gradwright.solvers.linear.operator import Product
-from gradwright.solvers.problem.evaluation import Tape
+from gradwright.solvers.problem.evaluation import Evaluation
 
 
 def outputs_of(extras: Any, who: str) -> Tensor:
@@ -26,13 +26,13 @@ def outputs_of(extras: Any, who: str) -> Tensor:
     return extras
 
 
-def jacobian_product(tape: Tape, outputs: Tensor) -> Product:
+def jacobian_product(evaluation: Evaluation, outputs: Tensor) -> Product:
     """v ↦ Jv for the outputs as a function of the leaves, as the transpose of the (linear) map u ↦ Jᵀu."""
     probe = torch.zeros_like(outputs, requires_grad=True)
-    transposed = tape.grad(outputs, probe, create_graph=True)
+    transposed = evaluation.grad(outputs, probe, create_graph=True)
 
     def times(v: Tensor) -> Tensor:
-        tape.refresh()
+        evaluation.refresh()
         return torch.autograd.grad(transposed, probe, v, retain_graph=True)[0]
 
     return times
@@ -50,11 +50,11 @@ class GaussNewton(Curvature):
     positive: ClassVar[bool] = True
 
     def product(self, at: Situation) -> Product:
-        tape = at.tape
-        outputs = outputs_of(tape.extras, "Gauss-Newton curvature")
-        tape.refresh()
-        forward = jacobian_product(tape, outputs)
-        (residual,) = torch.autograd.grad(tape.loss, outputs, create_graph=True, allow_unused=True)
+        evaluation = at.evaluation
+        outputs = outputs_of(evaluation.extras, "Gauss-Newton curvature")
+        evaluation.refresh()
+        forward = jacobian_product(evaluation, outputs)
+        (residual,) = torch.autograd.grad(evaluation.loss, outputs, create_graph=True, allow_unused=True)
         if residual is None:
             raise ValueError("the loss does not depend on the outputs returned beside it; compute it from them")
 
@@ -62,6 +62,6 @@ class GaussNewton(Curvature):
             if not residual.requires_grad:  # a loss that is linear in the outputs
                 return torch.zeros_like(v)
             (curved,) = torch.autograd.grad(residual, outputs, forward(v), retain_graph=True)
-            return tape.grad(outputs, curved).detach()
+            return evaluation.grad(outputs, curved).detach()
 
         return times

@@ -23,13 +23,13 @@ class DoubleBackward(Curvature):
     keeps_graph: ClassVar[bool] = True
 
     def product(self, at: Situation) -> Product:
-        slope, tape = at.tape.slope(), at.tape
+        slope, evaluation = at.evaluation.slope(), at.evaluation
 
         def times(v: Tensor) -> Tensor:
             if not slope.requires_grad:  # a linear function
                 return torch.zeros_like(v)
-            tape.refresh()
-            return tape.grad(slope, v).detach()
+            evaluation.refresh()
+            return evaluation.grad(slope, v).detach()
 
         return times
 

@@ -87,18 +87,18 @@ class EmpiricalFisherDiagonal(Preconditioner):
     chunk: int = 64
 
     def at(self, state: Any, point: Point) -> tuple[Metric, Any]:
-        losses = point.tape.extras
+        losses = point.evaluation.extras
         if not isinstance(losses, Tensor) or losses.dim() != 1 or not losses.requires_grad:
             raise ValueError("EmpiricalFisherDiagonal needs per-sample losses; let fun return (loss, losses) with (N,)")
-        point.tape.refresh()
+        point.evaluation.refresh()
         total = torch.zeros_like(point.x)
         for rows in torch.eye(len(losses)).to(losses).split(self.chunk):
             parts = torch.autograd.grad(
-                losses, point.tape.leaves, rows, retain_graph=True, is_grads_batched=True, allow_unused=True
+                losses, point.evaluation.leaves, rows, retain_graph=True, is_grads_batched=True, allow_unused=True
             )
             flat = [
                 torch.zeros(len(rows), leaf.numel()).to(leaf) if part is None else part.reshape(len(rows), -1)
-                for part, leaf in zip(parts, point.tape.leaves)
+                for part, leaf in zip(parts, point.evaluation.leaves)
             ]
             total += torch.cat(flat, dim=1).to(total).square().sum(0)
         mean = total / len(losses)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from gradwright.solvers.descents import Descent
 from gradwright.solvers.descents.base import steepest
 from gradwright.solvers.linear.vectors import norm
-from gradwright.solvers.methods.saddle import leave
+from gradwright.solvers.methods.saddle import escape_saddle
 from gradwright.solvers.outcome.status import Status
 from gradwright.solvers.problem.objective import Objective, Point
 from gradwright.solvers.run.method import Method
@@ -42,7 +42,7 @@ class LineSearch(Method):
     def solve(self, objective: Objective, start: Point, monitor: Monitor) -> Status:
         point, state, fresh = start, self.descent.start(objective), True
         status = monitor.accept(point)
-        if status is Status.CONVERGED_GRADIENT and self.needs_curvature and (lower := leave(objective, point)):
+        if status is Status.CONVERGED_GRADIENT and self.needs_curvature and (lower := escape_saddle(objective, point)):
             point, status = lower, monitor.accept(lower)
         while status is None:
             d, first = self.descent.direction(state, point)

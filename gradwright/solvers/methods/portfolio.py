@@ -1,4 +1,4 @@
-"""InTurn: one method after another, until one converges."""
+"""Portfolio: one method after another, until one converges."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DENSE = 1000
 
 
 @dataclass(frozen=True)
-class InTurn(Method):
+class Portfolio(Method):
     """``auto``: one method after another until one converges; the lowest point of all is returned.
 
     Problems that defeat a method which trusts second derivatives are often easy for one that learns curvature from its

@@ -1,4 +1,4 @@
-"""Leaving a stationary point that is not a minimum."""
+"""Escape from a stationary point that is not a minimum."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def lowest_curvature(H: LinearOperator, like: Tensor, steps: int = 10, seed: int
     return float(values[0]), ritz, float(values.abs().max())
 
 
-def leave(objective: Objective, point: Point) -> Point | None:
+def escape_saddle(objective: Objective, point: Point) -> Point | None:
     """A lower point along negative curvature, or None where none is found.
 
     Steps of a tenth of max(1, ‖x‖) and shorter are tried to both sides.

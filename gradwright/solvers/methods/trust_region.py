@@ -12,7 +12,7 @@ import torch
 from gradwright.solvers.curvature.preconditioners import Metric, Preconditioner, preconditioner_of
 from gradwright.solvers.linear.steihaug import Path, Step, steihaug
 from gradwright.solvers.linear.vectors import dot, norm
-from gradwright.solvers.methods.saddle import leave
+from gradwright.solvers.methods.saddle import escape_saddle
 from gradwright.solvers.outcome.status import Status
 from gradwright.solvers.problem.objective import Objective, Point
 from gradwright.solvers.run.method import Method
@@ -70,7 +70,7 @@ class TrustRegion(Method):
         while True:
             status = monitor.accept(point)
             if status is Status.CONVERGED_GRADIENT and monitor.nit == 0:
-                lower = leave(objective, point)
+                lower = escape_saddle(objective, point)
                 if lower is not None:
                     point = lower
                     continue

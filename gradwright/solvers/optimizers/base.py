@@ -188,7 +188,7 @@ class Batches:
         self.start = torch.cat([p.detach().reshape(-1).to(layout.device) for p in parameters]).clone()
         self.final = self.start
         if owner.memory["check"]:
-            check_deterministic(lambda: float(self.main.source.record(self.start).loss.detach()), self.main.eps)
+            check_deterministic(lambda: float(self.main.source.evaluate(self.start).loss.detach()), self.main.eps)
             owner.memory["check"] = False
             self.main.nfev += 2
         self.point = self.main.at(self.start)

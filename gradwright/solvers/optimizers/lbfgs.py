@@ -60,19 +60,19 @@ class LBFGS(CurvatureOptimizer):
         if ended is not None:
             return ended
         pairs: LBFGSMemory | None = self.memory["pairs"]
-        trial, promised = self._search(batches, pairs)
+        trial, predicted_reduction = self._search(batches, pairs)
         if trial is None and pairs is not None and len(pairs):
             pairs.clear()
-            trial, promised = self._search(batches, pairs)
+            trial, predicted_reduction = self._search(batches, pairs)
         if trial is None:
-            drowned = promised <= batches.judge.noise(batches.base.value)
+            drowned = predicted_reduction <= batches.judge.noise(batches.base.value)
             status = StepStatus.NOISE_FLOOR if drowned else StepStatus.REJECTED
             return batches.info(status, batches.base.value)
         self._learn(batches, trial.point)
         batches.settle(trial.point)
         batches.remember(trial.point)
         actual = batches.base.value - trial.value
-        ratio = actual / promised if promised > 0 else math.nan
+        ratio = actual / predicted_reduction if predicted_reduction > 0 else math.nan
         return batches.info(StepStatus.ACCEPTED, trial.value, ratio, alpha=trial.alpha)
 
     def _search(self, batches: Batches, pairs: LBFGSMemory | None) -> tuple[Trial | None, float]:
@@ -83,11 +83,11 @@ class LBFGS(CurvatureOptimizer):
         else:
             d, first = -pairs.apply_inverse(point.gradient), 1.0
         line = Line(batches.judge, batches.base, d)
-        promised = -0.5 * first * line.slope
+        predicted_reduction = -0.5 * first * line.slope
         if not line.slope < -batches.judge.eps * norm(d) * norm(batches.base.gradient):
-            return None, promised
+            return None, predicted_reduction
         trial: Trial | None = self.settings["search"](line, first)
-        return trial, promised
+        return trial, predicted_reduction
 
     def _learn(self, batches: Batches, new: Point) -> None:
         """Keep the pair of this step."""

@@ -18,23 +18,23 @@ def sample_diagonal(point: Point) -> Tensor:
     Raises:
         ValueError: the closure does not return (loss, outputs).
     """
-    tape = point.tape
-    outputs = outputs_of(tape.extras, 'precondition="empirical-fisher"')
-    tape.refresh()
-    (u,) = torch.autograd.grad(tape.loss, outputs, retain_graph=True)
+    evaluation = point.evaluation
+    outputs = outputs_of(evaluation.extras, 'precondition="empirical-fisher"')
+    evaluation.refresh()
+    (u,) = torch.autograd.grad(evaluation.loss, outputs, retain_graph=True)
     count = outputs.shape[0]
     total = torch.zeros_like(point.x)
     for rows in torch.arange(count).split(CHUNK):
         weights = torch.zeros(len(rows), *outputs.shape).to(outputs)
         weights[torch.arange(len(rows)), rows] = u[rows.to(u.device)].detach()
         parts = torch.autograd.grad(
-            outputs, tape.leaves, weights, retain_graph=True, is_grads_batched=True, allow_unused=True
+            outputs, evaluation.leaves, weights, retain_graph=True, is_grads_batched=True, allow_unused=True
         )
         flat = [
             torch.zeros(len(rows), leaf.numel(), device=total.device)
             if part is None
             else part.reshape(len(rows), -1).to(total.device)
-            for part, leaf in zip(parts, tape.leaves)
+            for part, leaf in zip(parts, evaluation.leaves)
         ]
         total += torch.cat([part.to(total) for part in flat], dim=1).square().sum(0)
     return count * total

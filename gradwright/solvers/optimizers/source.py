@@ -1,4 +1,4 @@
-"""A training closure over parameters on one or several devices, as a source of tapes."""
+"""A training closure over parameters on one or several devices, as a source of evaluations."""
 
 from __future__ import annotations
 

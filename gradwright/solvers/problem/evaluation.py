@@ -1,4 +1,4 @@
-"""Tape: one evaluation with its autograd graph, from which gradients and curvature products are taken."""
+"""Evaluation: one evaluation with its autograd graph, from which gradients and curvature products are taken."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import Tensor
 
 
 def nothing() -> None:
-    """The refresh of a tape whose leaves nobody else writes to."""
+    """The refresh of a evaluation whose leaves nobody else writes to."""
 
 
 @dataclass
-class Tape:
+class Evaluation:
     """One evaluation of the objective: its value and the graph behind it.
 
     Args:

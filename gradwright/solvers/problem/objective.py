@@ -17,7 +17,7 @@ from gradwright.solvers.linear.vectors import dot, finite, largest_entry, widen
 from gradwright.solvers.outcome.status import Status
 from gradwright.solvers.problem.bounds import Bounds
 from gradwright.solvers.problem.determinism import Draws, refuse_two_values
-from gradwright.solvers.problem.evaluation import Tape
+from gradwright.solvers.problem.evaluation import Evaluation
 from gradwright.solvers.problem.sources import Source
 
 WIDE = 1_000_000
@@ -65,7 +65,7 @@ class Point:
     Attributes:
         x: the point, with numbers that the objective's dtype can hold.
         value: f(x), as a Python float.
-        source, flat, tape: what a curvature may look at.
+        source, flat, evaluation: what a curvature may look at.
     """
 
     def __init__(self, objective: Objective, flat: Tensor) -> None:
@@ -73,14 +73,14 @@ class Point:
         self.source = objective.source
         self.flat = flat
         self.x = objective.work(flat)
-        self.tape: Tape = objective.source.record(flat)
-        self.value = float(self.tape.loss.detach())
+        self.evaluation: Evaluation = objective.source.evaluate(flat)
+        self.value = float(self.evaluation.loss.detach())
 
     @cached_property
     def gradient(self) -> Tensor:
         """∇f(x)."""
         self.objective.njev += 1
-        return self.objective.work(self.objective.gradient_of(self.tape))
+        return self.objective.work(self.objective.gradient_of(self.evaluation))
 
     @cached_property
     def usable(self) -> bool:
@@ -106,7 +106,7 @@ class Point:
         objective = self.objective
         objective.spend()
         objective.njev += 1
-        return objective.source.record(x).gradient()
+        return objective.source.evaluate(x).gradient()
 
     def switch(self, curvature: Curvature, warning: str) -> None:
         self.objective.curvature = curvature
@@ -116,7 +116,7 @@ class Point:
         """Free the graph; value and gradient stay."""
         _ = self.gradient
         self.__dict__.pop("hessian", None)
-        del self.tape
+        del self.evaluation
 
 
 class Objective:
@@ -166,8 +166,8 @@ class Objective:
         """
         self.spend()
         point = Point(self, x.to(self.dtype))
-        if point.tape.loss.is_floating_point():
-            self.eps = max(self.eps, torch.finfo(point.tape.loss.dtype).eps)
+        if point.evaluation.loss.is_floating_point():
+            self.eps = max(self.eps, torch.finfo(point.evaluation.loss.dtype).eps)
         return point
 
     def begin(self, x: Tensor, twice: bool = False) -> Point:
@@ -188,16 +188,16 @@ class Objective:
 
     def _value(self, x: Tensor) -> float:
         """f at ``x``, not counted."""
-        return float(self.source.record(x.to(self.dtype)).loss.detach())
+        return float(self.source.evaluate(x.to(self.dtype)).loss.detach())
 
-    def gradient_of(self, tape: Tape) -> Tensor:
-        keep = self.curvature is not None and self.curvature.keeps_graph and tape.given is None
+    def gradient_of(self, evaluation: Evaluation) -> Tensor:
+        keep = self.curvature is not None and self.curvature.keeps_graph and evaluation.given is None
         try:
-            return tape.gradient(keep_graph=keep)
+            return evaluation.gradient(keep_graph=keep)
         except (RuntimeError, NotImplementedError):
             if not keep:
                 raise
-            return tape.gradient()
+            return evaluation.gradient()
 
     def spend(self) -> None:
         """Count one evaluation, or refuse it; the first is always allowed."""

@@ -1,4 +1,4 @@
-"""Sources: where tapes come from. A function of a tensor or dict; a function of a module; a training closure."""
+"""Sources: what evaluates. A function of a tensor or dict; a function of a module; a training closure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gradwright.solvers.problem.closure import Recorder
-from gradwright.solvers.problem.evaluation import Tape, scalar
+from gradwright.solvers.problem.evaluation import Evaluation, scalar
 from gradwright.solvers.problem.layout import Layout
 
 
@@ -25,7 +25,7 @@ class Source(Protocol):
         """Of the unknowns."""
         ...
 
-    def record(self, x: Tensor) -> Tape:
+    def evaluate(self, x: Tensor) -> Evaluation:
         """Evaluate at ``x``."""
         ...
 
@@ -46,7 +46,7 @@ class FunctionSource:
     fun: Callable[[Any], Any]
     jac: Callable[[Any], Any] | bool | None = None
 
-    def record(self, x: Tensor) -> Tape:
+    def evaluate(self, x: Tensor) -> Evaluation:
         leaf = x.detach().clone()
         if self.jac is None:
             leaf.requires_grad_()
@@ -65,7 +65,7 @@ class FunctionSource:
             given = self._gradient(lambda: differentiate(point))
         if self.jac is not None and isinstance(value, (int, float)):
             value = torch.tensor(value, dtype=torch.float64)
-        return Tape(scalar(value, "fun"), (leaf,), extras, given=given)
+        return Evaluation(scalar(value, "fun"), (leaf,), extras, given=given)
 
     def _gradient(self, answer: Callable[[], Any]) -> Callable[[], Tensor]:
         return lambda: self.layout.flatten(answer(), "jac")
@@ -93,19 +93,19 @@ class ModuleSource:
     closure: Callable[[], Any]
     capture: bool = True
 
-    def record(self, x: Tensor) -> Tape:
+    def evaluate(self, x: Tensor) -> Evaluation:
         at = x.detach().clone()
         self.place(at)
         with torch.enable_grad():
             if self.capture:
                 loss, extras = self.run(lambda: Recorder(self.parameters).run(self.closure))
-                return Tape(loss, tuple(self.parameters), extras, lambda: self.place(at))
+                return Evaluation(loss, tuple(self.parameters), extras, lambda: self.place(at))
             for parameter in self.parameters:
                 parameter.grad = None
             answer = self.run(self.closure)
         value, extras = answer if isinstance(answer, tuple) else (answer, None)
         flat = flat_gradient(self.parameters, self.layout.device)
-        return Tape(scalar(value, "the closure").detach(), tuple(self.parameters), extras, given=lambda: flat)
+        return Evaluation(scalar(value, "the closure").detach(), tuple(self.parameters), extras, given=lambda: flat)
 
     def run(self, evaluate: Callable[[], Any]) -> Any:
         """Call what evaluates; a place for what has to hold around it."""

@@ -10,35 +10,35 @@ from torch import Tensor
 
 from gradwright.solvers.curvature.gauss_newton import jacobian_product
 from gradwright.solvers.linear.operator import LinearOperator
-from gradwright.solvers.problem.evaluation import Tape
+from gradwright.solvers.problem.evaluation import Evaluation
 from gradwright.solvers.problem.layout import Layout
 
 CHUNK = 256
 """Backward passes that run as one batch."""
 
 
-def by_rows(tape: Tape, r: Tensor) -> Tensor:
+def by_rows(evaluation: Evaluation, r: Tensor) -> Tensor:
     """J (m, n), one backward pass per residual, in batches."""
 
     def rows(weights: Tensor) -> Tensor:
         parts = torch.autograd.grad(
-            r, tape.leaves, weights, retain_graph=True, is_grads_batched=True, allow_unused=True
+            r, evaluation.leaves, weights, retain_graph=True, is_grads_batched=True, allow_unused=True
         )
         filled = [
             torch.zeros(len(weights), leaf.numel()).to(leaf) if part is None else part.reshape(len(weights), -1)
-            for leaf, part in zip(tape.leaves, parts)
+            for leaf, part in zip(evaluation.leaves, parts)
         ]
         return torch.cat(filled, dim=1)
 
-    tape.refresh()
-    return _batched(rows, lambda weight: tape.grad(r, weight), r.numel(), r).detach()
+    evaluation.refresh()
+    return _batched(rows, lambda weight: evaluation.grad(r, weight), r.numel(), r).detach()
 
 
-def by_columns(tape: Tape, r: Tensor) -> Tensor:
+def by_columns(evaluation: Evaluation, r: Tensor) -> Tensor:
     """J (m, n), one pass per unknown: u ↦ Jᵀu is linear in u, and its derivative along the columns of I is J."""
-    tape.refresh()
+    evaluation.refresh()
     probe = torch.zeros_like(r, requires_grad=True)
-    transposed = tape.grad(r, probe, create_graph=True)
+    transposed = evaluation.grad(r, probe, create_graph=True)
     if not transposed.requires_grad:
         return r.new_zeros(r.numel(), transposed.numel())
 
@@ -62,15 +62,15 @@ def _batched(many: Callable[[Tensor], Tensor], one: Callable[[Tensor], Tensor], 
         return torch.stack([one(row) for row in eye])
 
 
-def automatic(tape: Tape, r: Tensor) -> Tensor:
+def automatic(evaluation: Evaluation, r: Tensor) -> Tensor:
     """By columns where there are fewer of them, and where second derivatives exist; else by rows."""
-    if sum(leaf.numel() for leaf in tape.leaves) < r.numel():
+    if sum(leaf.numel() for leaf in evaluation.leaves) < r.numel():
         try:
-            return by_columns(tape, r)
+            return by_columns(evaluation, r)
         except (RuntimeError, NotImplementedError) as error:
             if isinstance(error, torch.OutOfMemoryError):
                 raise
-    return by_rows(tape, r)
+    return by_rows(evaluation, r)
 
 
 def by_differences(residuals: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
@@ -87,15 +87,15 @@ def by_differences(residuals: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     return torch.stack(columns, dim=1)
 
 
-def products(tape: Tape, r: Tensor) -> LinearOperator:
+def products(evaluation: Evaluation, r: Tensor) -> LinearOperator:
     """J by v ↦ Jv and u ↦ Jᵀu."""
-    forward = jacobian_product(tape, r)
+    forward = jacobian_product(evaluation, r)
 
     def backward(u: Tensor) -> Tensor:
-        tape.refresh()
-        return tape.grad(r, u).detach()
+        evaluation.refresh()
+        return evaluation.grad(r, u).detach()
 
-    columns = sum(leaf.numel() for leaf in tape.leaves)
+    columns = sum(leaf.numel() for leaf in evaluation.leaves)
     return LinearOperator((r.numel(), columns), lambda v: forward(v).detach(), backward)
 
 

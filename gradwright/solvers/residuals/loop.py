@@ -169,17 +169,17 @@ class Run:
             return Status.CONVERGED_GRADIENT
         if self._settled(fit):
             return self._at_rest()
-        promised = 0.5 * norm(fit.linear.apply(_full(fit))) ** 2
+        predicted_reduction = 0.5 * norm(fit.linear.apply(_full(fit))) ** 2
         nudged = self.problem.at(fit.x - objective.eps * fit.x.abs() * fit.gradient.sign())
         noisy = nudged.usable and norm(nudged.gradient - fit.gradient) > 0.5 * norm(fit.gradient)
-        return Status.NOISE_FLOOR if noisy or promised <= self._rounding(fit) else Status.STALLED
+        return Status.NOISE_FLOOR if noisy or predicted_reduction <= self._rounding(fit) else Status.STALLED
 
     def _result(self) -> LeastSquaresResult:
         fit, objective = self.fit, self.problem.objective
         assert fit is not None
         layout = objective.source.layout
         if self.status in (Status.STALLED, Status.NOISE_FLOOR):
-            again = float(objective.source.record(fit.point.flat).loss.detach())
+            again = float(objective.source.evaluate(fit.point.flat).loss.detach())
             objective.nfev += 1
             if disagreement(again, fit.cost, objective.eps):
                 self.status = Status.NOT_DETERMINISTIC

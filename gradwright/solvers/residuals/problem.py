@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gradwright.solvers.linear.vectors import finite
-from gradwright.solvers.problem.evaluation import Tape
+from gradwright.solvers.problem.evaluation import Evaluation
 from gradwright.solvers.problem.objective import Objective, Point
 from gradwright.solvers.problem.sources import ModuleSource
 from gradwright.solvers.residuals import jacobian, robust
@@ -24,7 +24,7 @@ LARGEST = 50_000_000
 
 
 def with_cost(residuals: Callable[..., Any], rho: robust.Rho, f_scale: float) -> Callable[..., tuple[Tensor, Tensor]]:
-    """x ↦ (cost, r): the function whose tape the solver records."""
+    """x ↦ (cost, r): the function that the solver evaluates."""
 
     @functools.wraps(residuals)
     def fun(*x: Any) -> tuple[Tensor, Tensor]:
@@ -53,13 +53,13 @@ class Residuals:
 
     Args:
         objective: of ``with_cost``; counts and limits.
-        jac: (tape, r, flat x) ↦ J as a matrix.
+        jac: (evaluation, r, flat x) ↦ J as a matrix.
         dense: whether J is formed, or only its products are used; None: formed up to ``LARGEST`` entries.
         rho, f_scale: the robust loss.
     """
 
     objective: Objective
-    jac: Callable[[Tape, Tensor, Tensor], Tensor]
+    jac: Callable[[Evaluation, Tensor, Tensor], Tensor]
     dense: bool | None
     rho: robust.Rho
     f_scale: float
@@ -82,7 +82,7 @@ class Fit:
 
     def __init__(self, problem: Residuals, point: Point) -> None:
         self.problem, self.point = problem, point
-        self.r = problem.objective.work(point.tape.extras)
+        self.r = problem.objective.work(point.evaluation.extras)
         self.x, self.cost = point.x, point.value
 
     @property
@@ -96,7 +96,7 @@ class Fit:
         """J (m, n) without weights."""
         problem, point = self.problem, self.point
         problem.objective.njev += 1
-        return problem.objective.work(problem.jac(point.tape, point.tape.extras, point.flat))
+        return problem.objective.work(problem.jac(point.evaluation, point.evaluation.extras, point.flat))
 
     @cached_property
     def linear(self) -> Linearization:
@@ -105,7 +105,7 @@ class Fit:
         rows, scaled = robust.weights(self.r, problem.rho, problem.f_scale)
         if self.is_dense:
             return Dense(rows[:, None] * self.jacobian, scaled * self.r)
-        J, objective = jacobian.products(self.point.tape, self.point.tape.extras), problem.objective
+        J, objective = jacobian.products(self.point.evaluation, self.point.evaluation.extras), problem.objective
         dtype = objective.dtype
 
         def forward(v: Tensor) -> Tensor:
@@ -114,7 +114,7 @@ class Fit:
 
         def backward(u: Tensor) -> Tensor:
             objective.nhev += 1
-            return objective.work(J.T @ (rows * u).to(self.point.tape.extras.dtype))
+            return objective.work(J.T @ (rows * u).to(self.point.evaluation.extras.dtype))
 
         return Products(type(J)(J.shape, forward, backward), scaled * self.r)
 

@@ -11,7 +11,7 @@ from gradwright.solvers.outcome.result import Iteration, Result
 from gradwright.solvers.outcome.status import Status
 from gradwright.solvers.problem.determinism import disagreement
 from gradwright.solvers.problem.objective import Exhausted, Objective, Point
-from gradwright.solvers.run.unboundedness import Depth
+from gradwright.solvers.run.unboundedness import UnboundednessTest
 
 PATIENCE = 20
 """Accepted iterates in a row without progress in value or gradient before a run counts as finished."""
@@ -50,7 +50,7 @@ class Monitor:
         self.largest = 0.0
         self._least_value = self._least_slope = math.inf
         self._idle = 0
-        self._depth: Depth | None = None
+        self._unboundedness: UnboundednessTest | None = None
 
     @property
     def nit(self) -> int:
@@ -74,9 +74,9 @@ class Monitor:
             except StopIteration:
                 return Status.STOPPED
         self.largest = max(self.largest, size)
-        if self._depth is None or self._depth.scale == 0:
-            self._depth = Depth(point, self.trace[0].value, self.objective.box)
-        if self._depth.is_bottomless(point, value):
+        if self._unboundedness is None or self._unboundedness.scale == 0:
+            self._unboundedness = UnboundednessTest(point, self.trace[0].value, self.objective.box)
+        if self._unboundedness.is_bottomless(point, value):
             return Status.UNBOUNDED
         if size <= self.gtol * min(1.0, self.largest):
             return Status.CONVERGED_GRADIENT
@@ -102,15 +102,15 @@ class Monitor:
         assert self.current is not None
         return Status.CONVERGED_VALUE if self.measure(self.current) <= self.gtol else Status.NOISE_FLOOR
 
-    def blocked(self, promised: float, agrees: bool = False) -> Status:
+    def blocked(self, predicted_reduction: float, agrees: bool = False) -> Status:
         """The verdict when a search failed: at the noise floor, or stalled.
 
-        It is the noise floor if the search promised no more than noise, or values and slopes along it agreed with each
-        other: then the function is what it says, and its rounding is in the way.
+        It is the noise floor if the predicted reduction is no more than noise, or if values and slopes along the search
+        agreed with each other: then the function is what it says, and its rounding is in the way.
         """
         assert self.current is not None
         point, noise = self.current, self.objective.noise(self.value(self.current))
-        if promised <= noise or agrees or self.measure(point) <= self.gtol or self._gradient_is_noise(point):
+        if predicted_reduction <= noise or agrees or self.measure(point) <= self.gtol or self._gradient_is_noise(point):
             return self.floor()
         return Status.STALLED
 
@@ -144,7 +144,7 @@ class Monitor:
         elif status.success and self.measure(point) > self.gtol:
             status = Status.NOISE_FLOOR
         elif status in (Status.STALLED, Status.NOISE_FLOOR, Status.MAX_ITERATIONS):
-            again = float(objective.source.record(point.flat).loss.detach())
+            again = float(objective.source.evaluate(point.flat).loss.detach())
             objective.nfev += 1
             if disagreement(again, point.value, objective.eps):
                 status = Status.NOT_DETERMINISTIC

@@ -1,4 +1,4 @@
-"""Depth: when a falling value counts as one that falls without end."""
+"""UnboundednessTest: when a falling value counts as one that falls without end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REPRESENTABLE = 1e-8
 """So does one beyond this part of the largest number of its dtype."""
 
 
-class Depth:
+class UnboundednessTest:
     """Compares values with those at the start, f₀ and ‖g₀‖ max(1, ‖x₀‖), in the function's own units.
 
     A fall by many orders of magnitude alone proves nothing: −exp(−‖x‖²) from far away falls from almost nothing to −1.

@@ -11,7 +11,7 @@ from gradwright.solvers.constrained.qp.standard_form import StandardForm, apply,
 
 
 @dataclass
-class Iterate:
+class PrimalDual:
     """x (B, n), multipliers y (B, p) of Ax = b and z (B, m) ≥ 0 of Gx + s = h, slacks s (B, m) ≥ 0."""
 
     x: Tensor
@@ -19,10 +19,10 @@ class Iterate:
     z: Tensor
     s: Tensor
 
-    def moved(self, step: Iterate, alpha: Tensor) -> Iterate:
+    def moved(self, step: PrimalDual, alpha: Tensor) -> PrimalDual:
         """Each instance moved by its own α; α = 0 leaves it as it is, whatever the step holds."""
         pairs = zip((self.x, self.y, self.z, self.s), (step.x, step.y, step.z, step.s))
-        return Iterate(*(torch.where(alpha > 0, old + alpha * new, old) for old, new in pairs))
+        return PrimalDual(*(torch.where(alpha > 0, old + alpha * new, old) for old, new in pairs))
 
 
 @dataclass
@@ -35,13 +35,13 @@ class Outcome:
         iterations: (B,) spent on each instance.
     """
 
-    at: Iterate
+    at: PrimalDual
     converged: Tensor
     iterations: Tensor
 
 
 def interior_point(
-    form: StandardForm, tol: float, maxiter: int, start: Iterate | None = None, regularisation: float | None = None
+    form: StandardForm, tol: float, maxiter: int, start: PrimalDual | None = None, regularisation: float | None = None
 ) -> Outcome:
     """Minimise ½xᵀHx + gᵀx subject to Ax = b and Gx + s = h, s ≥ 0, for each instance.
 
@@ -68,7 +68,7 @@ def interior_point(
         error = relative_error(form, at, (r_dual, r_equal, r_slack))
         better = ~done & (error < best_error)
         since = torch.where(error < 0.9 * best_error, 0, since + 1)
-        best = Iterate(*(torch.where(better[:, None], a, b) for a, b in zip(_fields(at), _fields(best))))
+        best = PrimalDual(*(torch.where(better[:, None], a, b) for a, b in zip(_fields(at), _fields(best))))
         best_error = torch.where(better, error, best_error)
         done = done | (error <= tol) | ~error.isfinite() | (since > 12) | (error > 1e6 * best_error)
         if bool(done.all()) or int(iterations.max()) >= maxiter:
@@ -89,14 +89,14 @@ def interior_point(
     return Outcome(best, best_error <= tol, iterations)
 
 
-def residuals(form: StandardForm, at: Iterate) -> tuple[Tensor, Tensor, Tensor]:
+def residuals(form: StandardForm, at: PrimalDual) -> tuple[Tensor, Tensor, Tensor]:
     """Hx + g + Aᵀy + Gᵀz,  Ax − b,  Gx + s − h (zero for rows that an instance does not have)."""
     r_dual = apply(form.H, at.x) + form.g + apply(form.A.mT, at.y) + apply(form.G.mT, at.z)
     r_slack = (apply(form.G, at.x) + at.s - form.h) * form.active
     return r_dual, apply(form.A, at.x) - form.b, r_slack
 
 
-def relative_error(form: StandardForm, at: Iterate, parts: tuple[Tensor, Tensor, Tensor] | None = None) -> Tensor:
+def relative_error(form: StandardForm, at: PrimalDual, parts: tuple[Tensor, Tensor, Tensor] | None = None) -> Tensor:
     """The largest of the residuals and of the complementarity s ∘ z, each against the numbers it is made of. (B,)."""
     r_dual, r_equal, r_slack = parts or residuals(form, at)
     forces = torch.stack(
@@ -119,11 +119,11 @@ def relative_error(form: StandardForm, at: Iterate, parts: tuple[Tensor, Tensor,
     ).amax(0)
 
 
-def _fields(at: Iterate) -> tuple[Tensor, ...]:
+def _fields(at: PrimalDual) -> tuple[Tensor, ...]:
     return at.x, at.y, at.z, at.s
 
 
-def _factorised(form: StandardForm, at: Iterate, delta: float):
+def _factorised(form: StandardForm, at: PrimalDual, delta: float):
     """Solver of the Newton system at one iterate, for several right-hand sides.
 
     With W = diag(z / s) it is reduced to [H + GᵀWG + δI, Aᵀ; A, −δI].
@@ -142,18 +142,18 @@ def _factorised(form: StandardForm, at: Iterate, delta: float):
         left = right - apply(K, solution) - shift * solution
         return solution + torch.linalg.lu_solve(*factors[:2], left[..., None])[..., 0]
 
-    def solve(r_dual: Tensor, r_equal: Tensor, r_slack: Tensor, r_product: Tensor) -> Iterate:
+    def solve(r_dual: Tensor, r_equal: Tensor, r_slack: Tensor, r_product: Tensor) -> PrimalDual:
         tail = torch.where(form.active, (at.z * r_slack - r_product) / s, 0.0)
         both = linear(torch.cat([-r_dual - apply(form.G.mT, tail), -r_equal], -1))
         dx, dy = both[:, :n], both[:, n:]
         moved = apply(form.G, dx)
         ds = torch.where(form.active, -r_slack - moved, 0.0)
-        return Iterate(dx, dy, tail + W * moved, ds)
+        return PrimalDual(dx, dy, tail + W * moved, ds)
 
     return solve
 
 
-def _longest(form: StandardForm, at: Iterate, step: Iterate) -> Tensor:
+def _longest(form: StandardForm, at: PrimalDual, step: PrimalDual) -> Tensor:
     """The largest α ≤ 1 that keeps s and z from becoming negative. (B, 1)."""
     ratios = []
     for value, change in ((at.s, step.s), (at.z, step.z)):
@@ -163,11 +163,11 @@ def _longest(form: StandardForm, at: Iterate, step: Iterate) -> Tensor:
     return joined.amin(-1, keepdim=True).clamp(max=1.0)
 
 
-def _central_start(form: StandardForm, delta: float) -> Iterate:
+def _central_start(form: StandardForm, delta: float) -> PrimalDual:
     """Mehrotra's start: the least-squares point with s = h − Gx, moved inside by what is missing."""
     ones = form.active.to(form.h)
-    at = Iterate(torch.zeros_like(form.g), torch.zeros_like(form.b), ones, ones.clone())
-    r_dual, r_equal, _ = residuals(form, Iterate(at.x, at.y, 0 * ones, at.s))
+    at = PrimalDual(torch.zeros_like(form.g), torch.zeros_like(form.b), ones, ones.clone())
+    r_dual, r_equal, _ = residuals(form, PrimalDual(at.x, at.y, 0 * ones, at.s))
     step = _factorised(form, at, delta)(r_dual, r_equal, -form.h * form.active, 0 * ones)
     x, y = step.x, step.y
     s = torch.where(form.active, form.h - apply(form.G, x), 0.0)
@@ -176,7 +176,7 @@ def _central_start(form: StandardForm, delta: float) -> Iterate:
     product = (s * z).sum(-1, keepdim=True)
     s = s + 0.5 * product / z.sum(-1, keepdim=True).clamp(min=1e-30)
     z = z + 0.5 * product / s.sum(-1, keepdim=True).clamp(min=1e-30)
-    return Iterate(
+    return PrimalDual(
         x, y, torch.where(form.active, z.clamp(min=1e-3), 0.0), torch.where(form.active, s.clamp(min=1e-3), 0.0)
     )
 
@@ -190,11 +190,11 @@ def _lifted(form: StandardForm, v: Tensor) -> Tensor:
     return v + missing
 
 
-def _pushed_inside(form: StandardForm, start: Iterate, tol: float) -> Iterate:
+def _pushed_inside(form: StandardForm, start: PrimalDual, tol: float) -> PrimalDual:
     """A start from a neighbouring problem: its point and multipliers, with s and z lifted off zero by what is off."""
     s = form.h - apply(form.G, start.x)
-    trial = Iterate(start.x, start.y, start.z, s.clamp(min=0))
+    trial = PrimalDual(start.x, start.y, start.z, s.clamp(min=0))
     r_dual, r_equal, r_slack = residuals(form, trial)
     off = torch.stack([largest(r_dual), largest(r_equal), largest(r_slack)]).amax(0)[:, None].clamp(1e-6, 1.0)
     lift = lambda v: torch.where(form.active, v.clamp(min=0) + off, 0.0)  # noqa: E731
-    return Iterate(start.x, start.y, lift(start.z), lift(s))
+    return PrimalDual(start.x, start.y, lift(start.z), lift(s))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from gradwright.solvers.constrained.qp.interior_point import Iterate, relative_error
+from gradwright.solvers.constrained.qp.interior_point import PrimalDual, relative_error
 from gradwright.solvers.constrained.qp.standard_form import StandardForm, apply
 
 
-def polish(form: StandardForm, at: Iterate, refinements: int = 4) -> Iterate:
+def polish(form: StandardForm, at: PrimalDual, refinements: int = 4) -> PrimalDual:
     """Solve the equalities that the active inequalities make; kept per instance where the residuals become smaller.
 
     A row counts as active where its multiplier is larger than its slack. The system
@@ -37,7 +37,7 @@ def polish(form: StandardForm, at: Iterate, refinements: int = 4) -> Iterate:
     x, y, z = solution[:, :n], solution[:, n : n + p], solution[:, n + p :] * on
     s = torch.where(form.active, form.h - apply(form.G, x), 0.0)
     s = torch.where(tight, 0.0, s)
-    exact = Iterate(x, y, z.clamp(min=0), s.clamp(min=0))
+    exact = PrimalDual(x, y, z.clamp(min=0), s.clamp(min=0))
     better = relative_error(form, exact) <= relative_error(form, at)
     pairs = zip((exact.x, exact.y, exact.z, exact.s), (at.x, at.y, at.z, at.s))
-    return Iterate(*(torch.where(better[:, None], new, old) for new, old in pairs))
+    return PrimalDual(*(torch.where(better[:, None], new, old) for new, old in pairs))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gradwright.solvers.constrained.qp.arguments import TOLERANCE, checked
 from gradwright.solvers.constrained.qp.certificates import falling_ray, is_infeasible, is_unbounded, least_violation
-from gradwright.solvers.constrained.qp.interior_point import Iterate, interior_point, relative_error
+from gradwright.solvers.constrained.qp.interior_point import PrimalDual, interior_point, relative_error
 from gradwright.solvers.constrained.qp.polish import polish
 from gradwright.solvers.constrained.qp.standard_form import StandardForm, apply, standard_form
 
@@ -126,12 +126,12 @@ def solve_qp(
     run = finite & convex
     guess = None if start is None else _scaled(form, start, p, k)
     codes = torch.where(finite, torch.where(convex, 5, 3), 4)
-    at = Iterate(torch.zeros_like(g), torch.zeros_like(form.b), torch.zeros_like(form.h), torch.zeros_like(form.h))
+    at = PrimalDual(torch.zeros_like(g), torch.zeros_like(form.b), torch.zeros_like(form.h), torch.zeros_like(form.h))
     iterations, residual, ray = torch.zeros_like(codes), torch.full_like(g[:, 0], torch.inf), torch.zeros_like(g)
     which = run.nonzero()[:, 0]
     if len(which):
         some = form.pick(which)
-        first = None if guess is None else Iterate(guess.x[which], guess.y[which], guess.z[which], guess.s[which])
+        first = None if guess is None else PrimalDual(guess.x[which], guess.y[which], guess.z[which], guess.s[which])
         found = interior_point(some, tol, maxiter, first)
         if first is not None and not bool(found.converged.all()):
             cold = interior_point(some, tol, maxiter)
@@ -144,13 +144,13 @@ def solve_qp(
         if certificates:
             ends, rays = _verdicts(some, end, error <= tol, tol, maxiter)
         codes = codes.index_copy(0, which, ends)
-        at = Iterate(*(whole.index_copy(0, which, part) for whole, part in zip(_four(at), _four(end))))
+        at = PrimalDual(*(whole.index_copy(0, which, part) for whole, part in zip(_four(at), _four(end))))
         ray = ray.index_copy(0, which, rays)
         residual, iterations = residual.index_copy(0, which, error), iterations.index_copy(0, which, found.iterations)
     return _unscaled(form, at, H, g, codes, residual, iterations, ray, p, k, batch)
 
 
-def _verdicts(form: StandardForm, at: Iterate, good: Tensor, tol: float, maxiter: int) -> tuple[Tensor, Tensor]:
+def _verdicts(form: StandardForm, at: PrimalDual, good: Tensor, tol: float, maxiter: int) -> tuple[Tensor, Tensor]:
     """Status codes of convex instances; those without solution get their certificate written into ``at``."""
     codes, ray = torch.where(good, 0, 5), torch.zeros_like(at.x)
     left = (~good).nonzero()[:, 0]
@@ -175,15 +175,15 @@ def _verdicts(form: StandardForm, at: Iterate, good: Tensor, tol: float, maxiter
     return codes, ray
 
 
-def _either(first: Tensor, a: Iterate, b: Iterate) -> Iterate:
-    return Iterate(*(torch.where(first[:, None], one, other) for one, other in zip(_four(a), _four(b))))
+def _either(first: Tensor, a: PrimalDual, b: PrimalDual) -> PrimalDual:
+    return PrimalDual(*(torch.where(first[:, None], one, other) for one, other in zip(_four(a), _four(b))))
 
 
-def _four(at: Iterate) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _four(at: PrimalDual) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return at.x, at.y, at.z, at.s
 
 
-def _scaled(form: StandardForm, start: QPSolution, p: int, k: int) -> Iterate:
+def _scaled(form: StandardForm, start: QPSolution, p: int, k: int) -> PrimalDual:
     """A solution in user's units as an iterate of the scaled standard form."""
     n = form.g.shape[-1]
     parts = (start.x, start.y, start.z, start.z_bounds)
@@ -193,7 +193,7 @@ def _scaled(form: StandardForm, start: QPSolution, p: int, k: int) -> Iterate:
     stacked = torch.cat(multipliers, -1)
     z = torch.cat([stacked[:, form.rows.upper].clamp(min=0), (-stacked[:, form.rows.lower]).clamp(min=0)], -1)
     y = form.cost * stacked[:, form.rows.equal] / form.equal_scale
-    return Iterate(x / form.columns, y, form.cost * z / form.row_scale * form.active, torch.zeros_like(form.h))
+    return PrimalDual(x / form.columns, y, form.cost * z / form.row_scale * form.active, torch.zeros_like(form.h))
 
 
 def _unscaled(form, at, H, g, codes, residual, iterations, ray, p, k, batch) -> QPSolution:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from gradwright.solvers.constrained.iterate import Place
+from gradwright.solvers.constrained.iterate import Iterate
 from gradwright.solvers.constrained.kkt import Multipliers
 from gradwright.solvers.constrained.sqp.subproblem import Model, Step, elastic
 from gradwright.solvers.linear.vectors import largest_entry
@@ -14,7 +14,7 @@ PRICES = (10.0, 1e3, 1e5)
 """Weights of violations, in units of the largest penalty or force."""
 
 
-def elastic_step(at: Place, model: Model, units: Tensor, penalties: Tensor, ctol: float) -> Step | Status | None:
+def elastic_step(at: Iterate, model: Model, units: Tensor, penalties: Tensor, ctol: float) -> Step | Status | None:
     """The step of the cheapest price at which the linearised violation falls.
 
     Args:

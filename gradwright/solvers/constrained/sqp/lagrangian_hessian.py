@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from gradwright.solvers.constrained.iterate import Place, Problem
+from gradwright.solvers.constrained.iterate import Iterate, Problem
 from gradwright.solvers.constrained.kkt import Multipliers
 from gradwright.solvers.constrained.sqp.convexify import convexified, damped_bfgs
 from gradwright.solvers.constrained.sqp.subproblem import Step
@@ -18,15 +18,15 @@ class LagrangianHessian(ABC):
     """A positive definite B in place of ∇²L."""
 
     @abstractmethod
-    def matrix(self, at: Place, multipliers: Multipliers) -> Tensor:
-        """B at a place."""
+    def matrix(self, at: Iterate, multipliers: Multipliers) -> Tensor:
+        """B at an iterate."""
 
     def corrected(self, step: Step) -> Step:
         """The step with multipliers of the problem, where those of the program are others because of B."""
         return step
 
     @abstractmethod
-    def learn(self, at: Place, ahead: Place, multipliers: Multipliers, alpha: float) -> None:
+    def learn(self, at: Iterate, ahead: Iterate, multipliers: Multipliers, alpha: float) -> None:
         """The part α of a step was made."""
 
     @abstractmethod
@@ -41,7 +41,7 @@ class Exact(LagrangianHessian):
         self.problem = problem
         self.damping = 0.0
 
-    def matrix(self, at: Place, multipliers: Multipliers) -> Tensor:
+    def matrix(self, at: Iterate, multipliers: Multipliers) -> Tensor:
         x, g = at.point.x, at.point.gradient
         eye = torch.eye(len(x)).to(x)
         H = at.point.hessian.dense(x)
@@ -68,7 +68,7 @@ class Exact(LagrangianHessian):
         ν[bounds] = ν[bounds] + shift[count:] * (ν[bounds] != 0)
         return Step(step.d, Multipliers(λ, ν), step.elastic)
 
-    def learn(self, at: Place, ahead: Place, multipliers: Multipliers, alpha: float) -> None:
+    def learn(self, at: Iterate, ahead: Iterate, multipliers: Multipliers, alpha: float) -> None:
         if alpha >= 0.5:
             self.damping = self.damping / 10 if self.damping > 1e-4 else 0.0
         elif alpha < 0.1:
@@ -77,7 +77,7 @@ class Exact(LagrangianHessian):
     def distrust(self) -> None:
         self.damping = max(100 * self.damping, 1e-2)
 
-    def _active(self, at: Place, multipliers: Multipliers) -> tuple[Tensor, Tensor]:
+    def _active(self, at: Iterate, multipliers: Multipliers) -> tuple[Tensor, Tensor]:
         """Which rows, and which bounds, act as equalities."""
         set = self.problem.set
         rows = (set.lower == set.upper) | (multipliers.rows != 0)
@@ -92,13 +92,13 @@ class Damped(LagrangianHessian):
         self.fresh = True
         self.failed = False
 
-    def matrix(self, at: Place, multipliers: Multipliers) -> Tensor:
+    def matrix(self, at: Iterate, multipliers: Multipliers) -> Tensor:
         if self.B is None:
             x, g = at.point.x, at.point.gradient
             self.B = torch.eye(len(x)).to(x) * max(1.0, norm(g) / max(1.0, norm(x)) if self.failed else 0.0)
         return self.B
 
-    def learn(self, at: Place, ahead: Place, multipliers: Multipliers, alpha: float) -> None:
+    def learn(self, at: Iterate, ahead: Iterate, multipliers: Multipliers, alpha: float) -> None:
         s = ahead.point.x - at.point.x
         y = ahead.point.gradient - at.point.gradient + (ahead.c.jacobian - at.c.jacobian).T @ multipliers.rows
         assert self.B is not None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from gradwright.solvers.constrained.iterate import Place, Problem
+from gradwright.solvers.constrained.iterate import Iterate, Problem
 from gradwright.solvers.constrained.sqp.subproblem import Model, Step, plain
 from gradwright.solvers.linear.vectors import dot, largest_entry
 
@@ -25,19 +25,19 @@ class L1Merit:
 
     Attributes:
         penalties: ρ.
-        promised: what the last step promised beyond noise.
+        predicted_reduction: by how much the last step should lower φ, beyond noise.
     """
 
     def __init__(self, problem: Problem, armijo: float, ctol: float, like: Tensor) -> None:
         self.problem, self.armijo, self.ctol = problem, armijo, ctol
         self.penalties = torch.zeros_like(like)
-        self.promised = 0.0
+        self.predicted_reduction = 0.0
 
-    def value(self, at: Place) -> float:
+    def value(self, at: Iterate) -> float:
         return at.point.value + float((self.penalties * at.c.violations).sum())
 
-    def search(self, at: Place, model: Model, step: Step, floor: Tensor) -> tuple[Place, float] | None:
-        """The next place along d, or with a correction of second order, and α; None where φ does not fall.
+    def search(self, at: Iterate, model: Model, step: Step, floor: Tensor) -> tuple[Iterate, float] | None:
+        """The next iterate along d, or with a correction of second order, and α; None where φ does not fall.
 
         Args:
             at: where the step starts.
@@ -50,21 +50,21 @@ class L1Merit:
         slope = dot(model.g, step.d) - float((self.penalties * (at.c.violations - model.left(step.d))).sum())
         spread = float((self.penalties * at.c.value.abs()).sum())
         noise = self.problem.objective.noise(at.point.value, spread)
-        self.promised = max(-slope - noise, 0.0)
+        self.predicted_reduction = max(-slope - noise, 0.0)
         if slope > noise:
             return None
         slope, start = min(slope, 0.0), self.value(at)
 
-        def falls(place: Place, alpha: float) -> bool:
-            if self.value(place) > start + self.armijo * alpha * slope + noise:
+        def falls(iterate: Iterate, alpha: float) -> bool:
+            if self.value(iterate) > start + self.armijo * alpha * slope + noise:
                 return False
-            return -alpha * slope > noise or (not self.promised and self._holds(at, place))
+            return -alpha * slope > noise or (not self.predicted_reduction and self._holds(at, iterate))
 
         return self._along(at, model, step.d, slope, start, falls)
 
     def _along(
-        self, at: Place, model: Model, d: Tensor, slope: float, start: float, falls: Callable[[Place, float], bool]
-    ) -> tuple[Place, float] | None:
+        self, at: Iterate, model: Model, d: Tensor, slope: float, start: float, falls: Callable[[Iterate, float], bool]
+    ) -> tuple[Iterate, float] | None:
         alpha = 1.0
         for trial in range(TRIALS):
             ahead = self.problem.at(at.point.x + alpha * d)
@@ -84,14 +84,14 @@ class L1Merit:
             alpha = min(max(best, 0.1 * alpha), 0.5 * alpha)
         return None
 
-    def _corrected(self, at: Place, model: Model, ahead: Place, d: Tensor) -> Place | None:
+    def _corrected(self, at: Iterate, model: Model, ahead: Iterate, d: Tensor) -> Iterate | None:
         """The step again with the constraints' values at x + d: it undoes their curvature."""
         step = plain(model.shifted(ahead.c.value - at.c.value - at.c.jacobian @ d))
         if step is None or largest_entry(step.d - d) > 2 * largest_entry(d):
             return None
-        place = self.problem.at(at.point.x + step.d)
-        return place if place.usable else None
+        iterate = self.problem.at(at.point.x + step.d)
+        return iterate if iterate.usable else None
 
-    def _holds(self, at: Place, ahead: Place) -> bool:
+    def _holds(self, at: Iterate, ahead: Iterate) -> bool:
         """Where all that can be gained is noise: the violation does not grow."""
         return largest_entry(ahead.c.violations) <= max(largest_entry(at.c.violations), self.ctol)

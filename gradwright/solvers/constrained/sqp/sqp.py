@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 
 from gradwright.solvers.constrained.constrainable import Constrainable
-from gradwright.solvers.constrained.iterate import Place, Problem
+from gradwright.solvers.constrained.iterate import Iterate, Problem
 from gradwright.solvers.constrained.kkt import Multipliers, estimate, measure
-from gradwright.solvers.constrained.monitor import Watch
+from gradwright.solvers.constrained.monitor import ConstrainedMonitor
 from gradwright.solvers.constrained.sqp.elastic import elastic_step
 from gradwright.solvers.constrained.sqp.lagrangian_hessian import Damped, Exact, LagrangianHessian
 from gradwright.solvers.constrained.sqp.merit import L1Merit
@@ -61,25 +61,25 @@ class SQP(Constrainable):
     def needs_curvature(self) -> bool:  # type: ignore[override]
         return self.hessian == "exact"
 
-    def solve(self, objective: Objective, start: Point, monitor: Watch) -> Status:  # type: ignore[override]
+    def solve(self, objective: Objective, start: Point, monitor: ConstrainedMonitor) -> Status:  # type: ignore[override]
         return _Run(self, objective, monitor).go(start)
 
 
 class _Run:
     """One run of SQP."""
 
-    def __init__(self, rule: SQP, objective: Objective, watch: Watch) -> None:
-        self.rule, self.watch = rule, watch
+    def __init__(self, rule: SQP, objective: Objective, monitor: ConstrainedMonitor) -> None:
+        self.rule, self.monitor = rule, monitor
         self.problem = Problem(objective, *rule.prepared(objective))
         self.curvature: LagrangianHessian = Exact(self.problem) if rule.needs_curvature else Damped()
         self.failures = self.capped = 0
 
     def go(self, start: Point) -> Status:
-        at = Place(start, self.problem.set.at(start.flat))
+        at = Iterate(start, self.problem.set.at(start.flat))
         if not at.usable:
             zero = Multipliers(torch.zeros_like(at.c.value), torch.zeros_like(start.x))
             return self._judge(at, zero) or Status.NON_FINITE
-        self.merit = L1Merit(self.problem, self.rule.armijo, self.watch.ctol, at.c.value)
+        self.merit = L1Merit(self.problem, self.rule.armijo, self.monitor.ctol, at.c.value)
         self.units = 1 / (at.c.slopes / STEEP).clamp(min=1.0)
         multipliers = self._least_squares(at)
         status = self._judge(at, multipliers)
@@ -106,13 +106,13 @@ class _Run:
                 status = self._judge_here(at, self._least_squares(at))
         return status
 
-    def _model(self, at: Place, multipliers: Multipliers) -> Model:
+    def _model(self, at: Iterate, multipliers: Multipliers) -> Model:
         x, c, box = at.point.x, at.c, self.problem.box
         B = self.curvature.matrix(at, multipliers)
         lower, upper = self.problem.set.lower - c.value, self.problem.set.upper - c.value
         return Model(B, at.point.gradient, c.jacobian, lower, upper, Bounds(box.lower - x, box.upper - x))
 
-    def _step(self, at: Place, model: Model) -> Step | Status:
+    def _step(self, at: Iterate, model: Model) -> Step | Status:
         """The step of the program, of finite length; elastic where that has none, or only with huge multipliers."""
         step = plain(model)
         if step is None or largest_entry(step.d) > at.reach:
@@ -122,20 +122,20 @@ class _Run:
             force = largest_entry(step.multipliers.rows * at.c.slopes)
             if force <= HUGE * max(1.0, largest_entry(at.point.gradient)):
                 return step
-        found = elastic_step(at, model.within(at.reach), self.units, self.merit.penalties, self.watch.ctol)
+        found = elastic_step(at, model.within(at.reach), self.units, self.merit.penalties, self.monitor.ctol)
         if isinstance(found, Status):
             return found
         return self._without_caps(found, at) or step or self._given_up(at)
 
-    def _given_up(self, at: Place) -> Status:
+    def _given_up(self, at: Iterate) -> Status:
         """The verdict where no program can be solved: at the bottom, or so deep that its numbers are out of range."""
-        deep = self.watch.depth is not None and self.watch.depth.is_deep(at.point.value)
-        return Status.UNBOUNDED if deep and self._is_nearly_feasible(at) else self.watch.floor()
+        deep = self.monitor.unboundedness is not None and self.monitor.unboundedness.is_deep(at.point.value)
+        return Status.UNBOUNDED if deep and self._is_nearly_feasible(at) else self.monitor.floor()
 
-    def _is_nearly_feasible(self, at: Place) -> bool:
-        return largest_entry(at.c.violations) <= self.watch.ctol * max(1.0, largest_entry(at.point.x))
+    def _is_nearly_feasible(self, at: Iterate) -> bool:
+        return largest_entry(at.c.violations) <= self.monitor.ctol * max(1.0, largest_entry(at.point.x))
 
-    def _without_caps(self, step: Step | None, at: Place) -> Step | None:
+    def _without_caps(self, step: Step | None, at: Iterate) -> Step | None:
         """Without multipliers at the cap on the length of a step, which is no bound of the problem."""
         if step is None:
             return None
@@ -147,30 +147,30 @@ class _Run:
         """After a search that failed: start over with less trust in the curvature, or give up."""
         self.failures += 1
         if self.failures > FAILURES:
-            return Status.STALLED if self.merit.promised else self.watch.floor()
+            return Status.STALLED if self.merit.predicted_reduction else self.monitor.floor()
         self.curvature.distrust()
         return None
 
-    def _least_squares(self, at: Place) -> Multipliers:
+    def _least_squares(self, at: Iterate) -> Multipliers:
         return estimate(at.point.x, at.point.gradient, at.c, self.problem.box)
 
-    def _judge(self, at: Place, multipliers: Multipliers) -> Status | None:
+    def _judge(self, at: Iterate, multipliers: Multipliers) -> Status | None:
         m = measure(at.point.x, at.point.gradient, at.c, self.problem.box, multipliers)
-        return self.watch.accept(at.point, at.c, multipliers, m)
+        return self.monitor.accept(at.point, at.c, multipliers, m)
 
-    def _judge_here(self, at: Place, multipliers: Multipliers) -> Status | None:
+    def _judge_here(self, at: Iterate, multipliers: Multipliers) -> Status | None:
         """Converged with these multipliers? For a point that is recorded already."""
         m = measure(at.point.x, at.point.gradient, at.c, self.problem.box, multipliers)
-        known = self.watch.current
+        known = self.monitor.current
         if known is None or known[3].stationarity > m.stationarity:
-            self.watch.current = (at.point, at.c, multipliers, m)
-        return Status.CONVERGED_GRADIENT if self.watch.converged(m) else None
+            self.monitor.current = (at.point, at.c, multipliers, m)
+        return Status.CONVERGED_GRADIENT if self.monitor.converged(m) else None
 
-    def _looks_finished(self, at: Place, multipliers: Multipliers) -> bool:
+    def _looks_finished(self, at: Iterate, multipliers: Multipliers) -> bool:
         """Feasible and nearly stationary: multipliers of the last step may be all that is off."""
         m = measure(at.point.x, at.point.gradient, at.c, self.problem.box, multipliers)
-        return m.violation <= self.watch.ctol and m.stationarity <= 1e3 * self.watch.tolerance(m)
+        return m.violation <= self.monitor.ctol and m.stationarity <= 1e3 * self.monitor.tolerance(m)
 
-    def _falls_for_ever(self, at: Place) -> bool:
+    def _falls_for_ever(self, at: Iterate) -> bool:
         """Whether two steps in a row were as long as steps may be, at a feasible point far below the start."""
-        return self.capped >= 2 and self._is_nearly_feasible(at) and at.point.value < -1e6 * self.watch.scale
+        return self.capped >= 2 and self._is_nearly_feasible(at) and at.point.value < -1e6 * self.monitor.scale
