@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradwright.solvers.outcome.result import Iteration
+from gradwright.solvers.outcome.trace import Iteration
 from gradwright.solvers.problem.evaluation import Evaluation
 from gradwright.solvers.problem.layout import Layout, layout_of
 from gradwright.solvers.problem.objective import Limits, Objective

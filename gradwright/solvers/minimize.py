@@ -10,7 +10,8 @@ import torch
 from gradwright.solvers.batched import BatchResult, minimize_batch
 from gradwright.solvers.constrained.constraint import constraints_of
 from gradwright.solvers.curvature import Curvature, GivenMatrix, curvature_of
-from gradwright.solvers.outcome.result import Iteration, Result
+from gradwright.solvers.outcome.result import Result
+from gradwright.solvers.outcome.trace import Iteration
 from gradwright.solvers.problem.bounds import bounds_of
 from gradwright.solvers.problem.layout import layout_of
 from gradwright.solvers.problem.objective import Limits, Objective

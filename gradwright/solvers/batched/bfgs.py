@@ -8,6 +8,7 @@ from torch import Tensor
 from gradwright.solvers.batched.function import RowFunction
 from gradwright.solvers.batched.search import Slice, search
 from gradwright.solvers.run.unboundedness import FAR
+from gradwright.solvers.searches.first_step import REACH
 
 
 class Problems:
@@ -132,5 +133,5 @@ class Problems:
 
 
 def _cautious(x: Tensor, g: Tensor) -> Tensor:
-    """The first step along −g: a hundredth of ‖x‖, or 0.01 where x is smaller than 1."""
-    return 1e-2 * torch.linalg.vector_norm(x, dim=1).clamp(min=1.0) / torch.linalg.vector_norm(g, dim=1)
+    """The first step along −g, as :func:`first_length` has it."""
+    return REACH * torch.linalg.vector_norm(x, dim=1).clamp(min=1.0) / torch.linalg.vector_norm(g, dim=1)

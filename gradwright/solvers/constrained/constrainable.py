@@ -12,7 +12,7 @@ import torch
 from gradwright.solvers.constrained.constraint import constraints_of
 from gradwright.solvers.constrained.constraint_set import ConstraintSet
 from gradwright.solvers.constrained.monitor import ConstrainedMonitor
-from gradwright.solvers.outcome.result import Iteration
+from gradwright.solvers.outcome.trace import Iteration
 from gradwright.solvers.problem.bounds import Bounds
 from gradwright.solvers.problem.objective import Objective
 from gradwright.solvers.run.method import Method

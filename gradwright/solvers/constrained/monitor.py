@@ -12,8 +12,9 @@ from torch import Tensor
 from gradwright.solvers.constrained.constraint_set import Constrained
 from gradwright.solvers.constrained.kkt import Measure, Multipliers
 from gradwright.solvers.linear.vectors import largest_entry
-from gradwright.solvers.outcome.result import Iteration, Result
+from gradwright.solvers.outcome.result import Result
 from gradwright.solvers.outcome.status import Status
+from gradwright.solvers.outcome.trace import Iteration
 from gradwright.solvers.problem.determinism import disagreement
 from gradwright.solvers.problem.objective import Exhausted, Objective, Point
 from gradwright.solvers.run.unboundedness import UnboundednessTest

@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from gradwright.solvers.curvature.base import Curvature, Situation
 from gradwright.solvers.curvature.difference import FiniteDifference
 from gradwright.solvers.curvature.fisher import EmpiricalFisher, Fisher
 from gradwright.solvers.curvature.gauss_newton import GaussNewton
@@ -17,6 +16,7 @@ from gradwright.solvers.curvature.given import GivenProduct
 from gradwright.solvers.curvature.hessian import DoubleBackward, ForwardOverReverse
 from gradwright.solvers.linear.operator import Product
 from gradwright.solvers.linear.vectors import norm
+from gradwright.solvers.problem.curvature import Curvature, Situation
 
 
 @dataclass(frozen=True)

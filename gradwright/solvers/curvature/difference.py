@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradwright.solvers.curvature.base import Curvature, Situation
 from gradwright.solvers.linear.operator import Product
 from gradwright.solvers.linear.vectors import norm
+from gradwright.solvers.problem.curvature import Curvature, Situation
 
 
 @dataclass(frozen=True)

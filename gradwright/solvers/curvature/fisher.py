@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from gradwright.solvers.curvature.base import Curvature, Situation
 from gradwright.solvers.curvature.gauss_newton import jacobian_product, outputs_of
 from gradwright.solvers.linear.operator import Product
+from gradwright.solvers.problem.curvature import Curvature, Situation
 
 
 @dataclass(frozen=True)

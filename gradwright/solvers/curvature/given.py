@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradwright.solvers.curvature.base import Curvature, Situation
 from gradwright.solvers.linear.operator import LinearOperator, Product
+from gradwright.solvers.problem.curvature import Curvature, Situation
 
 
 @dataclass(frozen=True)

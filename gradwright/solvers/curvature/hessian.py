@@ -8,8 +8,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from gradwright.solvers.curvature.base import Curvature, Situation
 from gradwright.solvers.linear.operator import Product
+from gradwright.solvers.problem.curvature import Curvature, Situation
 from gradwright.solvers.problem.sources import FunctionSource
 
 

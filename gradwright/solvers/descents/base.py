@@ -9,9 +9,7 @@ from torch import Tensor
 
 from gradwright.solvers.linear.vectors import norm
 from gradwright.solvers.problem.objective import Objective, Point
-
-REACH = 0.01
-"""The first step along −g has this part of max(1, ‖x‖) as its length."""
+from gradwright.solvers.searches.first_step import first_length
 
 
 class Direction(NamedTuple):
@@ -45,5 +43,5 @@ class Descent:
 
 
 def steepest(point: Point) -> Direction:
-    """−g, with a first step of a hundredth of ‖x‖, or of 0.01 where x is smaller than 1."""
-    return Direction(-point.gradient, REACH * max(1.0, norm(point.x)) / norm(point.gradient))
+    """−g, with a first step of :func:`first_length`."""
+    return Direction(-point.gradient, first_length(point.x) / norm(point.gradient))

@@ -15,6 +15,7 @@ from gradwright.solvers.optimizers.info import StepInfo, StepStatus
 from gradwright.solvers.problem.objective import Point
 from gradwright.solvers.quasi_newton.memory import LBFGSMemory
 from gradwright.solvers.searches import Search, search_of
+from gradwright.solvers.searches.first_step import first_length
 from gradwright.solvers.searches.line import Line, Trial
 
 
@@ -79,7 +80,7 @@ class LBFGS(CurvatureOptimizer):
         """The point found along −Hg, and the decrease −αgᵀd/2 that a parabola would have given at the first α."""
         point = batches.point
         if pairs is None or not len(pairs):
-            d, first = -point.gradient, max(1e-2, 1e-2 * norm(point.x)) / norm(point.gradient)
+            d, first = -point.gradient, first_length(point.x) / norm(point.gradient)
         else:
             d, first = -pairs.apply_inverse(point.gradient), 1.0
         line = Line(batches.judge, batches.base, d)

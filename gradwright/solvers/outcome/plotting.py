@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from gradwright.solvers.outcome.result import Result
+from gradwright.solvers.outcome.trace import Trace
 
 
-def plot(result: Result, axes: Any = None) -> Any:
-    """Draw how far the value is from its last, and the gradient norm, both on a log scale, against the work done.
+def plot(trace: Trace, reference: float, title: str = "", axes: Any = None) -> Any:
+    """Draw the distance of the value from a reference, and the gradient norm, on log scales against the work done.
 
-    Work is evaluations plus Hessian products. With constraints the value may lie below the last one on the way, where
-    constraints are violated; without, the lowest takes the place of the last.
+    Work is evaluations plus Hessian products.
 
     Args:
-        result: with a trace.
+        trace: of a run.
+        reference: the value that counts as the end; values may lie on both sides of it.
+        title: of the upper axes.
         axes: two matplotlib axes; left out, a figure is made.
 
     Returns:
@@ -33,13 +34,12 @@ def plot(result: Result, axes: Any = None) -> Any:
     if len(axes) != 2:
         raise ValueError(f"axes holds {len(axes)}; give two, for the value and for the gradient")
     above, below = axes
-    work = [each.nfev + each.nhev for each in result.trace]
-    constrained = "violation" in result.extra
-    last = result.fun if constrained else min((each.value for each in result.trace), default=result.fun)
-    above.plot(work, [abs(each.value - last) or float("nan") for each in result.trace], marker=".")
-    below.plot(work, [each.gradient for each in result.trace], marker=".", color="tab:red")
-    distance = f"|value − {last:.6g}|" if constrained else f"value − {last:.6g}"
-    above.set(yscale="log", ylabel=distance, title=f"{result.status.name}, {result.nit} iterations")
+    work = [each.nfev + each.nhev for each in trace]
+    above.plot(work, [abs(each.value - reference) or float("nan") for each in trace], marker=".")
+    below.plot(work, [each.gradient for each in trace], marker=".", color="tab:red")
+    crosses = any(each.value < reference for each in trace)
+    distance = f"|value − {reference:.6g}|" if crosses else f"value − {reference:.6g}"
+    above.set(yscale="log", ylabel=distance, title=title)
     below.set(yscale="log", ylabel="‖gradient‖∞", xlabel="evaluations + Hessian products")
     for axis in axes:
         axis.grid(alpha=0.3)

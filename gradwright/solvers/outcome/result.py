@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
+from gradwright.solvers.outcome.plotting import plot
 from gradwright.solvers.outcome.status import Status
-
-
-class Iteration(NamedTuple):
-    """One accepted iterate: value, gradient norm (projected where there are bounds), and counts so far."""
-
-    value: float
-    gradient: float
-    nfev: int
-    nhev: int
+from gradwright.solvers.outcome.trace import Trace
 
 
 @dataclass(frozen=True)
@@ -41,7 +34,7 @@ class Result:
     nfev: int
     njev: int
     nhev: int
-    trace: tuple[Iteration, ...] = field(repr=False, default=())
+    trace: Trace = field(repr=False, default=())
     extra: dict[str, Any] = field(repr=False, default_factory=dict)
     note: str = ""
 
@@ -58,6 +51,9 @@ class Result:
     def plot(self, ax: Any = None) -> Any:
         """Draw value and gradient norm against evaluations plus Hessian products; needs matplotlib.
 
+        What is drawn is the distance of the value from the lowest, or from the last with constraints: on the way there
+        it may be lower, where constraints are violated.
+
         Args:
             ax: two matplotlib axes, for the value and for the gradient; left out, a figure is made.
 
@@ -68,9 +64,9 @@ class Result:
             ImportError: matplotlib is not installed.
             ValueError: ``ax`` are not two axes.
         """
-        from gradwright.solvers.outcome.plotting import plot
-
-        return plot(self, ax)
+        lowest = min((each.value for each in self.trace), default=self.fun)
+        reference = self.fun if "violation" in self.extra else lowest
+        return plot(self.trace, reference, f"{self.status.name}, {self.nit} iterations", ax)
 
     def __str__(self) -> str:
         work = f"{self.nit} iterations, {self.nfev} evaluations, {self.nhev} Hessian products"

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from gradwright.core.warn import warn_user
-from gradwright.solvers.curvature import Curvature
 from gradwright.solvers.linear.operator import LinearOperator, as_operator
 from gradwright.solvers.linear.vectors import dot, finite, largest_entry, widen
 from gradwright.solvers.outcome.status import Status
 from gradwright.solvers.problem.bounds import Bounds
+from gradwright.solvers.problem.curvature import Curvature
 from gradwright.solvers.problem.determinism import Draws, refuse_two_values
 from gradwright.solvers.problem.evaluation import Evaluation
 from gradwright.solvers.problem.sources import Source

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from gradwright.solvers.linear.vectors import norm
-from gradwright.solvers.outcome.result import Iteration
 from gradwright.solvers.outcome.status import Status
+from gradwright.solvers.outcome.trace import Iteration
 from gradwright.solvers.problem.bounds import Bounds
 from gradwright.solvers.problem.objective import Objective, Point
 from gradwright.solvers.quasi_newton.box_model import BoxModel

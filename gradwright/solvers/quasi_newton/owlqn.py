@@ -10,14 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradwright.solvers.descents.base import REACH
 from gradwright.solvers.linear.vectors import dot, largest_entry, norm
-from gradwright.solvers.outcome.result import Iteration
 from gradwright.solvers.outcome.status import Status
+from gradwright.solvers.outcome.trace import Iteration
 from gradwright.solvers.problem.objective import Objective, Point
 from gradwright.solvers.quasi_newton.memory import LBFGSMemory
 from gradwright.solvers.run.method import Method
 from gradwright.solvers.run.monitor import Monitor
+from gradwright.solvers.searches.first_step import first_length
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class OWLQN(Method):
     def solve(self, objective: Objective, start: Point, monitor: Monitor) -> Status:
         weights = self._weights(objective)
         point, memory = start, LBFGSMemory(objective.size, self.memory, start.x)
-        reach = REACH * max(1.0, norm(point.x))
+        reach = first_length(point.x)
         status = monitor.accept(point)
         while status is None:
             slope = pseudo_gradient(point.x, point.gradient, weights)

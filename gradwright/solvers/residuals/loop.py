@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from gradwright.solvers.linear.vectors import dot, largest_entry, norm
-from gradwright.solvers.outcome.result import Iteration
 from gradwright.solvers.outcome.status import Status
+from gradwright.solvers.outcome.trace import Iteration
 from gradwright.solvers.problem.determinism import disagreement
 from gradwright.solvers.problem.objective import Exhausted
 from gradwright.solvers.residuals.problem import Fit, Residuals

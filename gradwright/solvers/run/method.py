@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from gradwright.solvers.outcome.result import Iteration
 from gradwright.solvers.outcome.status import Status
+from gradwright.solvers.outcome.trace import Iteration
 from gradwright.solvers.problem.objective import Objective, Point
 from gradwright.solvers.run.monitor import Monitor
 

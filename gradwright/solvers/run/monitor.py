@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from gradwright.solvers.linear.vectors import norm
-from gradwright.solvers.outcome.result import Iteration, Result
+from gradwright.solvers.outcome.result import Result
 from gradwright.solvers.outcome.status import Status
+from gradwright.solvers.outcome.trace import Iteration
 from gradwright.solvers.problem.determinism import disagreement
 from gradwright.solvers.problem.objective import Exhausted, Objective, Point
 from gradwright.solvers.run.unboundedness import UnboundednessTest

@@ -1,4 +1,4 @@
-"""Curvature: a source of products v ↦ Bv at one point."""
+"""Curvature as an objective asks for it: products v ↦ Bv at a point. Its kinds are in the room ``curvature``."""
 
 from __future__ import annotations
 
