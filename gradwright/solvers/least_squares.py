@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradwright.solvers.outcome.trace import Iteration
+from gradwright.solvers.outcome.trace import Callback
+from gradwright.solvers.problem.budget import Limits
 from gradwright.solvers.problem.evaluation import Evaluation
 from gradwright.solvers.problem.layout import Layout, layout_of
-from gradwright.solvers.problem.objective import Limits, Objective
+from gradwright.solvers.problem.objective import Objective
 from gradwright.solvers.problem.sources import ModuleSource, source_of
 from gradwright.solvers.residuals import Dogleg, GaussNewtonSearch, LeastSquaresResult, LevenbergMarquardt, Rule
 from gradwright.solvers.residuals import jacobian as jacobians
@@ -42,7 +43,7 @@ def least_squares(
     maxiter: int | None = None,
     max_seconds: float | None = None,
     tr_solver: str | None = None,
-    callback: Callable[[Any, Iteration], Any] | None = None,
+    callback: Callback | None = None,
     args: tuple[Any, ...] = (),
     kwargs: Mapping[str, Any] | None = None,
     options: Mapping[str, Any] | None = None,
@@ -168,7 +169,7 @@ def _jacobian(jac: Any, objective: Objective) -> Callable[[Evaluation, Tensor, T
     if jac == "3-point":
 
         def at(x: Tensor) -> Tensor:
-            objective.spend()
+            objective.budget.spend()
             return objective.source.evaluate(x).extras.detach()
 
         return lambda evaluation, r, x: jacobians.by_differences(at, x)

@@ -11,10 +11,11 @@ from gradwright.solvers.batched import BatchResult, minimize_batch
 from gradwright.solvers.constrained.constraint import constraints_of
 from gradwright.solvers.curvature import Curvature, GivenMatrix, curvature_of
 from gradwright.solvers.outcome.result import Result
-from gradwright.solvers.outcome.trace import Iteration
+from gradwright.solvers.outcome.trace import Callback
 from gradwright.solvers.problem.bounds import bounds_of
+from gradwright.solvers.problem.budget import Limits
 from gradwright.solvers.problem.layout import layout_of
-from gradwright.solvers.problem.objective import Limits, Objective
+from gradwright.solvers.problem.objective import Objective
 from gradwright.solvers.problem.sources import ModuleSource, source_of
 from gradwright.solvers.registry import method_of
 from gradwright.solvers.run.method import Method
@@ -40,7 +41,7 @@ def minimize(
     maxiter: int | None = None,
     maxfev: int | None = None,
     max_seconds: float | None = None,
-    callback: Callable[[Any, Iteration], Any] | None = None,
+    callback: Callback | None = None,
     options: Mapping[str, Any] | None = None,
     batch: bool = False,
 ) -> Result | BatchResult:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,10 +13,10 @@ from gradwright.solvers.constrained.augmented_source import AugmentedSource
 from gradwright.solvers.constrained.constrainable import Constrainable
 from gradwright.solvers.constrained.constraint_set import Constrained
 from gradwright.solvers.constrained.kkt import Multipliers, estimate, measure
-from gradwright.solvers.constrained.monitor import ConstrainedMonitor
+from gradwright.solvers.constrained.monitor import ConstrainedMonitor, Judged
 from gradwright.solvers.linear.vectors import largest_entry
 from gradwright.solvers.outcome.status import Status
-from gradwright.solvers.problem.objective import Limits, Objective, Point
+from gradwright.solvers.problem.objective import Objective, Point
 from gradwright.solvers.quasi_newton.lbfgsb import LBFGSB
 
 INNER = 0.1
@@ -80,7 +79,6 @@ class _Run:
     def __init__(self, rule: AugmentedLagrangian, objective: Objective, monitor: ConstrainedMonitor) -> None:
         self.rule, self.objective, self.monitor = rule, objective, monitor
         self.set, self.box = rule.prepared(objective)
-        self.started = time.monotonic()
 
     def go(self, start: Point) -> Status:
         point, c = start, self.set.at(start.flat)
@@ -139,24 +137,14 @@ class _Run:
     def _minimised(self, source: AugmentedSource, point: Point, tolerance: float) -> tuple[Point, Status]:
         """The minimum of L in the box as far as a tolerance asks, and how the search for it ended."""
         objective, method = self.objective, LBFGSB(self.rule.memory)
-        inner = Objective(source, None, self._left(), objective.box)
+        iterations = min(objective.budget.limits.iterations(objective.size), max(200, 10 * objective.size))
+        inner = Objective(source, None, objective.budget.left(iterations), objective.box)
         monitor = method.monitor(inner, tolerance, None)
         first = inner.at(point.x)
         found = monitor.run(partial(method.solve, inner, first, monitor))
-        objective.nfev += inner.nfev
+        objective.budget.nfev += inner.nfev
         objective.njev += inner.njev
         return objective.at(objective.source.layout.flatten(found.x, "x")), found.status
-
-    def _left(self) -> Limits:
-        """What an inner problem may spend."""
-        objective = self.objective
-        limits = objective.limits
-        maxfev = None if limits.maxfev is None else max(1, limits.maxfev - objective.nfev)
-        iterations = min(limits.iterations(objective.size), max(200, 10 * objective.size))
-        seconds = limits.max_seconds
-        if seconds is not None:
-            seconds = max(seconds - (time.monotonic() - self.started), 1e-9)
-        return Limits(maxfev, iterations, seconds)
 
     def _complete(self, point: Point, c: Constrained, t: Tensor) -> Multipliers:
         """With the bounds' multipliers: what is left of the gradient where a bound is met."""
@@ -176,7 +164,7 @@ class _Run:
         m = measure(point.x, point.gradient, c, self.box, at)
         if not self.monitor.converged(m):
             return None
-        self.monitor.current = (point, c, at, m)
+        self.monitor.current = Judged(point, c, at, m)
         return Status.CONVERGED_GRADIENT
 
     def _violation_is_stationary(self, point: Point, c: Constrained) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,7 +11,7 @@ import torch
 from gradwright.solvers.constrained.constraint import constraints_of
 from gradwright.solvers.constrained.constraint_set import ConstraintSet
 from gradwright.solvers.constrained.monitor import ConstrainedMonitor
-from gradwright.solvers.outcome.trace import Iteration
+from gradwright.solvers.outcome.trace import Callback
 from gradwright.solvers.problem.bounds import Bounds
 from gradwright.solvers.problem.objective import Objective
 from gradwright.solvers.run.method import Method
@@ -41,7 +40,7 @@ class Constrainable(Method):
             raise ValueError(f"ctol={self.ctol!r} must not be negative; 1e-8 is usual in float64, 1e-5 in float32")
 
     def monitor(  # type: ignore[override]
-        self, objective: Objective, gtol: float, callback: Callable[[Any, Iteration], Any] | None
+        self, objective: Objective, gtol: float, callback: Callback | None
     ) -> ConstrainedMonitor:
         ctol = CTOL.get(objective.dtype, 1e-2) if self.ctol is None else self.ctol
         return ConstrainedMonitor(objective, gtol, ctol, callback)

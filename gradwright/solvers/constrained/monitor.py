@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,13 +14,24 @@ from gradwright.solvers.constrained.kkt import Measure, Multipliers
 from gradwright.solvers.linear.vectors import largest_entry
 from gradwright.solvers.outcome.result import Result
 from gradwright.solvers.outcome.status import Status
-from gradwright.solvers.outcome.trace import Iteration
-from gradwright.solvers.problem.determinism import disagreement
-from gradwright.solvers.problem.objective import Exhausted, Objective, Point
+from gradwright.solvers.outcome.trace import Callback
+from gradwright.solvers.problem.budget import status_of
+from gradwright.solvers.problem.objective import Objective, Point
+from gradwright.solvers.run.patience import Patience
+from gradwright.solvers.run.record import Record
 from gradwright.solvers.run.unboundedness import UnboundednessTest
 
 PATIENCE = 50
 """Accepted iterates in a row without progress in value, violation or stationarity before a run counts as finished."""
+
+
+class Judged(NamedTuple):
+    """An iterate with its multipliers, and how far both are from a solution."""
+
+    point: Point
+    c: Constrained
+    multipliers: Multipliers
+    measure: Measure
 
 
 class ConstrainedMonitor:
@@ -39,24 +50,21 @@ class ConstrainedMonitor:
         scale: of the value at the start, max(|f₀|, ‖g₀‖ max(1, ‖x₀‖)).
     """
 
-    def __init__(
-        self, objective: Objective, gtol: float, ctol: float, callback: Callable[[Any, Iteration], Any] | None
-    ) -> None:
-        self.objective, self.gtol, self.ctol, self.callback = objective, gtol, ctol, callback
-        self.trace: list[Iteration] = []
-        self.current: tuple[Point, Constrained, Multipliers, Measure] | None = None
-        self.best: tuple[Point, Constrained, Multipliers, Measure] | None = None
+    def __init__(self, objective: Objective, gtol: float, ctol: float, callback: Callback | None) -> None:
+        self.objective, self.gtol, self.ctol = objective, gtol, ctol
+        self.record = Record(objective, callback)
+        self.current: Judged | None = None
+        self.best: Judged | None = None
         self.note = ""
         self.extra: dict[str, Any] = {}
         self._steepest = self.scale = 0.0
         self.unboundedness: UnboundednessTest | None = None
-        self._least = (math.inf, math.inf, math.inf)
-        self._idle = 0
+        self._patience = Patience(PATIENCE)
 
     def accept(self, point: Point, c: Constrained, multipliers: Multipliers, measure: Measure) -> Status | None:
         """Record an iterate; the status if this is the end."""
-        self.current = (point, c, multipliers, measure)
-        if not self.trace:
+        self.current = Judged(point, c, multipliers, measure)
+        if not self.record.trace:
             bad = self._what_is_not_finite(point, c)
             if bad:
                 self.note = bad
@@ -66,32 +74,18 @@ class ConstrainedMonitor:
         self._steepest = max(self._steepest, largest_entry(point.gradient))
         if self.best is None or self._rank(self.current) <= self._rank(self.best):
             self.best = self.current
-        entry = Iteration(point.value, measure.stationarity, self.objective.nfev, self.objective.nhev)
-        self.trace.append(entry)
-        if self.callback is not None:
-            try:
-                self.callback(self.objective.source.layout.structured(point.flat), entry)
-            except StopIteration:
-                return Status.STOPPED
+        stopped = self.record.add(point, point.value, measure.stationarity)
+        if stopped is not None:
+            return stopped
         if self.converged(measure):
             return Status.CONVERGED_GRADIENT
         feasible = measure.violation <= self.ctol * max(1.0, largest_entry(point.x))
         if feasible and self.unboundedness is not None and self.unboundedness.is_bottomless(point, point.value):
             return Status.UNBOUNDED
-        if len(self.trace) > self.objective.limits.iterations(self.objective.size):
+        if self.record.is_full:
             return Status.MAX_ITERATIONS
-        return self._progress(point.value, measure)
-
-    def _progress(self, value: float, measure: Measure) -> Status | None:
-        least_value, least_violation, least_slope = self._least
-        better = value < least_value or measure.violation < 0.9 * least_violation
-        self._idle = 0 if better or measure.stationarity < 0.9 * least_slope else self._idle + 1
-        self._least = (
-            min(value, least_value),
-            min(measure.violation, least_violation),
-            min(measure.stationarity, least_slope),
-        )
-        return self.floor() if self._idle >= PATIENCE else None
+        tired = self._patience.ends_with(point.value, measure.violation, measure.stationarity)
+        return self.floor() if tired else None
 
     def tolerance(self, measure: Measure) -> float:
         """What stationarity may be."""
@@ -103,7 +97,7 @@ class ConstrainedMonitor:
     def floor(self) -> Status:
         """The verdict when no step improves the value in its precision: converged if it is within gtol as it stands."""
         assert self.current is not None
-        measure = self.current[3]
+        measure = self.current.measure
         if measure.violation > self.ctol:
             return Status.STALLED
         limit = self.gtol * max(1.0, min(measure.force, measure.gradient))
@@ -111,11 +105,7 @@ class ConstrainedMonitor:
 
     def run(self, solve: Callable[[], Status]) -> Result:
         """Run a solver to its status and make the result."""
-        try:
-            status = solve()
-        except Exhausted as exhausted:
-            status = exhausted.status
-        return self.result(status)
+        return self.result(status_of(solve))
 
     def result(self, status: Status) -> Result:
         assert self.current is not None, "a run accepts its starting point first"
@@ -128,15 +118,8 @@ class ConstrainedMonitor:
         if not self.note and math.isfinite(measure.violation) and c.value.numel():
             self.note = f"The largest violation of a constraint is {measure.violation:.2g}."
         return Result(
-            x=layout.structured(point.flat.clone()),
             fun=point.value,
-            jac=layout.structured(point.gradient.to(layout.dtype)),
             status=status,
-            nit=max(len(self.trace) - 1, 0),
-            nfev=self.objective.nfev,
-            njev=self.objective.njev,
-            nhev=self.objective.nhev,
-            trace=tuple(self.trace),
             extra={
                 "multipliers": [part.clone() for part in multipliers.rows.split(c.owner.sizes)],
                 "bound_multipliers": layout.structured(multipliers.bounds.to(layout.dtype)),
@@ -147,23 +130,20 @@ class ConstrainedMonitor:
                 **self.extra,
             },
             note=self.note,
+            **self.record.fields(point, point.gradient),
         )
 
-    def _rank(self, each: tuple[Point, Constrained, Multipliers, Measure]) -> tuple[float, float]:
+    def _rank(self, each: Judged) -> tuple[float, float]:
         """Feasible before infeasible; then by value, or by violation."""
-        point, _, _, measure = each
-        feasible = measure.violation <= self.ctol
-        return (0.0, point.value) if feasible else (measure.violation, point.value)
+        violation = each.measure.violation
+        return (0.0 if violation <= self.ctol else violation, each.point.value)
 
     def _differs(self, point: Point, c: Constrained) -> bool:
         """Whether the value or a constraint at a point is another one when it is computed again."""
-        objective = self.objective
-        again = float(objective.source.evaluate(point.flat).loss.detach())
-        objective.nfev += 1
-        if disagreement(again, point.value, objective.eps):
+        if not self.objective.repeats(point):
             return True
         new, old = c.owner.at(point.flat).value, c.value
-        differ = (new - old).abs() > self.ctol + 1e3 * objective.eps * torch.maximum(new.abs(), old.abs())
+        differ = (new - old).abs() > self.ctol + 1e3 * self.objective.eps * torch.maximum(new.abs(), old.abs())
         return bool(differ.any())
 
     def _what_is_not_finite(self, point: Point, c: Constrained) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from gradwright.solvers.curvature.preconditioners import Jacobi
@@ -11,7 +11,8 @@ from gradwright.solvers.descents import BFGS, LBFGS, NewtonCG
 from gradwright.solvers.methods.line_search import LineSearch
 from gradwright.solvers.methods.trust_region import TrustRegion
 from gradwright.solvers.outcome.status import Status
-from gradwright.solvers.problem.objective import Exhausted, Objective, Point
+from gradwright.solvers.problem.budget import status_of
+from gradwright.solvers.problem.objective import Objective, Point
 from gradwright.solvers.run.method import Method
 from gradwright.solvers.run.monitor import Monitor
 
@@ -68,21 +69,12 @@ class Portfolio(Method):
 
 def _with_share(method: Method, objective: Objective, start: Point, monitor: Monitor, share: int) -> Status:
     """Run a method on one part in ``share`` of the budget that is left."""
-    whole, maxfev = objective.limits, objective.limits.maxfev
-    iterations = whole.iterations(objective.size)
+    budget = objective.budget
+    maxfev, iterations = budget.limits.maxfev, budget.limits.iterations(objective.size)
     if maxfev is not None:
         maxfev = min(maxfev, objective.nfev + max(1, (maxfev - objective.nfev) // share))
-    objective.limits = replace(
-        whole,
-        maxiter=monitor.nit + max(1, math.ceil((iterations - monitor.nit) / share)),
-        maxfev=maxfev,
-    )
-    try:
-        return method.solve(objective, start, monitor)
-    except Exhausted as exhausted:
-        return exhausted.status
-    finally:
-        objective.limits = whole
+    with budget.narrowed(maxfev, monitor.nit + max(1, math.ceil((iterations - monitor.nit) / share))):
+        return status_of(lambda: method.solve(objective, start, monitor))
 
 
 def _usual(objective: Objective) -> tuple[Method, ...]:

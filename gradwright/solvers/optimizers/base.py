@@ -190,7 +190,7 @@ class Batches:
         if owner.memory["check"]:
             check_deterministic(lambda: float(self.main.source.evaluate(self.start).loss.detach()), self.main.eps)
             owner.memory["check"] = False
-            self.main.nfev += 2
+            self.main.budget.nfev += 2
         self.point = self.main.at(self.start)
         self.base = self.point if evaluation is None else self.judge.at(self.start)
 

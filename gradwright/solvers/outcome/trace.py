@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 
 class Iteration(NamedTuple):
@@ -16,3 +17,6 @@ class Iteration(NamedTuple):
 
 Trace = tuple[Iteration, ...]
 """The iterates of a run in order; the first is the starting point."""
+
+Callback = Callable[[Any, Iteration], Any]
+"""Called as callback(x, iteration) after every accepted iterate; it may raise StopIteration."""

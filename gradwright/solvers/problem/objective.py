@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
-from dataclasses import dataclass
 from functools import cached_property
 
 import torch
@@ -13,10 +11,10 @@ from torch import Tensor
 from gradwright.core.warn import warn_user
 from gradwright.solvers.linear.operator import LinearOperator, as_operator
 from gradwright.solvers.linear.vectors import dot, finite, largest_entry, widen
-from gradwright.solvers.outcome.status import Status
 from gradwright.solvers.problem.bounds import Bounds
+from gradwright.solvers.problem.budget import Budget, Limits
 from gradwright.solvers.problem.curvature import Curvature
-from gradwright.solvers.problem.determinism import Draws, refuse_two_values
+from gradwright.solvers.problem.determinism import Draws, disagreement, refuse_two_values
 from gradwright.solvers.problem.evaluation import Evaluation
 from gradwright.solvers.problem.sources import Source
 
@@ -25,38 +23,6 @@ WIDE = 1_000_000
 
 NOISE = 10.0
 """Values count as equal when they differ by less than this many units of rounding."""
-
-
-class Exhausted(Exception):
-    """A budget is used up."""
-
-    def __init__(self, status: Status) -> None:
-        super().__init__(status.sentence)
-        self.status = status
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a solver may spend.
-
-    Args:
-        maxfev: evaluations of the value (None: as many as the iterations need).
-        maxiter: iterations (None: 200 per unknown, between 1,000 and 20,000).
-        max_seconds: seconds.
-    """
-
-    maxfev: int | None = None
-    maxiter: int | None = None
-    max_seconds: float | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("maxfev", "maxiter", "max_seconds"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ValueError(f"{name}={value!r} must be positive; leave it out for the default")
-
-    def iterations(self, size: int) -> int:
-        return self.maxiter if self.maxiter is not None else min(20_000, max(1_000, 200 * size))
 
 
 class Point:
@@ -104,7 +70,7 @@ class Point:
 
     def difference_gradient(self, x: Tensor) -> Tensor:
         objective = self.objective
-        objective.spend()
+        objective.budget.spend()
         objective.njev += 1
         return objective.source.evaluate(x).gradient()
 
@@ -120,7 +86,7 @@ class Point:
 
 
 class Objective:
-    """The function to minimise, with its counters and limits.
+    """The function to minimise, with its counters and its budget.
 
     Solvers work on flat vectors in float64 (up to ``WIDE`` unknowns); a point is rounded to the dtype of x0 before it
     is evaluated, and that rounded point is the one they go on with.
@@ -132,7 +98,8 @@ class Objective:
         box: bounds, for methods that keep them.
 
     Attributes:
-        nfev, njev, nhev: evaluations of the value, of the gradient, and products with the Hessian.
+        budget: what may be spent, and the evaluations so far.
+        njev, nhev: gradients and products with the Hessian so far.
     """
 
     def __init__(
@@ -145,13 +112,17 @@ class Objective:
         self.source = source
         self.box = box
         self.curvature = curvature
-        self.limits = limits or Limits()
+        self.budget = Budget(limits)
         self.dtype = source.layout.dtype
         self.eps = torch.finfo(self.dtype).eps
         self.size = source.layout.size
-        self.nfev = self.njev = self.nhev = 0
+        self.njev = self.nhev = 0
         self._wide = self.size <= WIDE
-        self._started = time.monotonic()
+
+    @property
+    def nfev(self) -> int:
+        """Evaluations so far."""
+        return self.budget.nfev
 
     def work(self, flat: Tensor) -> Tensor:
         """A vector in the dtype that solvers compute in."""
@@ -164,7 +135,7 @@ class Objective:
         Raises:
             Exhausted: the budget is used up.
         """
-        self.spend()
+        self.budget.spend()
         point = Point(self, x.to(self.dtype))
         if point.evaluation.loss.is_floating_point():
             self.eps = max(self.eps, torch.finfo(point.evaluation.loss.dtype).eps)
@@ -182,7 +153,7 @@ class Objective:
         if before is None and draws.any:
             before = self._value(x)
         if before is not None:
-            self.nfev += 1
+            self.budget.nfev += 1
             refuse_two_values(before, point.value, self.eps, self.source.name)
         return point
 
@@ -199,18 +170,10 @@ class Objective:
                 raise
             return evaluation.gradient()
 
-    def spend(self) -> None:
-        """Count one evaluation, or refuse it; the first is always allowed."""
-        if not self.nfev:
-            self.nfev = 1
-            return
-        allowed = self.limits.maxfev
-        if allowed is not None and self.nfev >= allowed:
-            raise Exhausted(Status.MAX_EVALUATIONS)
-        seconds = self.limits.max_seconds
-        if seconds is not None and time.monotonic() - self._started > seconds:
-            raise Exhausted(Status.MAX_SECONDS)
-        self.nfev += 1
+    def repeats(self, point: Point) -> bool:
+        """Whether the value at a point is the same when it is computed once more, which no limit forbids."""
+        self.budget.nfev += 1
+        return not disagreement(self._value(point.flat), point.value, self.eps)
 
     def noise(self, *values: float) -> float:
         """Differences between these values below this are rounding."""
@@ -223,8 +186,7 @@ class Objective:
         product = self.curvature.product(point)
 
         def times(v: Tensor) -> Tensor:
-            if self.limits.max_seconds is not None and time.monotonic() - self._started > self.limits.max_seconds:
-                raise Exhausted(Status.MAX_SECONDS)
+            self.budget.check_clock()
             self.nhev += 1
             if v.dtype == self.dtype or 1e-20 < dot(v, v) < 1e20:
                 return self.work(product(v.to(self.dtype)))

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from gradwright.solvers.linear.vectors import norm
 from gradwright.solvers.outcome.status import Status
-from gradwright.solvers.outcome.trace import Iteration
+from gradwright.solvers.outcome.trace import Callback
 from gradwright.solvers.problem.bounds import Bounds
 from gradwright.solvers.problem.objective import Objective, Point
 from gradwright.solvers.quasi_newton.box_model import BoxModel
@@ -44,7 +43,7 @@ class LBFGSB(Method):
     def __post_init__(self) -> None:
         object.__setattr__(self, "search", search_of(self.search))
 
-    def monitor(self, objective: Objective, gtol: float, callback: Callable[[Any, Iteration], Any] | None) -> Monitor:
+    def monitor(self, objective: Objective, gtol: float, callback: Callback | None) -> Monitor:
         box = _box(objective)
         return Monitor(objective, gtol, callback, lambda point: box.to(point.x).measure(point.x, point.gradient))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from gradwright.solvers.linear.vectors import dot, largest_entry, norm
 from gradwright.solvers.outcome.status import Status
-from gradwright.solvers.outcome.trace import Iteration
+from gradwright.solvers.outcome.trace import Callback
 from gradwright.solvers.problem.objective import Objective, Point
 from gradwright.solvers.quasi_newton.memory import LBFGSMemory
 from gradwright.solvers.run.method import Method
@@ -43,7 +42,7 @@ class OWLQN(Method):
     memory: int = 10
     decrease: float = 1e-4
 
-    def monitor(self, objective: Objective, gtol: float, callback: Callable[[Any, Iteration], Any] | None) -> Monitor:
+    def monitor(self, objective: Objective, gtol: float, callback: Callback | None) -> Monitor:
         weights = self._weights(objective)
         return Monitor(
             objective,

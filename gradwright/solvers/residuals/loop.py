@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,12 +11,12 @@ from torch import Tensor
 
 from gradwright.solvers.linear.vectors import dot, largest_entry, norm
 from gradwright.solvers.outcome.status import Status
-from gradwright.solvers.outcome.trace import Iteration
-from gradwright.solvers.problem.determinism import disagreement
-from gradwright.solvers.problem.objective import Exhausted
+from gradwright.solvers.outcome.trace import Callback
+from gradwright.solvers.problem.budget import Exhausted
 from gradwright.solvers.residuals.problem import Fit, Residuals
 from gradwright.solvers.residuals.result import LeastSquaresResult
 from gradwright.solvers.residuals.step import Outcome, Rule, Step
+from gradwright.solvers.run.record import Record
 
 ACCEPT = 1e-4
 """The least ρ of an accepted step."""
@@ -42,11 +41,13 @@ class Run:
     gtol: float
     xtol: float
     scale: Tensor | None
-    callback: Callable[[Any, Iteration], Any] | None
-    trace: list[Iteration] = field(default_factory=list)
+    callback: Callback | None
     fit: Fit | None = None
     status: Status = Status.MAX_ITERATIONS
     note: str = ""
+
+    def __post_init__(self) -> None:
+        self.record = Record(self.problem.objective, self.callback)
 
     def solve(self, start: Tensor) -> LeastSquaresResult:
         try:
@@ -122,20 +123,15 @@ class Run:
 
     def _accept(self, fit: Fit, D: Tensor, step: Step | None) -> Status | None:
         """Record an iterate; the status if this is the end."""
-        objective = self.problem.objective
-        entry = Iteration(fit.cost, largest_entry(fit.gradient), objective.nfev, objective.nhev)
-        self.trace.append(entry)
-        if self.callback is not None:
-            try:
-                self.callback(objective.source.layout.structured(fit.point.flat), entry)
-            except StopIteration:
-                return Status.STOPPED
+        stopped = self.record.add(fit.point, fit.cost, largest_entry(fit.gradient))
+        if stopped is not None:
+            return stopped
         if self._steepest_cosine(fit) <= self.gtol and self._optimality(fit) <= self.gtol:
             return Status.CONVERGED_GRADIENT
         small = step is not None and norm(D * step.p) <= self.xtol * norm(D * fit.x)
         if small and self._settled(fit):
             return self._at_rest()
-        if len(self.trace) > objective.limits.iterations(objective.size):
+        if self.record.is_full:
             return Status.MAX_ITERATIONS
         return None
 
@@ -178,29 +174,21 @@ class Run:
         fit, objective = self.fit, self.problem.objective
         assert fit is not None
         layout = objective.source.layout
-        if self.status in (Status.STALLED, Status.NOISE_FLOOR):
-            again = float(objective.source.evaluate(fit.point.flat).loss.detach())
-            objective.nfev += 1
-            if disagreement(again, fit.cost, objective.eps):
-                self.status = Status.NOT_DETERMINISTIC
+        if self.status in (Status.STALLED, Status.NOISE_FLOOR) and not objective.repeats(fit.point):
+            self.status = Status.NOT_DETERMINISTIC
+        fields = self.record.fields(fit.point, fit.gradient)  # before what is only shown takes products of its own
         finite = self.status is not Status.NON_FINITE
         dense = fit.is_dense and finite
         z = (fit.r / self.problem.f_scale) ** 2
         return LeastSquaresResult(
-            x=layout.structured(fit.point.flat.clone()),
             fun=fit.cost,
-            jac=layout.structured(fit.gradient.to(layout.dtype)),
             status=self.status,
-            nit=max(len(self.trace) - 1, 0),
-            nfev=objective.nfev,
-            njev=objective.njev,
-            nhev=objective.nhev,
-            trace=tuple(self.trace),
             note=self.note,
             residuals=fit.r.to(layout.dtype),
             jacobian=fit.jacobian.to(layout.dtype) if dense else None,
             optimality=self._optimality(fit) if finite else math.nan,
             active=float(self.problem.rho(z).weight.sum()),
+            **fields,
         )
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from gradwright.solvers.outcome.status import Status
-from gradwright.solvers.outcome.trace import Iteration
+from gradwright.solvers.outcome.trace import Callback
 from gradwright.solvers.problem.objective import Objective, Point
 from gradwright.solvers.run.monitor import Monitor
 
@@ -26,7 +25,7 @@ class Method:
     takes_bounds: ClassVar[bool] = False
     takes_constraints: ClassVar[bool] = False
 
-    def monitor(self, objective: Objective, gtol: float, callback: Callable[[Any, Iteration], Any] | None) -> Monitor:
+    def monitor(self, objective: Objective, gtol: float, callback: Callback | None) -> Monitor:
         """What watches a run of this method: what has to vanish at a solution, and what is minimised."""
         return Monitor(objective, gtol, callback)
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 from gradwright.solvers.linear.vectors import norm
 from gradwright.solvers.outcome.result import Result
 from gradwright.solvers.outcome.status import Status
-from gradwright.solvers.outcome.trace import Iteration
-from gradwright.solvers.problem.determinism import disagreement
-from gradwright.solvers.problem.objective import Exhausted, Objective, Point
+from gradwright.solvers.outcome.trace import Callback
+from gradwright.solvers.problem.budget import Exhausted, status_of
+from gradwright.solvers.problem.objective import Objective, Point
+from gradwright.solvers.run.patience import Patience
+from gradwright.solvers.run.record import Record
 from gradwright.solvers.run.unboundedness import UnboundednessTest
 
 PATIENCE = 20
@@ -28,75 +29,60 @@ class Monitor:
     Args:
         objective: for its counters and precision.
         gtol: tolerance of the gradient.
-        callback: called with each Iteration's flat point and the Iteration; stops by raising StopIteration.
+        callback: called as callback(x, iteration); it may raise StopIteration.
         measure: what is to vanish at a solution, where it is not the gradient (with bounds, the projected gradient).
+        value: what is minimised, where it is not the value of the objective.
     """
 
     def __init__(
         self,
         objective: Objective,
         gtol: float,
-        callback: Callable[[Any, Iteration], Any] | None = None,
+        callback: Callback | None = None,
         measure: Callable[[Point], float] | None = None,
         value: Callable[[Point], float] | None = None,
     ) -> None:
         self.objective = objective
         self.gtol = gtol
-        self.callback = callback
+        self.record = Record(objective, callback)
         self.measure = measure or (lambda point: point.slope_size)
         self.value = value or (lambda point: point.value)
-        self.trace: list[Iteration] = []
         self.best: Point | None = None
         self.current: Point | None = None
         self.largest = 0.0
-        self._least_value = self._least_slope = math.inf
-        self._idle = 0
+        self._patience = Patience(PATIENCE)
         self._unboundedness: UnboundednessTest | None = None
 
     @property
     def nit(self) -> int:
-        return max(len(self.trace) - 1, 0)
+        return self.record.nit
 
     def accept(self, point: Point) -> Status | None:
         """Record an accepted iterate; the status if this is the end."""
         value = self.value(point)
-        if not self.trace and not point.usable:
-            self.current = point
+        self.current = point
+        if not self.record.trace and not point.usable:
             return Status.NON_FINITE
         size = self.measure(point)
-        self.current = point
         if self.best is None or value < self.value(self.best):
             self.best = point
-        entry = Iteration(value, size, self.objective.nfev, self.objective.nhev)
-        self.trace.append(entry)
-        if self.callback is not None:
-            try:
-                self.callback(self.objective.source.layout.structured(point.flat), entry)
-            except StopIteration:
-                return Status.STOPPED
+        stopped = self.record.add(point, value, size)
+        if stopped is not None:
+            return stopped
         self.largest = max(self.largest, size)
         if self._unboundedness is None or self._unboundedness.scale == 0:
-            self._unboundedness = UnboundednessTest(point, self.trace[0].value, self.objective.box)
+            self._unboundedness = UnboundednessTest(point, self.record.trace[0].value, self.objective.box)
         if self._unboundedness.is_bottomless(point, value):
             return Status.UNBOUNDED
         if size <= self.gtol * min(1.0, self.largest):
             return Status.CONVERGED_GRADIENT
-        if self.nit >= self.objective.limits.iterations(self.objective.size):
+        if self.record.is_full:
             return Status.MAX_ITERATIONS
-        return self._progress(value, size)
-
-    def _progress(self, value: float, size: float) -> Status | None:
-        if value < self._least_value or size < 0.9 * self._least_slope:
-            self._idle = 0
-        else:
-            self._idle += 1
-        self._least_value = min(self._least_value, value)
-        self._least_slope = min(self._least_slope, size)
-        return self.floor() if self._idle >= PATIENCE else None
+        return self.floor() if self._patience.ends_with(value, size) else None
 
     def again(self) -> None:
         """A second solver starts: progress is counted anew; what was best stays."""
-        self._idle, self._least_value, self._least_slope = 0, math.inf, math.inf
+        self._patience.renew()
 
     def floor(self) -> Status:
         """The verdict when no step improves the value in its precision."""
@@ -125,11 +111,7 @@ class Monitor:
 
     def run(self, solve: Callable[[], Status]) -> Result:
         """Run a solver to its status and make the result of the best iterate."""
-        try:
-            status = solve()
-        except Exhausted as exhausted:
-            status = exhausted.status
-        return self.result(status)
+        return self.result(status_of(solve))
 
     def result(self, status: Status) -> Result:
         """The result at the best iterate: the last one unless an earlier one is lower by more than noise."""
@@ -144,24 +126,10 @@ class Monitor:
             note = _what_is_not_finite(point)
         elif status.success and self.measure(point) > self.gtol:
             status = Status.NOISE_FLOOR
-        elif status in (Status.STALLED, Status.NOISE_FLOOR, Status.MAX_ITERATIONS):
-            again = float(objective.source.evaluate(point.flat).loss.detach())
-            objective.nfev += 1
-            if disagreement(again, point.value, objective.eps):
-                status = Status.NOT_DETERMINISTIC
-        layout = objective.source.layout
-        return Result(
-            x=layout.structured(point.flat.clone()),
-            fun=self.value(point),
-            jac=layout.structured(point.gradient.to(layout.dtype)),
-            status=status,
-            nit=self.nit,
-            nfev=objective.nfev,
-            njev=objective.njev,
-            nhev=objective.nhev,
-            trace=tuple(self.trace),
-            note=note,
-        )
+        elif status in (Status.STALLED, Status.NOISE_FLOOR, Status.MAX_ITERATIONS) and not objective.repeats(point):
+            status = Status.NOT_DETERMINISTIC
+        fields = self.record.fields(point, point.gradient)
+        return Result(fun=self.value(point), status=status, note=note, **fields)
 
 
 def _what_is_not_finite(point: Point) -> str:

@@ -9,7 +9,7 @@ import torch
 from gradwright.solvers.constrained.constrainable import Constrainable
 from gradwright.solvers.constrained.iterate import Iterate, Problem
 from gradwright.solvers.constrained.kkt import Multipliers, estimate, measure
-from gradwright.solvers.constrained.monitor import ConstrainedMonitor
+from gradwright.solvers.constrained.monitor import ConstrainedMonitor, Judged
 from gradwright.solvers.constrained.sqp.elastic import elastic_step
 from gradwright.solvers.constrained.sqp.lagrangian_hessian import Damped, Exact, LagrangianHessian
 from gradwright.solvers.constrained.sqp.merit import L1Merit
@@ -162,8 +162,8 @@ class _Run:
         """Converged with these multipliers? For a point that is recorded already."""
         m = measure(at.point.x, at.point.gradient, at.c, self.problem.box, multipliers)
         known = self.monitor.current
-        if known is None or known[3].stationarity > m.stationarity:
-            self.monitor.current = (at.point, at.c, multipliers, m)
+        if known is None or known.measure.stationarity > m.stationarity:
+            self.monitor.current = Judged(at.point, at.c, multipliers, m)
         return Status.CONVERGED_GRADIENT if self.monitor.converged(m) else None
 
     def _looks_finished(self, at: Iterate, multipliers: Multipliers) -> bool:
