@@ -10,7 +10,7 @@ from typing import Any
 from gradwright.solvers.constrained.augmented_lagrangian import AugmentedLagrangian
 from gradwright.solvers.constrained.constrainable import Constrainable
 from gradwright.solvers.constrained.constraint import Constraint
-from gradwright.solvers.constrained.sqp.sqp import SQP
+from gradwright.solvers.constrained.sqp import SQP
 from gradwright.solvers.descents import BFGS, LBFGS, NewtonCG, NonlinearCG
 from gradwright.solvers.methods.line_search import LineSearch
 from gradwright.solvers.methods.portfolio import Portfolio

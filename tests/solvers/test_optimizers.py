@@ -153,7 +153,7 @@ def test_martens_stop_and_the_iterates_kept():
 def test_the_sample_diagonal_is_the_mean_squared_gradient():
     task = Task()
     opt = HessianFree(task.model.parameters(), check=False)
-    from gradwright.solvers.optimizers.base import Batches
+    from gradwright.solvers.optimizers.batches import Batches
 
     batches = Batches(opt, task.closure(opt), None, None)
     found = sample_diagonal(batches.point)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gradwright.solvers.constrained.constraint_set import Constrained
-from gradwright.solvers.constrained.qp.solve import solve_qp
+from gradwright.solvers.constrained.qp import solve_qp
 from gradwright.solvers.linear.vectors import largest_entry
 from gradwright.solvers.problem.bounds import Bounds
 

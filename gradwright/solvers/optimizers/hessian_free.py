@@ -12,7 +12,8 @@ from torch import Tensor
 from gradwright.solvers.curvature import Curvature, curvature_of
 from gradwright.solvers.linear.martens_cg import Iterate, martens_cg
 from gradwright.solvers.linear.vectors import dot
-from gradwright.solvers.optimizers.base import Batches, CurvatureOptimizer
+from gradwright.solvers.optimizers.base import CurvatureOptimizer
+from gradwright.solvers.optimizers.batches import Batches
 from gradwright.solvers.optimizers.info import StepInfo, StepStatus
 from gradwright.solvers.optimizers.sample_diagonal import sample_diagonal
 from gradwright.solvers.problem.objective import Point

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from gradwright.solvers.curvature import Curvature, curvature_of
 from gradwright.solvers.linear.vectors import norm
-from gradwright.solvers.optimizers.base import Batches, CurvatureOptimizer
+from gradwright.solvers.optimizers.base import CurvatureOptimizer
+from gradwright.solvers.optimizers.batches import Batches
 from gradwright.solvers.optimizers.info import StepInfo, StepStatus
 from gradwright.solvers.problem.objective import Point
 from gradwright.solvers.quasi_newton.memory import LBFGSMemory

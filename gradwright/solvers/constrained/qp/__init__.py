@@ -1,1 +1,5 @@
-"""Quadratic programs: minimise ½xᵀPx + qᵀx subject to linear constraints."""
+"""Quadratic programs: minimise ½xᵀHx + gᵀx subject to linear constraints."""
+
+from gradwright.solvers.constrained.qp.solve import QPSolution, QPStatus, solve_qp
+
+__all__ = ["QPSolution", "QPStatus", "solve_qp"]

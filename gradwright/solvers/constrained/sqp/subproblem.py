@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gradwright.solvers.constrained.kkt import Multipliers
-from gradwright.solvers.constrained.qp.solve import QPStatus, solve_qp
+from gradwright.solvers.constrained.qp import QPStatus, solve_qp
 from gradwright.solvers.problem.bounds import Bounds
 
 USABLE = 1e-6
