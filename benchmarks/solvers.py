@@ -27,10 +27,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--kind", choices=(*KINDS, "all"), default="all")
     parser.add_argument("--half", choices=("even", "odd", "both"), default="even", help="of the names, by their CRC-32")
     parser.add_argument("--dtype", choices=(*DTYPES, "both"), default="both")
-    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="entrants; repeatable")
-    parser.add_argument("--again", action="append", default=[], metavar="NAME", help="entrants to forget and run again")
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="contenders; repeatable")
+    parser.add_argument("--again", action="append", default=[], metavar="NAME", help="contenders to run again")
     parser.add_argument("--problem", action="append", default=[], metavar="NAME", help="problems; repeatable")
-    parser.add_argument("--limit", type=float, default=1200.0, help="seconds for one problem, all entrants together")
+    parser.add_argument("--limit", type=float, default=1200.0, help="seconds for one problem, all contenders together")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"), metavar="FOLDER")
     return parser.parse_args()
 
@@ -38,14 +38,14 @@ def arguments() -> argparse.Namespace:
 def cutest(kind: str, given: argparse.Namespace) -> tuple[list[dict[str, Any]], list[Any]]:
     """The rows of one set, and its bars."""
     from solvers import bars
-    from solvers.entrants import ENTRANTS
+    from solvers.contenders import CONTENDERS
     from solvers.problems import half, names
     from solvers.runs import complete, forget, read
     from solvers.table import best_values, summary
 
     path = given.out / f"solvers_{kind}.jsonl"
     dtypes = DTYPES if given.dtype == "both" else (given.dtype,)
-    known = ENTRANTS[kind]
+    known = CONTENDERS[kind]
     forget(path, given.again, dtypes)
     wanted = [name for name in given.only or given.again or known if name in known]
     problems = [name for name in names(kind, given.half) if not given.problem or name in given.problem]

@@ -44,7 +44,7 @@ class Problem:
     upper: np.ndarray
 
     def warm(self) -> None:
-        """Compile every function, so that no entrant pays for it."""
+        """Compile every function, so that no contender pays for it."""
         for function in (self.value, self.slope, self.hessian, self.constraints, self.jacobian):
             function(self.x0)
         self.curvature(self.x0, np.zeros(self.rows))

@@ -84,23 +84,23 @@ def product(rows: Rows) -> list[Bar]:
     ]
 
 
-def _share(rows: Rows, dtype: str, entrant: str) -> float:
-    return next((row["share"] for row in rows if (row["dtype"], row["entrant"]) == (dtype, entrant)), math.nan)
+def _share(rows: Rows, dtype: str, contender: str) -> float:
+    return next((row["share"] for row in rows if (row["dtype"], row["contender"]) == (dtype, contender)), math.nan)
 
 
 def _false(rows: Rows) -> float:
-    ours = [row["false success"] for row in rows if not row["entrant"].startswith("scipy")]
+    ours = [row["false success"] for row in rows if not row["contender"].startswith("scipy")]
     return float(sum(ours)) if ours else math.nan
 
 
 def _cost(runs: Rows, best: dict[str, float], ours: str, theirs: str) -> float:
     """The ratio of the median costs over the problems that both solve in float64."""
     cost = {
-        (run["entrant"], run["problem"]): run["evaluations"] + run["products"]
+        (run["contender"], run["problem"]): run["evaluations"] + run["products"]
         for run in runs
-        if run["dtype"] == "float64" and run["entrant"] in (ours, theirs) and solved(run, best)
+        if run["dtype"] == "float64" and run["contender"] in (ours, theirs) and solved(run, best)
     }
-    both = [name for entrant, name in cost if entrant == ours and (theirs, name) in cost]
+    both = [name for contender, name in cost if contender == ours and (theirs, name) in cost]
     if not both:
         return math.nan
     return median(cost[ours, name] for name in both) / median(cost[theirs, name] for name in both)

@@ -55,7 +55,7 @@ def cost(form: str, dtype: torch.dtype) -> dict[str, Any]:
     weights = tuple(parameters.values())
     slope = torch.autograd.grad(loss(), weights, create_graph=True)
     along = [torch.randn_like(each) for each in weights]
-    gradient, product, bare = in_turn(
+    gradient, product, bare = alternately(
         lambda: torch.autograd.grad(loss(), weights),
         lambda: point.hessian @ v,
         lambda: torch.autograd.grad(slope, weights, along, retain_graph=True),
@@ -71,7 +71,7 @@ def cost(form: str, dtype: torch.dtype) -> dict[str, Any]:
     }
 
 
-def in_turn(*calls: Callable[[], object]) -> list[float]:
+def alternately(*calls: Callable[[], object]) -> list[float]:
     """The least processor milliseconds of each call, one after the other for ``ROUNDS`` rounds."""
     least = [math.inf for _ in calls]
     for _ in range(ROUNDS):

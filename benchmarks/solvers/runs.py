@@ -1,4 +1,4 @@
-"""Runs of entrants on CUTEst problems, in child processes; what is done is kept in a file and not run again."""
+"""Runs of contenders on CUTEst problems, in child processes; what is done is kept in a file and not run again."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ SECONDS = 150.0
 
 Run = dict[str, Any]
 Tasks = list[list[Any]]
-"""Problems, each with the entrants still to run on it."""
+"""Problems, each with the contenders still to run on it."""
 
 
 def read(path: Path) -> list[Run]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def forget(path: Path, entrants: list[str], dtypes: tuple[str, ...]) -> None:
-    """Remove the runs of these entrants."""
-    kept = [run for run in read(path) if run["entrant"] not in entrants or run["dtype"] not in dtypes]
+def forget(path: Path, contenders: list[str], dtypes: tuple[str, ...]) -> None:
+    """Remove the runs of these contenders."""
+    kept = [run for run in read(path) if run["contender"] not in contenders or run["dtype"] not in dtypes]
     path.write_text("".join(json.dumps(run) + "\n" for run in kept))
 
 
-def complete(path: Path, kind: str, dtype: str, problems: list[str], entrants: list[str], limit: float) -> None:
+def complete(path: Path, kind: str, dtype: str, problems: list[str], contenders: list[str], limit: float) -> None:
     """Run what the file lacks. A child serves until it is through or one problem takes more than ``limit`` seconds,
-    all entrants together; that problem is then marked as skipped."""
-    while tasks := _open(path, dtype, problems, entrants):
+    all contenders together; that problem is then marked as skipped."""
+    while tasks := _open(path, dtype, problems, contenders):
         stuck = _serve(path, kind, dtype, tasks, limit)
         if stuck is not None:
-            note = {"kind": kind, "problem": stuck, "dtype": dtype, "entrant": "", "skipped": "time or crash"}
+            note = {"kind": kind, "problem": stuck, "dtype": dtype, "contender": "", "skipped": "time or crash"}
             with path.open("a") as file:
                 file.write(json.dumps(note) + "\n")
 
 
-def _open(path: Path, dtype: str, problems: list[str], entrants: list[str]) -> Tasks:
-    done = {(run["problem"], run["entrant"]) for run in read(path) if run["dtype"] == dtype}
-    tasks = [[name, [each for each in entrants if (name, each) not in done]] for name in problems]
+def _open(path: Path, dtype: str, problems: list[str], contenders: list[str]) -> Tasks:
+    done = {(run["problem"], run["contender"]) for run in read(path) if run["dtype"] == dtype}
+    tasks = [[name, [each for each in contenders if (name, each) not in done]] for name in problems]
     return [[name, todo] for name, todo in tasks if todo and (name, "") not in done]
 
 
@@ -72,27 +72,27 @@ def child(kind: str, dtype: str, path: Path, tasks: Tasks) -> None:
     """Add one line of JSON to the file for each run, and print each problem's name before it starts."""
     import torch
 
-    from solvers.entrants import ENTRANTS, run
+    from solvers.contenders import CONTENDERS, run
     from solvers.problems import load
 
     torch.set_num_threads(1)
     with path.open("a", buffering=1) as file:
-        for name, entrants in tasks:
+        for name, contenders in tasks:
             print(name, flush=True)
             told: Run = {"kind": kind, "problem": name, "dtype": dtype}
             try:
                 problem = load(kind, name, dtype)
             except Exception as error:
                 why = f"{type(error).__name__}: {error}"[:200]
-                file.write(json.dumps({**told, "entrant": "", "skipped": why}) + "\n")
+                file.write(json.dumps({**told, "contender": "", "skipped": why}) + "\n")
                 continue
             if problem is None:
-                file.write(json.dumps({**told, "entrant": "", "skipped": "too large"}) + "\n")
+                file.write(json.dumps({**told, "contender": "", "skipped": "too large"}) + "\n")
                 continue
             problem.product(problem.x0, problem.x0)
-            for entrant in entrants:
-                outcome = run(problem, ENTRANTS[kind][entrant], SECONDS)
-                line = {**told, "entrant": entrant, "unknowns": problem.x0.size, **asdict(outcome)}
+            for contender in contenders:
+                outcome = run(problem, CONTENDERS[kind][contender], SECONDS)
+                line = {**told, "contender": contender, "unknowns": problem.x0.size, **asdict(outcome)}
                 file.write(json.dumps(line) + "\n")
 
 

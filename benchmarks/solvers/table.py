@@ -1,4 +1,4 @@
-"""The table: what each entrant solved, claimed and spent."""
+"""The table: what each contender solved, claimed and spent."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ def solved(run: dict[str, Any], best: dict[str, float]) -> bool:
     return run["value"] <= target + TOLERANCE[run["dtype"]] * max(1.0, abs(target))
 
 
-def summary(runs: list[dict[str, Any]], best: dict[str, float], entrants: list[str]) -> list[dict[str, Any]]:
-    """One row per dtype and entrant that ran."""
+def summary(runs: list[dict[str, Any]], best: dict[str, float], contenders: list[str]) -> list[dict[str, Any]]:
+    """One row per dtype and contender that ran."""
     rows = []
-    there = {(run["dtype"], run["entrant"]) for run in runs}
-    for key in [(dtype, name) for dtype in TOLERANCE for name in entrants if (dtype, name) in there]:
-        mine = [run for run in runs if (run["dtype"], run["entrant"]) == key]
+    there = {(run["dtype"], run["contender"]) for run in runs}
+    for key in [(dtype, name) for dtype in TOLERANCE for name in contenders if (dtype, name) in there]:
+        mine = [run for run in runs if (run["dtype"], run["contender"]) == key]
         won = [run for run in mine if solved(run, best)]
         work = [run["evaluations"] + run["products"] for run in won]
         rows.append(
             {
                 "dtype": key[0],
-                "entrant": key[1],
+                "contender": key[1],
                 "problems": len(mine),
                 "solved": len(won),
                 "share": len(won) / len(mine),

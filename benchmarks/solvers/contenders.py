@@ -114,7 +114,7 @@ def scipys(method: str, **options) -> Callable[[Counted], tuple[np.ndarray, bool
     return run
 
 
-ENTRANTS = {
+CONTENDERS = {
     "unconstrained": {
         "auto": ours("auto"),
         "trust-ncg": ours("trust-ncg"),
@@ -135,13 +135,13 @@ ENTRANTS = {
 }
 
 
-def run(problem: Problem, entrant: Callable, seconds: float) -> Outcome:
+def run(problem: Problem, contender: Callable, seconds: float) -> Outcome:
     """One run; a solver that breaks off is judged by the lowest point that it evaluated."""
     counted = Counted(problem, seconds)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            x, success, status = entrant(counted)
+            x, success, status = contender(counted)
         except Spent:
             x, success, status = (counted.lowest or (0, problem.x0))[1], False, "limit"
         except Exception as error:

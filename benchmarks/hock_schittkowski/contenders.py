@@ -13,7 +13,7 @@ from gradwright.solvers.constrained import SQP, AugmentedLagrangian, Constraint
 from hock_schittkowski.problems import Problem
 
 ITERATIONS = 1000
-"""Of any entrant on one problem."""
+"""Of any contender on one problem."""
 
 SECONDS = 300.0
 """Of one of our runs: far above what any of them needs, so that the load of the machine decides nothing."""
@@ -154,7 +154,7 @@ def ipopt(problem: Problem, counted: Counted):
     )
 
 
-ENTRANTS = {
+CONTENDERS = {
     "sqp": ours(SQP),
     "sqp bfgs": ours(SQP, hessian="bfgs"),
     "augmented-lagrangian": ours(AugmentedLagrangian),
@@ -163,13 +163,13 @@ ENTRANTS = {
 }
 
 
-def run(problem: Problem, entrant) -> dict:
+def run(problem: Problem, contender) -> dict:
     """One run, judged anew: value, violation, and stationarity with multipliers that we compute ourselves."""
     counted = Counted(problem)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            x, success, status, iterations = entrant(problem, counted)
+            x, success, status, iterations = contender(problem, counted)
         except Exception as error:
             x, success, status, iterations = problem.x0, False, f"{type(error).__name__}: {error}"[:120], 0
     x = np.asarray(x, float)
