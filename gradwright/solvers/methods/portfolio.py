@@ -57,7 +57,7 @@ class Portfolio(Method):
         point, status = start, Status.STALLED
         for index, method in enumerate(methods):
             if index:
-                monitor.again()
+                monitor.begin_anew()
                 current = monitor.current if status in SLOW else start
                 assert current is not None
                 point = objective.at(current.x)

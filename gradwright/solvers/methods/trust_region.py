@@ -17,6 +17,7 @@ from gradwright.solvers.outcome.status import Status
 from gradwright.solvers.problem.objective import Objective, Point
 from gradwright.solvers.run.method import Method
 from gradwright.solvers.run.monitor import Monitor
+from gradwright.solvers.searches.parabola import turn
 
 POOR = 0.25
 """Below this ρ the radius shrinks."""
@@ -145,12 +146,6 @@ def _first_radius(point: Point, metric: Metric | None) -> Callable[[float], floa
 def _from_slopes(point: Point, trial: Point, step: Step) -> float:
     """f − f⁺ from the slopes at both ends, −½ (g + g⁺)ᵀp: good to third order, and free of the rounding of f."""
     return -0.5 * dot(point.gradient + trial.gradient, step.p)
-
-
-def turn(value: float, trial: float, slope: float) -> float:
-    """Where along a step, as a fraction of it, the parabola through f, gᵀp and f⁺ has its minimum."""
-    excess = trial - value - slope
-    return math.inf if excess <= 0 else -0.5 * slope / excess
 
 
 def next_radius(radius: float, step: Step, ratio: float, turn: float) -> float:

@@ -12,10 +12,11 @@ from torch import Tensor
 from gradwright.solvers.curvature import Curvature, curvature_of
 from gradwright.solvers.linear.steihaug import steihaug
 from gradwright.solvers.linear.vectors import dot, norm
-from gradwright.solvers.methods.trust_region import next_radius, turn
+from gradwright.solvers.methods.trust_region import next_radius
 from gradwright.solvers.optimizers.base import CurvatureOptimizer
 from gradwright.solvers.optimizers.batches import Batches
 from gradwright.solvers.optimizers.info import StepInfo, StepStatus
+from gradwright.solvers.searches.parabola import turn
 
 
 class NewtonCG(CurvatureOptimizer):

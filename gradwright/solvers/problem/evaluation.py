@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def nothing() -> None:
-    """The refresh of a evaluation whose leaves nobody else writes to."""
+    """The refresh of an evaluation whose leaves nobody else writes to."""
 
 
 @dataclass

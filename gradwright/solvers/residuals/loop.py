@@ -17,6 +17,7 @@ from gradwright.solvers.residuals.problem import Fit, Residuals
 from gradwright.solvers.residuals.result import LeastSquaresResult
 from gradwright.solvers.residuals.step import Outcome, Rule, Step
 from gradwright.solvers.run.record import Record
+from gradwright.solvers.searches.parabola import turn
 
 ACCEPT = 1e-4
 """The least ρ of an accepted step."""
@@ -98,10 +99,8 @@ class Run:
                 ratio = -0.5 * (slope + dot(trial.gradient, step.p)) / step.reduction
             else:
                 ratio = (actual + noise) / (step.reduction + noise)
-            excess = -actual - slope
-            turn = -0.5 * slope / excess if excess > 0 else math.inf
             accepted = ratio > ACCEPT
-            state = self.rule.learn(state, step, Outcome(ratio, turn, accepted))
+            state = self.rule.learn(state, step, Outcome(ratio, turn(fit.cost, trial.cost, slope), accepted))
             if accepted:
                 return trial, step, state
             if quiet >= QUIET:

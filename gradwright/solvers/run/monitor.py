@@ -80,7 +80,7 @@ class Monitor:
             return Status.MAX_ITERATIONS
         return self.floor() if self._patience.ends_with(value, size) else None
 
-    def again(self) -> None:
+    def begin_anew(self) -> None:
         """A second solver starts: progress is counted anew; what was best stays."""
         self._patience.renew()
 
