@@ -1,41 +1,40 @@
-"""What a recipe's plan says about its step: the bytes it moves for each number, and the functions it computes."""
+"""What a recipe's program says about its step: the bytes it moves for each number, and the functions it computes."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from gradwright.core import Number, ParamSpec
-from gradwright.engine.graph import ELEMENT
-from gradwright.engine.plan import Plan, plans
-from gradwright.engine.symbol import Untraceable
-from gradwright.engine.trace import trace
+from gradwright.engine.graph.plan import planned
+from gradwright.engine.graph.symbol import Untraceable
+from gradwright.engine.graph.trace import trace
+from gradwright.engine.operand import ELEMENT
+from gradwright.engine.program import Program
 
 TRANSCENDENTAL = frozenset({"exp", "log", "atan2", "tanh", "pow", "log1p", "expm1"})
 
 
-def plans_of(recipe: Any, knobs: dict[str, Any], shape: tuple[int, ...] = (64, 64)) -> list[Plan]:
-    """The kernels of a step after the first.
+def program_of(recipe: Any, knobs: dict[str, Any], shape: tuple[int, ...] = (64, 64)) -> Program:
+    """The program of a step after the first.
 
     Raises:
         Untraceable: it runs on plain torch.
     """
     chain, spec = recipe.chain(**knobs), ParamSpec(shape)
     numbers = {key: slot.start for key, slot in chain.slots(spec).items() if isinstance(slot, Number)}
-    return plans(trace(chain, spec, {**chain.knobs(), **numbers, "step": 2.0, "clock": 2.0}))
+    return planned(trace(chain, spec, {**chain.knobs(), **numbers, "step": 2.0, "clock": 2.0}), spec)
 
 
 def bytes_per_number(recipe: Any, knobs: dict[str, Any] | None = None) -> int:
-    """How many bytes of float32 the plan reads and writes for each number of a parameter."""
-    return sum(4 * times for plan in plans_of(recipe, knobs or {}) for times in plan.traffic.values())
+    """How many bytes of float32 the program reads and writes for each number of a parameter."""
+    return 4 * sum(program_of(recipe, knobs or {}).traffic.values())
 
 
 def functions(recipe: Any, knobs: dict[str, Any] | None = None) -> frozenset[str]:
     """The operations that are computed for each entry."""
-    found: set[str] = set()
-    for plan in plans_of(recipe, knobs or {}):
-        nodes = {at for sweep in range(plan.last + 1) for at in plan.nodes(sweep)}
-        found |= {plan.graph.nodes[at].op for at in nodes if plan.graph.nodes[at].kind == ELEMENT}
-    return frozenset(found)
+    program = program_of(recipe, knobs or {})
+    nodes = {at for sweep in range(len(program.sweeps)) for at in program.nodes(sweep)}
+    return frozenset(program.graph.nodes[at].op for at in nodes if program.graph.nodes[at].kind == ELEMENT)
 
 
 def bar_for(recipe: Any, knobs: dict[str, Any] | None = None) -> float:
@@ -51,7 +50,7 @@ def bar_for(recipe: Any, knobs: dict[str, Any] | None = None) -> float:
 def is_planned(recipe: Any, knobs: dict[str, Any] | None = None) -> bool:
     """Whether the recipe runs as kernels at all."""
     try:
-        plans_of(recipe, knobs or {})
+        program_of(recipe, knobs or {})
     except Untraceable:
         return False
     return True

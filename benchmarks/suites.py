@@ -24,7 +24,8 @@ from timing import Call, interleaved
 from torch import Tensor
 
 import gradwright
-from gradwright.engine import crew, launch
+from gradwright.engine.cpp.bound import CppKernel
+from gradwright.engine.triton import launch
 from gradwright.native import build
 from gradwright.optimizer.recipe import registry
 
@@ -289,7 +290,7 @@ def overhead(bench: Bench) -> Iterator[Row]:
     backward(params)
     optimizer.step()
     if bench.device == "cpu":
-        with patch.object(crew.Kernel, "__call__", lambda kernel, bucket, threads: None):
+        with patch.object(CppKernel, "__call__", lambda kernel, *rest: None):
             seconds = bench.time({"ours": optimizer.step}, lambda: backward(params))["ours"]
     else:
         seconds = min(_host_seconds(optimizer, params) for _ in range(bench.rounds))

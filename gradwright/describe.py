@@ -9,8 +9,8 @@ from collections.abc import Iterable
 import torch
 
 from gradwright.core import Number, ParamSpec, Part, Slot
-from gradwright.engine.explain import explain
-from gradwright.engine.symbol import Untraceable
+from gradwright.engine.graph.explain import explain
+from gradwright.engine.graph.symbol import Untraceable
 from gradwright.recipe.registry import spec_named, specs
 from gradwright.recipe.spec import RecipeSpec
 from gradwright.recipe.traits import TRAITS

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from gradwright.core import Number, ParamSpec
-from gradwright.engine.cpp import print_cpp
-from gradwright.engine.explain import LATE
-from gradwright.engine.layout import layout_of
-from gradwright.engine.plan import Plan, plans
-from gradwright.engine.symbol import Untraceable
-from gradwright.engine.trace import trace
+from gradwright.engine.cpp.printer import print_cpp
+from gradwright.engine.graph.explain import LATE
+from gradwright.engine.graph.plan import planned
+from gradwright.engine.graph.symbol import Untraceable
+from gradwright.engine.graph.trace import trace
 from gradwright.recipe.spec import RecipeSpec
 
 FORMS = {
@@ -58,12 +57,12 @@ def fusion(recipe_spec: RecipeSpec, spec: ParamSpec, knobs: Mapping[str, Any] | 
         return None
     numbers = {key: slot.start for key, slot in chain.slots(spec).items() if isinstance(slot, Number)}
     try:
-        made: list[Plan] = plans(trace(chain, spec, {**chain.knobs(), **numbers, "step": LATE, "clock": LATE}))
-        for plan in made:
-            print_cpp(plan, layout_of(chain, spec, plan, maximize=False))
+        values = {**chain.knobs(), **numbers, "step": LATE, "clock": LATE}
+        program = planned(trace(chain, spec, values), spec)
+        print_cpp(program)
     except Untraceable as why:
         return Fusion(0, (), f"the graph has no word for {why}")
-    return Fusion(len(made), tuple(plan.feeds for plan in made if plan.feeds is not None), "")
+    return Fusion(len(program.segments), program.links, "")
 
 
 def fusion_by_form(recipe_spec: RecipeSpec) -> dict[str, str]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
+from gradwright.core.storage import Plain, Storage
+
 if TYPE_CHECKING:
     from gradwright.core.spec import ParamSpec
 
@@ -65,6 +67,10 @@ class Slot:
         if self.shared:
             return torch.float64
         return spec.dtype if self.full_size else spec.computing_dtype
+
+    def storage_for(self, spec: ParamSpec) -> Storage:
+        """How this slot is held beside a parameter of ``spec``."""
+        return Plain(self.dtype_for(spec))
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """How a chain is executed. Engines know transforms only through ``gradwright.core``."""
 
-from gradwright.engine.driver import settle
-from gradwright.engine.fused import Fused
-from gradwright.engine.gpu_crew import capturing
-from gradwright.engine.job import Job, Progress, Share
+from gradwright.engine.capture import capturing
+from gradwright.engine.dispatch import Dispatcher
+from gradwright.engine.run import run
+from gradwright.engine.step import GroupStep, TensorStep
 
-__all__ = ["Fused", "Job", "Progress", "Share", "capturing", "settle"]
+__all__ = ["Dispatcher", "GroupStep", "TensorStep", "capturing", "run"]

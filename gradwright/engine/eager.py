@@ -9,24 +9,24 @@ from torch import Tensor
 
 from gradwright.core import Context, Number, Slot
 from gradwright.core.transform import Slots, walk
-from gradwright.engine.job import Job, Progress
+from gradwright.engine.step import StepCoroutine, TensorStep
 
 
-def run(job: Job) -> Progress:
+def run(tensor_step: TensorStep) -> StepCoroutine:
     """Step one tensor: read, compute in float32 or more, write once at the end."""
-    spec = job.spec
-    slots = job.chain.slots(spec)
-    target = as_real(job.param)
+    spec = tensor_step.spec
+    slots = tensor_step.chain.slots(spec)
+    target = as_real(tensor_step.param)
     param = target.to(spec.computing_dtype)
-    grad = as_real(job.grad).to(spec.computing_dtype)
-    if job.maximize:
+    grad = as_real(tensor_step.grad).to(spec.computing_dtype)
+    if tensor_step.maximize:
         grad = -grad
-    before = {key: _load(job.state[key], slot, param, job.step) for key, slot in slots.items()}
-    ctx = Context(param, grad, job.step, job.clock, job.loss, spec)
-    u, after, _ = yield from walk(job.chain, grad, before, ctx)
-    _check_shape(u, target.shape, "the update", job)
+    before = {key: _load(tensor_step.state[key], slot, param, tensor_step.step) for key, slot in slots.items()}
+    ctx = Context(param, grad, tensor_step.step, tensor_step.clock, tensor_step.loss, spec)
+    u, after, _ = yield from walk(tensor_step.chain, grad, before, ctx)
+    _check_shape(u, target.shape, "the update", tensor_step)
     moved = param - u
-    _store(after, slots, job)
+    _store(after, slots, tensor_step)
     target.copy_(moved)
     return {key: after[key] for key, slot in slots.items() if isinstance(slot, Slot) and slot.shared}
 
@@ -46,17 +46,17 @@ def _load(value: Any, slot: Slot | Number, param: Tensor, step: float) -> Any:
     return value
 
 
-def _store(after: dict[str, Any], slots: Slots, job: Job) -> None:
+def _store(after: dict[str, Any], slots: Slots, tensor_step: TensorStep) -> None:
     """Write the new state, after all of it is known to fit."""
     writes: list[tuple[Tensor, Tensor]] = []
-    held = {_memory(value) for value in job.state.values() if isinstance(value, Tensor)}
+    held = {_memory(value) for value in tensor_step.state.values() if isinstance(value, Tensor)}
     for key, slot in slots.items():
-        value, old = after[key], job.state[key]
+        value, old = after[key], tensor_step.state[key]
         if isinstance(slot, Number) or slot.shared or value is old:
             continue
-        if slot.fixed and job.step > 1:
+        if slot.fixed and tensor_step.step > 1:
             continue
-        _check_shape(value, old.shape, f"the state {key!r}", job)
+        _check_shape(value, old.shape, f"the state {key!r}", tensor_step)
         # an update may hand one slot's old value to another, so what is still to be read is copied first
         aliases = _memory(value) in held
         writes.append((old, value.clone() if aliases else value))
@@ -64,8 +64,8 @@ def _store(after: dict[str, Any], slots: Slots, job: Job) -> None:
         old.copy_(value)
     for key, slot in slots.items():
         if isinstance(slot, Number):
-            job.state[key] = float(after[key])
-    job.state["step"] = job.step
+            tensor_step.state[key] = float(after[key])
+    tensor_step.state["step"] = tensor_step.step
 
 
 def _memory(tensor: Tensor) -> int:
@@ -76,9 +76,9 @@ def _memory(tensor: Tensor) -> int:
         return id(tensor)
 
 
-def _check_shape(value: Any, shape: torch.Size, what: str, job: Job) -> None:
+def _check_shape(value: Any, shape: torch.Size, what: str, tensor_step: TensorStep) -> None:
     if tuple(value.shape) != tuple(shape):
         raise RuntimeError(
-            f"{what} of {job.spec} came back with shape {tuple(value.shape)}, expected {tuple(shape)}; "
+            f"{what} of {tensor_step.spec} came back with shape {tuple(value.shape)}, expected {tuple(shape)}; "
             "an update() must keep shapes"
         )

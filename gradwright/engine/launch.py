@@ -1,97 +1,231 @@
-"""Launch: load printed Triton kernels and start them. The only file that imports Triton, when it is first needed."""
+"""Launches: the tensors that run one program in a step, in batches small enough for what must wait beside them."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-import tempfile
-from collections.abc import Sequence
-from functools import lru_cache
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import torch
 from torch import Tensor
 
-from gradwright.native import build
+from gradwright.engine.memory import with_layout_of
+from gradwright.engine.opaque import run_link
+from gradwright.engine.operand import Source, made_by, taken_by
+from gradwright.engine.step import GroupStep
 
-WARPS = 4
-"""Groups of 32 threads in a program."""
+if TYPE_CHECKING:
+    from gradwright.engine.batch import TensorBatch
+    from gradwright.engine.collective import Collective
+    from gradwright.engine.specialize import Specialization
 
-_loaded: dict[str, dict[str, Any]] = {}
+UNKNOWN = float("nan")
+"""What stands for a total that is not known yet; no value computed by then depends on it."""
 
-
-class NoTriton(build.NoCompiler):
-    """Triton is missing, or cannot serve a device; the message says what to do."""
-
-
-@lru_cache(maxsize=1)
-def interpreted() -> bool:
-    """Whether Triton was imported to run kernels in its interpreter, on tensors of the CPU."""
-    if os.environ.get("TRITON_INTERPRET") != "1":
-        return False
-    from triton.language import zeros
-    from triton.runtime.interpreter import InterpretedFunction
-
-    return isinstance(zeros, InterpretedFunction)
+Age = tuple[float, ...]
 
 
-def check(device: str) -> None:
-    """Make sure that kernels can run on tensors of a kind of device, such as ``"cuda"``.
+class Pointers:
+    """A column of the tables of pointers, for what the optimizer's memory knows by address."""
 
-    Raises:
-        NoTriton: they cannot.
+    def __init__(self, pointers: np.ndarray, tensors: Any) -> None:
+        self.pointers, self._tensors = pointers, tensors
+
+    @cached_property
+    def tensors(self) -> Sequence[Tensor]:
+        return self._tensors()
+
+
+class Tensors:
+    """A column of the tables of pointers, for tensors that this step made."""
+
+    def __init__(self, tensors: Sequence[Tensor]) -> None:
+        self.tensors = tensors
+
+    @cached_property
+    def pointers(self) -> np.ndarray:
+        return np.fromiter(map(Tensor.data_ptr, self.tensors), np.int64, len(self.tensors))
+
+
+class Launches:
+    """Tensors of one batch that run one program at this step.
+
+    Args:
+        batch: whose tensors.
+        specialization: the program, compiled.
+        members: which of them; ``None`` for all.
+        ages: for each, its step count and its Numbers; a single age where they are alike.
+        step: this step of their group.
     """
-    if find_spec("triton") is None:
-        raise NoTriton(
-            "Triton is not installed, so optimizers of tensors on a GPU run on plain torch, several times slower; "
-            "pip install triton (engine='eager' silences this)"
-        )
-    if device == "cpu" and not interpreted():
-        raise NoTriton(
-            "engine='triton' serves tensors on the CPU in Triton's interpreter only, which is for tests: set "
-            "TRITON_INTERPRET=1 before Triton is first imported, or use engine='auto'"
-        )
-    if device == "cuda" and interpreted():
-        raise NoTriton(
-            "Triton's interpreter cannot read tensors on a GPU; unset TRITON_INTERPRET or use engine='eager'"
-        )
-    if device not in ("cpu", "cuda"):
-        raise NoTriton(f"there are no kernels for tensors on the device {device!r}; use engine='auto' or 'eager'")
+
+    def __init__(
+        self,
+        batch: TensorBatch,
+        specialization: Specialization,
+        members: np.ndarray | None,
+        ages: Sequence[Age],
+        step: GroupStep,
+    ) -> None:
+        self.batch, self.specialization, self.program = batch, specialization, specialization.program
+        self.members, self.ages, self.step = members, ages, step
+        self.sums: dict[str, Any] = {}
+        self.new_shared: dict[str, Any] = {}
+        self._scalars: dict[Age, tuple[float, ...]] = {}
+        self.launches = [Launch(self, some) for some in batch.split(self)]
+
+    def __iter__(self) -> Iterator[Launch]:
+        return iter(self.launches)
+
+    def part(self, key: str) -> Tensor:
+        """The sum over all these tensors of their part of a total."""
+        return torch.stack([launch.bound.part(key) for launch in self.launches]).sum()
+
+    def know(self, sums: Mapping[str, Any]) -> None:
+        """Take the sums of totals; all scalars are computed anew from them."""
+        on_device = self.batch.backend.on_device
+        self.sums.update({key: value if on_device else float(value) for key, value in sums.items()})
+        self._scalars.clear()
+        for launch in self.launches:
+            launch.filled = False
+
+    def rows(self, members: np.ndarray | None) -> list[tuple[float, ...]]:
+        """The rows of scalars: one that serves all, or one for each of some members."""
+        count = len(self.specialization.kernel.row)
+        if len(self.ages) == 1:
+            return [self.scalars(self.ages[0])[:count]]
+        if members is None or self.members is None:
+            return [self.scalars(age)[:count] for age in self.ages]
+        of = dict(zip(self.members.tolist(), self.ages))
+        return [self.scalars(of[at])[:count] for at in members.tolist()]
+
+    def scalars(self, age: Age) -> tuple[float, ...]:
+        """What the host computes for tensors of an age: the row, the new Numbers, the new shared values."""
+        if age not in self._scalars:
+            sums = self.program.sums
+            known = [UNKNOWN] * len(sums) if self.batch.backend.on_device else [self.sums.get(k, UNKNOWN) for k in sums]
+            self._scalars[age] = self.specialization.scalars((*self.batch.inputs(self.step, age), *known))
+        return self._scalars[age]
+
+    def given(self) -> dict[str, Any]:
+        """What all parameters share, where it stays on the device: the loss, shared slots and sums."""
+        unknown = torch.full((), UNKNOWN, dtype=torch.float64, device=self.batch.device)
+        shared = {**self.batch.given(self.step), **dict.fromkeys(self.program.sums, unknown)}
+        return {**shared, **self.sums}
+
+    def grow(self) -> None:
+        """Let every tensor be a step older."""
+        count = len(self.specialization.kernel.row)
+        names = self.specialization.numbers
+        states = self.batch.states_of(self.members)
+        if len(self.ages) == 1:
+            new = {"step": self.ages[0][0] + 1.0}
+            new.update(zip(names, self.scalars(self.ages[0])[count:]))
+            for key, value in new.items():
+                for state in states:
+                    state[key] = value
+            return
+        for state, age in zip(states, self.ages):
+            state["step"] = age[0] + 1.0
+            state.update(zip(names, self.scalars(age)[count:]))
+
+    def end(self) -> dict[str, Any]:
+        """Finish the step on the host; returns the new shared values."""
+        if self.batch.in_capture:
+            return self.new_shared
+        self.grow()
+        if self.batch.backend.on_device:
+            return self.new_shared
+        scalars = self.scalars(self.ages[0])
+        behind = len(self.specialization.kernel.row) + len(self.specialization.numbers)
+        return dict(zip(self.specialization.shared, scalars[behind:]))
 
 
-def load(source: str) -> dict[str, Any]:
-    """What the module ``source`` defines. Triton reads a kernel's text from a file, so the module is kept as one.
+class Launch:
+    """A batch of these tensors, bound to the kernel.
 
-    Raises:
-        NoTriton: no folder can be written.
+    Args:
+        of: the launches it belongs to.
+        members: which tensors of the batch; ``None`` for all.
     """
-    key = hashlib.sha256(source.encode()).hexdigest()[:32]
-    if key not in _loaded:
-        path = _kept(source, key)
-        scope: dict[str, Any] = {"__name__": f"gradwright_{key}", "__file__": str(path)}
-        exec(compile(source, str(path), "exec"), scope)
-        _loaded[key] = scope
-    return _loaded[key]
 
+    def __init__(self, of: Launches, members: np.ndarray | None) -> None:
+        self.of, self.members = of, members
+        self.bound, self.aimed = of.batch.bound(of.specialization, members)
+        self.filled = False
+        self._between: dict[str, Tensors] = {}
 
-def _kept(source: str, key: str) -> Path:
-    """A file with this text; processes that write it at once each put a whole one in place."""
-    for folder in build.folders():
-        path = folder / f"{key}.py"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            if not path.exists() or path.read_text() != source:
-                with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".py", delete=False) as scratch:
-                    scratch.write(source)
-                os.replace(scratch.name, path)
-        except OSError:
-            continue
-        return path
-    raise NoTriton(f"no folder for kernels can be written; set GRADWRIGHT_CACHE (tried {build.cache_folder()})")
+    def sweep(self, first: int, last: int, collective: Collective) -> None:
+        """Run some sweeps, after all that they read is in its place."""
+        with self.of.batch.on_device():
+            copies = self._prepare(first, last)
+            if collective.alone:
+                self.bound.run(first, last)
+            else:
+                for sweep in range(first, last + 1):
+                    self.bound.run(sweep, sweep)
+                    collective.combine(self.bound, sweep)
+            del copies  # of gradients; they do not wait for anybody
 
+    def _prepare(self, first: int, last: int) -> Any:
+        batch, step, program = self.of.batch, self.of.step, self.of.program
+        memory, everyone = step.memory, batch.everyone(self.members)
+        if self.aimed.version != memory.version:
+            for one in program.operands:
+                if one.source in (Source.PARAM, Source.STATE):
+                    self.bound.aim(one.name, self._held(one.name))
+            self.aimed.version = memory.version
+        gradients: Pointers | Tensors | None = None
+        if any(one.source is Source.GRAD for one in program.operands):
+            gradients = self._gradients(everyone)
+            self.bound.aim("grad", gradients)
+        for sweep in range(first, last + 1):
+            for name in program.sweeps[sweep].stores:
+                if program.operand(name).source is Source.BETWEEN:
+                    params = batch.params_of(self.members)
+                    self._between[name] = Tensors([torch.empty_like(p, dtype=program.computing) for p in params])
+                    self.bound.aim(name, self._between[name])
+        if not self.filled:
+            if not batch.in_capture:
+                self.bound.fill(self.of.rows(self.members))
+            if batch.backend.on_device:
+                self.of.new_shared.update(self.bound.know(self.of.given()))
+            self.filled = True
+        return gradients
 
-def start(kernel: Any, programs: int, arguments: Sequence[Tensor]) -> None:
-    """Run a kernel, without waiting for it."""
-    # a fused multiply-add would round otherwise than eager
-    kernel[(programs,)](*arguments, num_warps=WARPS, enable_fp_fusion=False)
+    def _held(self, name: str) -> Pointers:
+        """A parameter or a slot, wherever it lies now."""
+        batch, memory = self.of.batch, self.of.step.memory
+        if name == "param":
+            return Pointers(memory.pointers(name, batch.everyone(self.members)), lambda: batch.params_of(self.members))
+        return Pointers(
+            memory.pointers(name, batch.everyone(self.members)),
+            lambda: [state[name] for state in batch.states_of(self.members)],
+        )
+
+    def _gradients(self, everyone: np.ndarray | None) -> Pointers | Tensors:
+        memory, params = self.of.step.memory, self.of.step.params
+        if not memory.unfit or memory.unfit.isdisjoint(self._indices(everyone)):
+            return Pointers(
+                memory.gradient_pointers(everyone), lambda: [memory.gradient(at) for at in self._indices(everyone)]
+            )
+        grads = ((at, memory.gradient(at)) for at in self._indices(everyone))
+        return Tensors([with_layout_of(g, params[at]) if at in memory.unfit else g for at, g in grads])
+
+    def _indices(self, everyone: np.ndarray | None) -> Sequence[int]:
+        return range(len(self.of.step.params)) if everyone is None else everyone.tolist()
+
+    def through(self, link: str) -> None:
+        """Run an opaque link on what the last sweep left for it."""
+        batch, step = self.of.batch, self.of.step
+        updates = list(self._between.pop(taken_by(link)).tensors)
+        age = self.of.ages[0][0] + 1.0  # where plain torch stands between sweeps, all are of one age
+        with batch.on_device():
+            made = Tensors(run_link(step.chain.children()[link], updates, step, batch.params_of(self.members), age))
+        self._between[made_by(link)] = made
+        self.bound.aim(made_by(link), made)
+
+    def end(self) -> None:
+        """Nothing of this batch waits any more, and autograd learns that the parameters changed."""
+        self._between.clear()
+        torch.autograd.graph.increment_version(self.of.batch.params_of(self.members))

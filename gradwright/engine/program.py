@@ -1,144 +1,201 @@
-"""Program: a chain on one kind of tensor, traced, planned and compiled; kept for the process."""
+"""Program: a step as phases over operands, made once for each chain and kind of tensor, run by every engine.
+
+A sweep reads its inputs anew and recomputes what it needs, so nothing is written that a later sweep reads: there is no
+hazard between sweeps. Weights and state are written behind the last interruption, so that a step is all or nothing.
+"""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Hashable, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
-from gradwright.core import Chain, Number, ParamSpec, Slot
-from gradwright.engine.bucket import Kernel
-from gradwright.engine.gpu_bucket import DeviceKernel
-from gradwright.engine.host import compile_host
-from gradwright.engine.layout import layout_of
-from gradwright.engine.plan import plans
-from gradwright.engine.symbol import Untraceable
-from gradwright.engine.trace import trace
+import torch
 
-KERNELS: dict[str, type[Kernel] | type[DeviceKernel]] = {"cpp": Kernel, "triton": DeviceKernel}
-"""What each engine makes of a plan."""
+from gradwright.engine.graph.graph import Graph, Node
+from gradwright.engine.operand import ELEMENT, TENSOR, Operand, Source, made_by
+from gradwright.engine.ops import OPAQUE
 
 
-MOST_PROGRAMS = 8
-"""A chain that decides otherwise more often than this runs on plain torch; cycles and first steps need a few."""
-
-
-class Program:
-    """The kernels of a step with the host program that feeds them, valid while its guards hold.
+@dataclass(frozen=True)
+class Sweep:
+    """One pass over the entries of a tensor.
 
     Attributes:
-        kernels: those that ask for totals, one before each opaque link, and the one that ends the step.
-        asking: those that ask for totals.
-        inputs: the host inputs, in the order in which ``scalars`` takes them; the sums of totals are the last.
-        sums: the keys of the sums of totals.
-        scalars: from host inputs to each kernel's row, then the new Numbers, then the new shared values.
-        begins: where each kernel's row begins among them.
-        split: how many leading dimensions are rows, where a kernel sees a matrix.
+        reductions: the sums and largest entries that it completes.
+        stores: the values that it writes, by operand; for ``param`` the value to subtract from it.
     """
 
-    def __init__(self, kernels: Sequence[Any], inputs: tuple[str, ...], guards: dict[int, Any]) -> None:
-        self.kernels = tuple(kernels)
-        self.asking = tuple(kernel for kernel in kernels if kernel.plan.asks)
-        self.sums = tuple(key for kernel in self.asking for keys in kernel.plan.asks.values() for key in keys)
-        self.inputs = inputs = (*inputs, *self.sums)
-        last = self.kernels[-1].plan
-        self.numbers, self.shared = tuple(last.numbers), tuple(last.shared)
-        self.split = next((kernel.plan.split for kernel in kernels if kernel.plan.split is not None), None)
-        outputs = [at for kernel in kernels for at in kernel.row]
-        self.begins = tuple(sum(len(other.row) for other in kernels[:k]) for k in range(len(kernels)))
-        outputs += [*last.numbers.values(), *last.shared.values()]
-        self.scalars = compile_host(last.graph, outputs, inputs)
-        self._decide = compile_host(last.graph, list(guards), inputs) if guards else None
-        self._decided = tuple(guards.values())
-        self.guarded = bool(guards)
-
-    def holds(self, values: tuple[float, ...]) -> bool:
-        """Whether Python would decide as it did when this program was traced."""
-        return self._decide is None or self._decide(values) == self._decided
+    reductions: tuple[int, ...]
+    stores: dict[str, int]
 
 
-class Family:
-    """All programs of a chain on one kind of tensor: one for each outcome of its guards."""
+@dataclass(frozen=True)
+class Reduce:
+    """What sweeps left is added up: a tensor's reductions over its shards, and totals over all parameters.
 
-    def __init__(self, chain: Chain, spec: ParamSpec, maximize: bool, engine: str) -> None:
-        self.chain, self.spec, self.maximize, self.engine = chain, spec, maximize, engine
-        slots = chain.slots(spec)
-        self.numbers = tuple(key for key, slot in slots.items() if isinstance(slot, Number))
-        self.shared = tuple(key for key, slot in slots.items() if isinstance(slot, Slot) and slot.shared)
-        loss = ("loss",) if "loss" in chain.all_needs else ()
-        self.inputs = (*chain.knobs(), "step", "clock", *self.numbers, *self.shared, *loss)
-        self._programs: list[Program] = []
-        self._lock = threading.Lock()
+    Attributes:
+        reductions: the nodes that the sweep before completed for this rank's part of each tensor.
+        totals: for each total its operands, which are also the host inputs that its sums become.
+    """
+
+    reductions: tuple[int, ...]
+    totals: dict[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Opaque:
+    """A link of the chain that runs as plain torch between two sweeps."""
+
+    link: str
+
+
+Phase = Sweep | Reduce | Opaque
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Sweeps that run without an interruption, and what interrupts them then: totals, or links, or nothing."""
+
+    first: int
+    last: int
+    totals: dict[str, tuple[str, ...]]
+    links: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Program:
+    """What a step does to one kind of tensor.
+
+    Attributes:
+        graph: all values.
+        phases: what is done, in order.
+        operands: the arrays that are read and written.
+        host: the host and shared nodes that kernels take as scalars, one row a tensor.
+        numbers: the new value of each Number, a host node.
+        shared: the new value of each shared slot, a shared node.
+        split: how many leading dimensions are the rows, where rows or columns occur.
+        computing: the type of the arithmetic.
+        maximize: whether gradients are read with the other sign.
+    """
+
+    graph: Graph
+    phases: tuple[Phase, ...]
+    operands: tuple[Operand, ...]
+    host: tuple[int, ...]
+    numbers: dict[str, int]
+    shared: dict[str, int]
+    split: int | None
+    computing: torch.dtype
+    maximize: bool
+
+    @cached_property
+    def sweeps(self) -> tuple[Sweep, ...]:
+        return tuple(phase for phase in self.phases if isinstance(phase, Sweep))
 
     @property
-    def guarded(self) -> bool:
-        """Whether another step may call for another program."""
-        return any(program.guarded for program in self._programs)
+    def last(self) -> int:
+        """The index of the last sweep."""
+        return len(self.sweeps) - 1
 
-    def program(self, values: tuple[float, ...]) -> Program:
-        """The program for these host inputs, traced and compiled where it is new.
+    @cached_property
+    def segments(self) -> tuple[Segment, ...]:
+        """The phases as one rank runs them, whose reductions are whole when their sweep ends."""
+        found: list[Segment] = []
+        first = count = 0
+        totals: dict[str, tuple[str, ...]] = {}
+        links: list[str] = []
+        for phase in (*self.phases, None):
+            if isinstance(phase, Reduce):
+                totals |= phase.totals
+            elif isinstance(phase, Opaque):
+                links.append(phase.link)
+            else:
+                if totals or links or phase is None:
+                    found.append(Segment(first, count - 1, totals, tuple(links)))
+                    first, totals, links = count, {}, []
+                count += 1
+        return tuple(found)
 
-        Raises:
-            Untraceable: the chain has a step that the printer has no word for.
-            NoCompiler: there is nothing to compile with.
-        """
-        for program in self._programs:
-            if program.holds(values):
-                return program
-        if len(self._programs) >= MOST_PROGRAMS:
-            raise Untraceable(
-                "Python decisions on a step count or a knob that come out anew all the time; plain arithmetic and "
-                "gradwright.core.ops decide nothing"
-            )
-        with self._lock:
-            for program in self._programs:
-                if program.holds(values):
-                    return program
-            self._programs.append(self._made(dict(zip(self.inputs, values))))
-            return self._programs[-1]
+    @cached_property
+    def asking(self) -> tuple[Segment, ...]:
+        """The segments that end with totals, which all parameters run before any goes on."""
+        return tuple(segment for segment in self.segments if segment.totals)
 
-    def _made(self, numbers: dict[str, float]) -> Program:
-        traced = trace(self.chain, self.spec, numbers)
-        made = plans(traced)
-        layouts = [layout_of(self.chain, self.spec, one, self.maximize) for one in made]
-        parts = [
-            (tuple(one.stores.items()), tuple(one.vectors.items()), one.singles, one.split, tuple(one.asks.items()))
-            for one in made
-        ]
-        graph = tuple(traced.graph.nodes)
-        signature = repr((self.engine, graph, parts, layouts, self.inputs, sorted(traced.guards.items())))
-        if signature not in _programs:
-            kernels = [KERNELS[self.engine](one, layout) for one, layout in zip(made, layouts)]
-            _programs[signature] = Program(kernels, self.inputs, traced.guards)
-        return _programs[signature]
+    @cached_property
+    def ending(self) -> tuple[Segment, ...]:
+        """The segments behind them."""
+        return tuple(segment for segment in self.segments if not segment.totals)
+
+    @cached_property
+    def links(self) -> tuple[str, ...]:
+        """The links that run as plain torch."""
+        return tuple(phase.link for phase in self.phases if isinstance(phase, Opaque))
+
+    @cached_property
+    def sums(self) -> tuple[str, ...]:
+        """The parts of totals, in the order in which they are asked for."""
+        return tuple(key for segment in self.asking for keys in segment.totals.values() for key in keys)
+
+    @cached_property
+    def reductions(self) -> tuple[int, ...]:
+        """The reductions that need a sweep, in the order of their sweeps."""
+        return tuple(at for sweep in self.sweeps for at in sweep.reductions)
+
+    @cached_property
+    def stores(self) -> dict[str, int]:
+        """All values that are written, by operand."""
+        return {name: at for sweep in self.sweeps for name, at in sweep.stores.items()}
+
+    def of(self, *kinds: int) -> tuple[Operand, ...]:
+        """The operands of these kinds."""
+        return tuple(one for one in self.operands if one.kind in kinds)
+
+    def operand(self, name: str) -> Operand:
+        return next(one for one in self.operands if one.name == name)
+
+    def row(self, name: str) -> int:
+        """The row of an operand in tables of pointers."""
+        return next(at for at, one in enumerate(self.operands) if one.name == name)
+
+    @cached_property
+    def states(self) -> tuple[str, ...]:
+        """The slots that are read or written."""
+        return tuple(one.name for one in self.operands if one.source is Source.STATE)
+
+    def nodes(self, sweep: int) -> list[int]:
+        """What a sweep computes: back to inputs, host scalars and reductions that an earlier sweep finished."""
+        nodes, own = self.graph.nodes, self.sweeps[sweep]
+        wanted = [*own.stores.values(), *(nodes[at].args[0] for at in own.reductions)]
+        return [at for at in reached(self.graph, wanted, self.reductions) if nodes[at].kind >= TENSOR]
+
+    def reads(self, sweep: int) -> list[str]:
+        """The full-size operands that a sweep reads."""
+        tables = (table_of(self.graph.nodes[at]) for at in self.nodes(sweep))
+        found = [table for table in tables if table is not None]
+        subtracts = "param" in self.sweeps[sweep].stores and "param" not in found
+        return [*found, "param"] if subtracts else found
+
+    def writes(self, sweep: int) -> list[str]:
+        """The full-size operands that a sweep writes."""
+        return [name for name in self.sweeps[sweep].stores if self.operand(name).kind == ELEMENT]
+
+    @property
+    def traffic(self) -> dict[str, int]:
+        """How many times each full-size operand is read or written."""
+        every = range(len(self.sweeps))
+        touched = [name for sweep in every for name in (*self.reads(sweep), *self.writes(sweep))]
+        return {one.name: touched.count(one.name) for one in self.of(ELEMENT)}
 
 
-_programs: dict[Hashable, Program] = {}
-_families: dict[Hashable, Family | Untraceable] = {}
+def table_of(node: Node) -> str | None:
+    """The operand in which a full-size input is found."""
+    if node.op == OPAQUE:
+        return made_by(node.data)
+    return node.data if node.op == "input" and node.kind == ELEMENT else None
 
 
-def kind_of(chain: Chain, spec: ParamSpec) -> Hashable:
-    """What tensors share that ``chain`` treats alike: a name only where a selector asks for names."""
-    structure = chain.structure()
-    if structure not in _asks_for_names:
-        _asks_for_names[structure] = "name:" in repr(structure)
-    return structure, spec.shape, spec.dtype, spec.roles, spec.name if _asks_for_names[structure] else ""
-
-
-_asks_for_names: dict[Hashable, bool] = {}
-
-
-def family(chain: Chain, spec: ParamSpec, maximize: bool, engine: str) -> Family:
-    """The family of ``chain`` on tensors of this kind, on the engine ``"cpp"`` or ``"triton"``."""
-    key = (kind_of(chain, spec), maximize, engine)
-    found = _families.get(key)
-    if found is None:
-        found = _families[key] = Family(chain, spec, maximize, engine)
-    if isinstance(found, Untraceable):
-        raise found
-    return found
-
-
-def give_up(chain: Chain, spec: ParamSpec, maximize: bool, engine: str, why: Untraceable) -> None:
-    """Remember that these tensors run on plain torch, so that nobody tries again at every step."""
-    _families[(kind_of(chain, spec), maximize, engine)] = why
+def reached(graph: Graph, targets: Iterable[int], done: Sequence[int] = ()) -> list[int]:
+    """What ``targets`` depend on, in order, not looking behind opaque links and what is ``done``."""
+    known = frozenset(done)
+    return graph.needed(targets, lambda at: graph.nodes[at].op == OPAQUE or at in known)

@@ -4,76 +4,105 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
-from gradwright.core import Number, Slot
-from gradwright.engine.cpp import print_cpp
-from gradwright.engine.job import Share
-from gradwright.engine.layout import layout_of
-from gradwright.engine.plan import Plan, plans
-from gradwright.engine.symbol import Untraceable
-from gradwright.engine.trace import trace
+from gradwright.core import Number
+from gradwright.engine import select
+from gradwright.engine.cpp.printer import print_cpp
+from gradwright.engine.graph.plan import planned
+from gradwright.engine.graph.symbol import Untraceable
+from gradwright.engine.graph.trace import trace
+from gradwright.engine.operand import Source
+from gradwright.engine.program import Opaque, Program, Reduce
+from gradwright.engine.step import GroupStep
+from gradwright.engine.triton.printer import print_triton
+
+PRINTERS = {"cpp": print_cpp, "triton": lambda program: print_triton(program).source}
 
 
-def report(share: Share, source: bool = False) -> str:
-    """One group's kernels as the C++ engine runs them at the next step.
+def report(step: GroupStep, engine: str, source: bool = False) -> str:
+    """How one group's parameters run at the next step, each on its device.
 
     Args:
-        share: the group's parameters and chain.
+        step: the group's parameters and chain.
+        engine: what the optimizer asks for.
         source: append the printed kernels.
     """
     lines: list[str] = []
     sources: list[str] = []
-    for kind, members in _alike(share):
-        count = sum(share.params[at].numel() for at in members)
-        lines.append(f"{len(members)} tensors, {count:,} numbers: {kind}")
-        spec, state = share.spec_of(share.params[members[0]]), share.states[members[0]]
-        numbers = {**share.chain.knobs(), "step": state["step"] + 1.0, "clock": share.clock}
-        numbers |= {key: state[key] for key, slot in share.chain.slots(spec).items() if isinstance(slot, Number)}
+    for (kind, device), members in _alike(step).items():
+        count = sum(step.params[at].numel() for at in members)
+        chosen = select.chosen(engine, device)
+        where = "" if device.type == "cpu" else f" on {device}"
+        lines.append(f"{len(members)} tensors{where}, {count:,} numbers: {kind}")
+        if chosen == "eager":
+            lines.append("  plain torch, one tensor after another: no kernels serve this device, or engine is 'eager'")
+            continue
         try:
-            made = plans(trace(share.chain, spec, numbers))
-            printed = [print_cpp(one, layout_of(share.chain, spec, one, share.maximize)) for one in made]
+            program = _program(step, members[0])
+            printed = PRINTERS[chosen](program) if chosen in PRINTERS else ""
         except Untraceable as why:
             lines.append(f"  plain torch, one tensor after another: the graph has no word for {why}")
             continue
-        slots = share.chain.slots(spec).items()
-        sizes = {name: slot.dtype_for(spec).itemsize for name, slot in slots if isinstance(slot, Slot)}
-        for one in made:
-            lines += [f"  {line}" for line in _kernel_lines(one, sizes, spec.dtype.itemsize)]
-        sources += [text for text in printed if text not in sources]
+        lines += [f"  {line}" for line in _phases(program)]
+        sources += [printed] if printed and printed not in sources else []
     return "\n".join([*lines, *(sources if source else [])])
 
 
-def _kernel_lines(made: Plan, sizes: dict[str, int], own: int) -> list[str]:
-    moved = sum(times * sizes.get(name, own) for name, times in made.traffic.items())
-    sweeps = "1 sweep" if made.last == 0 else f"{made.last + 1} sweeps"
-    lines = [f"kernel: {sweeps}, {moved} bytes per number"]
-    for index in range(made.last + 1):
-        done = [f"completes {len(made.sweeps[index])} reductions"] if index < made.last else []
-        stored = [name for name in made.stores if made.early.get(name, made.last) == index]
-        if made.asks and index == made.last:
-            done.append(f"hands over the parts of {', '.join(made.asks)}")
-        elif stored:
-            done.append(f"writes {', '.join('what the next link takes' if name == '@' else name for name in stored)}")
-        lines.append(f"  sweep {index + 1}: reads {', '.join(made.reads(index)) or 'no tensor'}; {'; '.join(done)}")
-    if made.asks:
-        lines.append("then these are summed over all parameters")
-    if made.feeds is not None:
-        lines.append(f"then {made.feeds} as plain torch, batched over equal shapes")
+def _program(step: GroupStep, at: int) -> Program:
+    spec, state = step.spec_of(step.params[at]), step.states[at]
+    numbers = {**step.chain.knobs(), "step": state.get("step", 0.0) + 1.0, "clock": step.clock}
+    slots = step.chain.slots(spec).items()
+    numbers |= {key: state.get(key, slot.start) for key, slot in slots if isinstance(slot, Number)}
+    return planned(trace(step.chain, spec, numbers), spec, step.maximize)
+
+
+def _phases(program: Program) -> list[str]:
+    moved = bytes_per_number(program)
+    sweeps = "1 sweep" if program.last == 0 else f"{program.last + 1} sweeps"
+    lines, sweep = [f"kernel: {sweeps}, {moved} bytes per number"], 0
+    for phase in program.phases:
+        if isinstance(phase, Opaque):
+            lines.append(f"then {phase.link} as plain torch, batched over equal shapes")
+        elif isinstance(phase, Reduce):
+            if phase.totals:
+                lines.append(f"then the parts of {', '.join(phase.totals)} are summed over all parameters")
+        else:
+            done = [f"completes {len(phase.reductions)} reductions"] if phase.reductions else []
+            stored = [name for name in phase.stores if program.operand(name).source is not Source.SUM]
+            handed = len(phase.stores) > len(stored)
+            names = ("what the next link takes" if _waits(program, name) else name for name in stored)
+            done += ["hands over the parts of totals"] if handed else []
+            done += [f"writes {', '.join(names)}"] if stored else []
+            lines.append(
+                f"  sweep {sweep + 1}: reads {', '.join(program.reads(sweep)) or 'no tensor'}; {'; '.join(done)}"
+            )
+            sweep += 1
     return lines
 
 
-def _alike(share: Share) -> list[tuple[str, list[int]]]:
-    """The parameters by what they compute, described."""
-    groups: dict[str, list[int]] = {}
-    for at, param in enumerate(share.params):
+def _waits(program: Program, name: str) -> bool:
+    return program.operand(name).source is Source.BETWEEN
+
+
+def bytes_per_number(program: Program) -> int:
+    """What a step reads and writes for each number of a parameter."""
+    sizes = {one.name: sum(b.dtype.itemsize for b in one.storage.buffers(())) for one in program.operands}
+    return sum(times * sizes[name] for name, times in program.traffic.items())
+
+
+def _alike(step: GroupStep) -> dict[tuple[str, torch.device], list[int]]:
+    """The parameters by what they compute and where."""
+    groups: dict[tuple[str, torch.device], list[int]] = {}
+    for at, param in enumerate(step.params):
         if param.numel():
-            groups.setdefault(_kind(param, share), []).append(at)
-    return list(groups.items())
+            groups.setdefault((_kind(param, step), param.device), []).append(at)
+    return groups
 
 
-def _kind(param: Tensor, share: Share) -> str:
-    spec = share.spec_of(param)
+def _kind(param: Tensor, step: GroupStep) -> str:
+    spec = step.spec_of(param)
     shape: Sequence[int] = spec.shape
     form = {0: "single numbers", 1: "vectors"}.get(len(shape), "x".join(map(str, shape)))
     return f"{form}, {str(spec.dtype).removeprefix('torch.')}"

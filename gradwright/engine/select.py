@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
-import warnings
 
-from gradwright.engine import launch
-from gradwright.native import build
+import torch
 
-ENGINES = ("auto", "eager", "cpp", "triton")
+from gradwright.core.warn import warn_once
+from gradwright.engine.backend import Backend
+from gradwright.engine.cpp.backend import Cpp
+from gradwright.engine.plain.backend import PlainTorch
+from gradwright.engine.triton.backend import Triton
+from gradwright.native.build import NoCompiler
 
-_warned: set[str] = set()
+ENGINES = ("auto", "eager", "torch", "cpp", "triton")
+BACKENDS: dict[str, Backend] = {"cpp": Cpp(), "triton": Triton(), "torch": PlainTorch()}
 
 
 def checked(engine: str, where: str = "engine") -> str:
@@ -29,8 +33,8 @@ def asked(engine: str) -> str:
     return checked(os.environ.get("GRADWRIGHT_ENGINE", "auto"), "GRADWRIGHT_ENGINE") if engine == "auto" else engine
 
 
-def chosen(engine: str, device: str = "cpu") -> str:
-    """``"eager"``, ``"cpp"`` or ``"triton"``: what ``engine`` means for tensors on a kind of device.
+def chosen(engine: str, device: str | torch.device = "cpu") -> str:
+    """The engine that ``engine`` means for tensors on a device: one of ``ENGINES`` but ``"auto"``.
 
     ``"auto"`` is the C++ engine on the CPU, where there is a compiler, and the Triton engine on a GPU, where there is
     Triton. Where they are missing, one warning says how to get the speed.
@@ -38,32 +42,28 @@ def chosen(engine: str, device: str = "cpu") -> str:
     Raises:
         NoCompiler: an engine was asked for by name that cannot run here.
     """
-    engine = asked(engine)
-    fitting = {"cpu": "cpp", "cuda": "triton"}.get(device, "eager")
+    engine, device = asked(engine), torch.device(device)
+    fitting = {"cpu": "cpp", "cuda": "triton"}.get(device.type, "eager")
     wanted = fitting if engine == "auto" else engine
-    if wanted == "cpp" and device != "cpu":
+    if wanted == "cpp" and device.type != "cpu":
         warn_once(f"engine='cpp' serves tensors on the CPU; those on {device} run on plain torch (engine='auto' helps)")
         return "eager"
     try:
-        if wanted == "cpp":
-            build.compiler()
-        elif wanted == "triton":
-            launch.check(device)
-    except build.NoCompiler as why:
+        if wanted in BACKENDS:
+            BACKENDS[wanted].check(device)
+    except NoCompiler as why:
         give_up(engine, why)
         return "eager"
     return wanted
 
 
-def give_up(engine: str, why: build.NoCompiler) -> None:
+def backend(engine: str, device: torch.device) -> Backend | None:
+    """What runs tensors on a device; ``None`` for the eager engine."""
+    return BACKENDS.get(chosen(engine, device))
+
+
+def give_up(engine: str, why: NoCompiler) -> None:
     """Say once that plain torch has to do; where the engine was asked for by name, raise."""
     if asked(engine) != "auto":
         raise why
     warn_once(str(why))
-
-
-def warn_once(message: str) -> None:
-    """Warn, the first time only."""
-    if message not in _warned:
-        warnings.warn(message, stacklevel=2)
-        _warned.add(message)

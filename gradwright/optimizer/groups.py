@@ -99,19 +99,21 @@ def real_dtype(param: Tensor) -> torch.dtype:
     return param.dtype.to_real() if param.dtype.is_complex else param.dtype
 
 
+def real_shape(param: Tensor) -> tuple[int, ...]:
+    """The shape of a parameter, complex numbers being pairs of real ones."""
+    return tuple(param.shape) + ((2,) if param.is_complex() else ())
+
+
 def specs(group: Group, count: int) -> list[ParamSpec]:
     """The specs of a group's parameters; those without names are called by their index in the state_dict."""
     params = group["params"]
-    names = group.get("param_names") or [f"parameter {count + i}" for i in range(len(params))]
-    roles = group.get("roles") or [""] * len(params)
+    names, roles = group.get("param_names"), group.get("roles")
+    if names is None or len(names) != len(params):  # others may have been put in their place
+        names = [f"parameter {count + i}" for i in range(len(params))]
+    if roles is None or len(roles) != len(params):
+        roles = [""] * len(params)
     return [
-        ParamSpec(
-            tuple(param.shape) + ((2,) if param.is_complex() else ()),
-            real_dtype(param),
-            frozenset(words.split()),
-            name,
-            param.is_complex(),
-        )
+        ParamSpec(real_shape(param), real_dtype(param), frozenset(words.split()), name, param.is_complex())
         for param, name, words in zip(params, names, roles)
     ]
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from gradwright.engine import Fused, Job, Progress, Share, capturing, eager, select, settle
-from gradwright.engine.explain import explain as equations
+from gradwright.engine import Dispatcher, GroupStep, capturing, eager, run, select
+from gradwright.engine.graph.explain import explain as equations
+from gradwright.engine.graph.symbol import Untraceable
 from gradwright.engine.report import report
-from gradwright.engine.symbol import Untraceable
 from gradwright.optimizer import checkpoint, from_torch, groups
 from gradwright.optimizer.scaling import scaled_backward
 from gradwright.optimizer.state import StatefulOptimizer
@@ -98,25 +98,13 @@ class Optimizer(StatefulOptimizer):
         self._advance(value if loss is None else loss)
         return value
 
+    @torch._disable_dynamo
     @torch.no_grad()
     def _advance(self, loss: Any) -> None:
-        shares = list(self._shares(loss))
-        jobs: list[Job] = []
-        pieces: list[Progress] = []
-        if (engine := select.asked(self.engine)) != "eager":
-            fused = self.__dict__.setdefault("_fused", Fused())
-            for index, share in shares:
-                left, fusing = fused.run(index, share, engine)
-                jobs += left
-                pieces += fusing
-        else:
-            jobs = [job for _, share in shares for job in share.jobs()]
-        if jobs and capturing():
-            raise RuntimeError(
-                f"{jobs[0].spec} runs on plain torch, which a CUDA graph would repeat with today's step count and "
-                "hyper-parameters; step outside of the graph"
-            )
-        for key, value in settle([*pieces, *map(eager.run, jobs)]).items():
+        steps = list(self._steps(loss))
+        engine, dispatcher = select.asked(self.engine), self._dispatcher()
+        coroutines = [one for index, step in steps for one in dispatcher.coroutines(index, step, engine)]
+        for key, value in run(coroutines).items():
             for state in self.state.values():
                 if key in state:
                     state[key].copy_(value) if isinstance(value, Tensor) else state[key].fill_(value)
@@ -124,10 +112,14 @@ class Optimizer(StatefulOptimizer):
         if not capturing():
             self._tick()
 
+    def _dispatcher(self) -> Dispatcher:
+        return self.__dict__.setdefault("_dispatch", Dispatcher())
+
     def _tick(self) -> None:
         for group in self.param_groups:
             group["clock"] += 1
 
+    @torch._disable_dynamo
     @torch.no_grad()
     def before_replay(self) -> None:
         """Call this before each replay of a CUDA graph in which :meth:`step` was captured.
@@ -146,41 +138,39 @@ class Optimizer(StatefulOptimizer):
         Raises:
             RuntimeError: the step to come is not the one that was captured.
         """
-        for index, share in self._shares(0.0):
-            self.__dict__.setdefault("_fused", Fused()).refresh(index, share, select.asked(self.engine))
+        for index, step in self._steps(0.0):
+            self._dispatcher().refresh(index, step, select.asked(self.engine))
         self._tick()
 
-    def _shares(self, loss: Any) -> Iterator[tuple[int, Share]]:
-        """Each group's parameters with a gradient, everything about them checked."""
+    def _steps(self, loss: Any) -> Iterator[tuple[int, GroupStep]]:
+        """Each group's part of the step, everything about it checked."""
         chains = [self.chain_of(group) for group in self.param_groups]
         loss = _detached(loss) if any("loss" in chain.all_needs for chain in chains) else None
+        self.look_at_state()
         for index, (group, chain) in enumerate(zip(self.param_groups, chains)):
             if "loss" in chain.all_needs and loss is None:
                 raise ValueError(
                     f"{group['recipe']} needs the loss: call step(loss=loss), or step(closure) with a closure that "
                     "returns it (with a GradScaler: scaler.step(optimizer, loss=loss))"
                 )
-            params = group["params"]
-            grads = list(map(Tensor.grad.__get__, params))  # type: ignore[attr-defined]
-            places = _places(grads)
-            if places is None:
-                params, grads = self._with_gradients(group, grads)
-                places = _places(grads)
-            if not params:
+            memory = self.memory_of(index, group, chain)
+            if not memory.params or (memory.present is not None and not len(memory.present)):
                 continue
-            states, own = self.ready_states(index, group, chain, params)
-            clock = group["clock"] + 1.0
-            yield index, Share(params, grads, states, chain, self.spec_of, clock, loss, group["maximize"], own, places)
-
-    def _with_gradients(self, group: dict[str, Any], grads: list[Tensor | None]) -> tuple[list[Tensor], list[Tensor]]:
-        pairs = [(param, grad) for param, grad in zip(group["params"], grads) if grad is not None]
-        for param, grad in pairs:
-            if grad.layout != torch.strided:
-                raise ValueError(
-                    f"{group['recipe']}: the gradient of {self.spec_of(param)} is sparse; build its Embedding with "
-                    "sparse=False, or give it to torch.optim.SparseAdam"
-                )
-        return [param for param, _ in pairs], [grad for _, grad in pairs]
+            yield (
+                index,
+                GroupStep(
+                    memory.params,
+                    memory.states,
+                    memory.present,
+                    chain,
+                    self.spec_of,
+                    group["clock"] + 1.0,
+                    loss,
+                    group["maximize"],
+                    memory,
+                ),
+            )
+        self.remember_state()
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
@@ -204,7 +194,7 @@ class Optimizer(StatefulOptimizer):
         for group in self.param_groups:
             chain = self.chain_of(group)
             for param in group["params"] if chain.evaluates else ():
-                state = self.state[param]
+                state = self.state.get(param, {})
                 if "training_weights" in state or not state.get("step"):
                     continue
                 weights = chain.evaluate(eager.as_real(param), state, state["step"])
@@ -217,8 +207,20 @@ class Optimizer(StatefulOptimizer):
         """Put the training weights back, bit for bit."""
         for group in self.param_groups:
             for param in group["params"]:
-                if (weights := self.state[param].pop("training_weights", None)) is not None:
+                if (weights := self.state.get(param, {}).pop("training_weights", None)) is not None:
                     param.copy_(weights)
+
+    @torch._disable_dynamo
+    def state_dict(self) -> dict[str, Any]:
+        """What :meth:`load_state_dict` takes. State of parameters that are in no group any more is dropped, and
+        parameters that others put in their place begin."""
+        for group in self.param_groups:
+            chain = self.chain_of(group)
+            for param in group["params"]:
+                if param.requires_grad and param not in self.state:
+                    self.settle_in(param, group, chain)
+        self.drop_strangers()
+        return super().state_dict()
 
     @torch._disable_dynamo
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -252,11 +254,13 @@ class Optimizer(StatefulOptimizer):
         texts = []
         for index, group in enumerate(self.param_groups):
             chain, params = self.chain_of(group), group["params"]
-            states = [self.state[param] for param in params]
-            share = Share(params, params, states, chain, self.spec_of, group["clock"] + 1.0, None, group["maximize"])
-            engine = select.chosen(self.engine)
-            heading = f"group {index}: {group['recipe']}, engine {engine}"
-            texts.append("\n".join([heading, *_equations(share), report(share, source)]))
+            states = [self.state.get(param, {}) for param in params]
+            nowhere = cast(Any, None)  # nothing is read or written
+            clock, maximize = group["clock"] + 1.0, group["maximize"]
+            step = GroupStep(params, states, None, chain, self.spec_of, clock, None, maximize, nowhere)
+            engines = sorted({select.chosen(self.engine, param.device) for param in params})
+            heading = f"group {index}: {group['recipe']}, engine {' and '.join(engines) or self.engine}"
+            texts.append("\n".join([heading, *_equations(step), report(step, self.engine, source)]))
         return "\n\n".join(texts)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -272,25 +276,14 @@ class Optimizer(StatefulOptimizer):
         return "\n".join([*lines, ")"])
 
 
-def _equations(share: Share) -> list[str]:
+def _equations(step: GroupStep) -> list[str]:
     """The equations of a group's first parameter; none where it runs on plain torch, of which the report tells."""
-    if not share.params:
+    if not step.params:
         return []
     try:
-        return [f"  {line}" for line in equations(share.chain, share.spec_of(share.params[0])).equations]
+        return [f"  {line}" for line in equations(step.chain, step.spec_of(step.params[0])).equations]
     except Untraceable:
         return []
-
-
-def _places(grads: list[Any]) -> list[int] | None:
-    """Where every gradient lies; ``None`` where one is missing or, being sparse, has no memory of its own.
-
-    The loop is torch's own, since there may be thousands.
-    """
-    try:
-        return list(map(Tensor.data_ptr, grads))
-    except (TypeError, RuntimeError):
-        return None
 
 
 def _detached(loss: Any) -> Tensor | None:

@@ -1,42 +1,185 @@
-"""Settled: a group's parameters that were looked at once, and how to see that they have not moved since."""
+"""PointerCache: the one answer to "may this pointer be used"."""
 
 from __future__ import annotations
 
-from operator import is_
+from collections.abc import Callable, Sequence
+from operator import is_, itemgetter
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor
 
-_KINDS = (Tensor.nbytes.__get__, Tensor.is_contiguous)  # type: ignore[attr-defined]
+from gradwright.native.tensors import Known, Verdict, extent, look, look_at_gradients
+
+State = dict[str, Any]
 
 
-class Settled:
-    """Parameters, where they lie, and their states.
+class PointerCache:
+    """A group's parameters and their state, and where they lie.
 
-    That a parameter lies elsewhere, or another stands in its place, is seen at once. That the same memory now holds
-    other data (cut, transposed, of another type) is seen at once where the first or the last parameter is concerned, as
-    it is where somebody converts them all, and otherwise within ``ROUND`` steps: to ask everybody at every step would
-    cost a tenth of a step of a thousand tensors.
+    A pointer may be used only if, at this step, the tensor is the one that was looked at, or another that is just like
+    it: same shape, strides, type and device, and a storage that is large enough. All of that is asked of every tensor
+    at every step, since anybody may move, cut, replace or empty any of them in between.
+
+    Args:
+        params: the parameters that have state.
+        states: their state.
+        keys: for each, the slots that are tensors of its own.
+
+    Attributes:
+        version: another number whenever state lies elsewhere than before.
+        shared: the parameters that share memory with others, or with state.
+        odd: the parameters that have no memory of their own, such as shards of distributed tensors.
+        unfit: the parameters whose gradients cannot be read where they lie.
+        present: which parameters have a gradient; ``None`` where all have.
     """
 
-    ROUND = 8
+    def __init__(self, params: Sequence[Tensor], states: Sequence[State], keys: Sequence[Sequence[str]]) -> None:
+        self.params, self.states = list(params), list(states)
+        self.odd = frozenset(at for at, param in enumerate(params) if not has_memory(param))
+        self.version = 0
+        self.unfit: frozenset[int] = frozenset()
+        self.present: np.ndarray | None = None
+        self._plain = [at for at in range(len(params)) if at not in self.odd]
+        self._own = params if not self.odd else [params[at] for at in self._plain]
+        self._holders: dict[str, list[int]] = {}
+        for at in self._plain:
+            for key in keys[at]:
+                self._holders.setdefault(key, []).append(at)
+        self._columns = [(itemgetter(key), [states[at] for at in found]) for key, found in self._holders.items()]
+        self._known = Known(self._tensors())
+        self._gradients = Known(self._own)
+        self._places: dict[str, np.ndarray] = {}
+        self._place()
+        self.shared = self._overlapping()
 
-    def __init__(self, params: list[Tensor], states: list[dict[str, Any]], count: int) -> None:
-        self.params, self.states, self.count = list(params), states, count
-        self.places = list(map(Tensor.data_ptr, params))
-        self._kinds = [list(map(kind, params)) for kind in _KINDS]
-        self._turn = 0
+    def _tensors(self) -> list[Tensor]:
+        """Parameters and state, as they stand now."""
+        found = list(self._own)
+        for get, states in self._columns:
+            found += map(get, states)
+        return found
 
-    def still(self, params: list[Tensor], state: dict[Tensor, dict[str, Any]]) -> bool:
-        """Whether these are the parameters, where they were, and ``state`` holds their states."""
-        self._turn = (self._turn + 1) % self.ROUND
-        some = slice(self._turn, None, self.ROUND)
+    def _place(self) -> None:
+        """Where everything lies, by name and parameter."""
+        pointers, count = self._known.pointers, len(self.params)
+        self._owners = pointers[: len(self._own)].copy()
+        begin = 0
+        for name, holders in (("param", self._plain), *self._holders.items()):
+            place = np.zeros(count, np.int64)
+            place[holders] = pointers[begin : begin + len(holders)]
+            self._places[name] = place
+            begin += len(holders)
+        tensors = self._tensors()
+        offsets = (tensor.storage_offset() * tensor.element_size() for tensor in tensors)
+        begins = pointers - np.fromiter(offsets, np.int64, len(tensors))
+        self._written = np.unique(begins)
+
+    def _overlapping(self) -> frozenset[int]:
+        """The parameters of which some memory, their own or of their state, is another's too."""
+        tensors = self._tensors()
+        owners = np.concatenate([self._plain, *self._holders.values()]).astype(np.int64)
+        begins = self._known.pointers
+        ends = begins + np.array([extent(tensor) * tensor.element_size() for tensor in tensors], np.int64)
+        order = np.argsort(begins, kind="stable")
+        order = order[ends[order] > begins[order]]
+        reach = np.maximum.accumulate(ends[order]) if len(order) else ends[order]
+        devices = {tensor.device for tensor in tensors}
+        inside = begins[order][1:] < reach[:-1]
+        if not inside.any():
+            return frozenset()
+        found: set[int] = set()
+        for device in devices:  # addresses of two devices have nothing to do with each other
+            last, whose = -1, -1
+            for at in order.tolist():
+                if tensors[at].device != device:
+                    continue
+                if begins[at] < last:
+                    found |= {whose, int(owners[at])}
+                if ends[at] > last:
+                    last, whose = int(ends[at]), int(owners[at])
+        return frozenset(found)
+
+    def still(self) -> bool:
+        """Whether all pointers may be used, after those of state that moved were brought up to date."""
+        try:
+            verdict = look(self._known, self._tensors())
+        except (KeyError, AttributeError):
+            return False
+        if verdict == Verdict.SAME:
+            return True
+        if verdict == Verdict.OTHER or self._known.verdicts[: len(self._own)].any():
+            return False
+        self._place()
+        self.version += 1
+        return self._overlapping() == self.shared
+
+    def look_at_gradients(self, refuse: Callable[[Tensor, Tensor], None]) -> None:
+        """Find out which parameters have a gradient, and which of these must be copied before a kernel reads them.
+
+        Args:
+            refuse: raises where a gradient cannot belong to a parameter; asked of those that are unlike theirs.
+        """
+        verdict, grads = look_at_gradients(self._gradients, self._own, self._owners, self._written)
+        self._fetched = grads
+        self.unfit, self.present = frozenset(), None
+        if verdict == Verdict.SAME and not self.odd:
+            return
+        verdicts = np.full(len(self.params), Verdict.OTHER, np.uint8)
+        verdicts[self._plain] = self._gradients.verdicts
+        for at in self.odd:
+            verdicts[at] = Verdict.MISSING if self.params[at].grad is None else Verdict.OTHER
+        unlike = np.flatnonzero(verdicts == Verdict.OTHER).tolist()
+        for at in unlike:
+            refuse(self.params[at], self.gradient(at))
+        self.unfit = frozenset(unlike)
+        if (verdicts == Verdict.MISSING).any():
+            self.present = np.flatnonzero(verdicts != Verdict.MISSING)
+
+    def gradient(self, at: int) -> Tensor:
+        """The gradient of a parameter that has one."""
+        grad = self.params[at].grad
+        assert grad is not None
+        return grad
+
+    def gradient_pointers(self, members: np.ndarray | None) -> np.ndarray:
+        """Where gradients lie that are not unfit; ``members`` are all where it is ``None``."""
+        if self.odd:
+            pointers = np.zeros(len(self.params), np.int64)
+            pointers[self._plain] = self._gradients.pointers
+        else:
+            pointers = self._gradients.pointers
+        return pointers if members is None else pointers[members]
+
+    def pointers(self, name: str, members: np.ndarray | None) -> np.ndarray:
+        """Where ``param`` or a slot lies; ``members`` are all where it is ``None``."""
+        return self._places[name] if members is None else self._places[name][members]
+
+
+class StateTable:
+    """Which dictionaries of state belong to which parameters, and how to see that nobody exchanged one."""
+
+    def __init__(self, state: dict[Tensor, State]) -> None:
+        self._params, self._states = list(state), list(state.values())
+
+    def still(self, state: dict[Tensor, State]) -> bool:
         return (
-            len(params) == len(self.params)
-            and all(map(is_, params, self.params))
-            and list(map(Tensor.data_ptr, params)) == self.places
-            and len(state) == self.count
-            and all(state.get(params[end]) is self.states[end] for end in (0, -1))
-            and all(kind(params[end]) == found[end] for end in (0, -1) for kind, found in zip(_KINDS, self._kinds))
-            and all(list(map(kind, params[some])) == found[some] for kind, found in zip(_KINDS, self._kinds))
+            len(state) == len(self._params)
+            and all(map(is_, state, self._params))
+            and all(map(is_, state.values(), self._states))
         )
+
+
+def has_memory(tensor: Tensor) -> bool:
+    """Whether a tensor has memory of its own, rather than stand for others as a distributed one does."""
+    plain = type(tensor).__torch_dispatch__ is Tensor.__torch_dispatch__
+    return plain and tensor.layout == torch.strided and tensor.device.type != "meta"
+
+
+def room(tensor: Tensor) -> tuple[int, int]:
+    """The bytes that a tensor's storage has, and those that the tensor reaches into it."""
+    if not has_memory(tensor):
+        return 0, 0
+    reach = tensor.storage_offset() + extent(tensor) if tensor.numel() else 0
+    return tensor.untyped_storage().nbytes(), reach * tensor.element_size()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import is_
 from typing import Any
 
 import torch
@@ -11,37 +12,88 @@ from torch import Tensor
 from gradwright.core import Chain, Number, ParamSpec, Slot
 from gradwright.engine import eager
 from gradwright.optimizer import groups
-from gradwright.optimizer.pointers import Settled
+from gradwright.optimizer.pointers import PointerCache, StateTable, room
 from gradwright.recipe.registry import spec_named
 from gradwright.recipe.spec import RecipeSpec
 
 
 class StatefulOptimizer(torch.optim.Optimizer):
-    """What an optimizer remembers of its parameters; it steps nothing."""
+    """What an optimizer remembers of its parameters; it steps nothing.
 
-    def ready_states(
-        self, index: int, group: dict[str, Any], chain: Chain, params: list[Tensor]
-    ) -> tuple[list[dict[str, Any]], list[int]]:
-        """The states of these parameters, on their device and in their type, and where the parameters lie.
+    State is there from construction for parameters that require a gradient, so that all ranks of a distributed run
+    have the same keys; for others from their first gradient on.
+    """
 
-        Parameters seldom move, so what was looked at once is trusted for as long as pointers stay the same: then the
-        answers are the same lists.
+    def memory_of(self, index: int, group: dict[str, Any], chain: Chain) -> PointerCache:
+        """Where the parameters and the state of a group lie at this step, their gradients included.
+
+        What was looked at once is looked at again at every step; the answer is the same object for as long as kernels
+        may go on with what they know of it.
+
+        Raises:
+            RuntimeError: state or a gradient does not fit its parameter; nothing has changed.
         """
-        everyone: dict[int, Settled] = self.__dict__.setdefault("_settled", {})
-        known = everyone.get(index)
-        if known is None or not known.still(params, self.state):
-            for param in params:
+        caches: dict[int, tuple[PointerCache, list[Tensor], list[Tensor]]] = self.__dict__.setdefault("_memory", {})
+        found = caches.get(index)
+        params = group["params"]
+        if found is None or not _same(params, found[1]) or not found[0].still() or _wakes(found[2]):
+            held = [param for param in params if param.requires_grad or param.grad is not None or param in self.state]
+            for param in held:
                 self.settle_in(param, group, chain)
-            known = everyone[index] = Settled(params, [self.state[param] for param in params], len(self.state))
-        if chain.evaluates and any("training_weights" in state for state in known.states):
+            rest = [param for param in params if param not in self.state]
+            states = [self.state[param] for param in held]
+            keys = [self._tensor_slots(param, chain, first=at == 0) for at, param in enumerate(held)]
+            found = caches[index] = PointerCache(held, states, keys), list(params), rest
+            self.__dict__["_table"] = None
+        memory = found[0]
+        if chain.evaluates and any("training_weights" in state for state in memory.states):
             raise RuntimeError("the evaluation weights are in place; call optimizer.train() before stepping")
-        return known.states, known.places
+        memory.look_at_gradients(lambda param, grad: self._refuse_gradient(group, param, grad))
+        return memory
+
+    def look_at_state(self) -> None:
+        """See whether somebody exchanged the state of a parameter since the last step."""
+        table = self.__dict__.get("_table")
+        if table is None or not table.still(self.state):
+            if table is not None:
+                self.__dict__["_memory"] = {}
+            self.drop_strangers()
+
+    def remember_state(self) -> None:
+        """Take the state as it is for what the next step shall find."""
+        if self.__dict__.get("_table") is None:
+            self.__dict__["_table"] = StateTable(self.state)
+
+    def drop_strangers(self) -> None:
+        """Forget what belongs to parameters that are in no group any more."""
+        everyone = {param for group in self.param_groups for param in group["params"]}
+        for table in (self.state, self.__dict__.get("_specs", {})):
+            for param in [param for param in table if param not in everyone]:
+                del table[param]
+
+    def _tensor_slots(self, param: Tensor, chain: Chain, first: bool) -> list[str]:
+        """The slots of a parameter that are tensors; those that all share belong to the first."""
+        slots = chain.slots(self.spec_of(param)).items()
+        return [key for key, slot in slots if isinstance(slot, Slot) and (first or not slot.shared)]
+
+    def _refuse_gradient(self, group: dict[str, Any], param: Tensor, grad: Tensor) -> None:
+        name = f"{group['recipe']}: the gradient of {self.spec_of(param)}"
+        if grad.layout != torch.strided:
+            raise ValueError(
+                f"{name} is sparse; build its Embedding with sparse=False, or give it to torch.optim.SparseAdam"
+            )
+        if grad.shape != param.shape:
+            raise RuntimeError(
+                f"{name} has shape {tuple(grad.shape)}, the parameter {tuple(param.shape)}; clear gradients with "
+                "zero_grad() after giving a parameter another shape"
+            )
+        _refuse_empty(name, grad)
 
     def spec_of(self, param: Tensor) -> ParamSpec:
         """Shape, type, roles and name of one of this optimizer's parameters."""
         specs = self.__dict__.setdefault("_specs", {})
         spec = specs.get(param)
-        if spec is None or spec.dtype != groups.real_dtype(param):
+        if spec is None or spec.dtype != groups.real_dtype(param) or spec.shape != groups.real_shape(param):
             count = 0
             for group in self.param_groups:
                 specs.update(zip(group["params"], groups.specs(group, count)))
@@ -83,8 +135,10 @@ class StatefulOptimizer(torch.optim.Optimizer):
             chains[id(group)] = (recipe_spec, knobs), chain
             if old is None or old.structure() != chain.structure():
                 for param in group["params"]:
-                    self._forget(param, old, chain)
-                    self.settle_in(param, group, chain)
+                    if param.requires_grad or param in self.state:
+                        self._forget(param, old, chain)
+                        self.settle_in(param, group, chain)
+                self.__dict__["_memory"] = {}
         return chain
 
     def _forget(self, param: Tensor, old: Chain | None, new: Chain) -> None:
@@ -103,19 +157,30 @@ class StatefulOptimizer(torch.optim.Optimizer):
                 if value is None:
                     state[key] = slot.start
                 continue
-            if value is not None and self._fits(value, param, slot):
-                continue
-            if value is None and slot.shared:
+            if value is not None:
+                self._refuse_state(group, param, key, slot, value)
+                if slot.shared or self._fits(value, param, slot):
+                    continue
+            elif slot.shared:
                 value = next((other[key] for other in self.state.values() if key in other), None)
                 if value is not None:
                     state[key] = value
                     continue
-            if slot.shared and value is not None:
-                continue
             fresh = self.new_slot(param, slot)
             if value is not None and value.device.type != "meta":
                 fresh.copy_(value)
             state[key] = fresh
+
+    def _refuse_state(self, group: dict[str, Any], param: Tensor, key: str, slot: Slot, value: Tensor) -> None:
+        spec = self.spec_of(param)
+        name = f"{group['recipe']}: the state {key!r} of {spec}"
+        if tuple(value.shape) != tuple(slot.shape_for(spec)):
+            raise RuntimeError(
+                f"{name} has shape {tuple(value.shape)}, expected {tuple(slot.shape_for(spec))}: one of the two was "
+                "given another shape. Copy into state instead of replacing it; for a parameter that is another now, "
+                "let its state begin anew with optimizer.state.pop(param)"
+            )
+        _refuse_empty(name, value)
 
     def _fits(self, value: Tensor, param: Tensor, slot: Slot) -> bool:
         """Whether a slot is where its parameter is, of the right type, and laid out alike."""
@@ -123,3 +188,21 @@ class StatefulOptimizer(torch.optim.Optimizer):
             return False
         alike = torch.empty_like(eager.as_real(param.detach()), device="meta")
         return not slot.full_size or value.shape != alike.shape or value.stride() == alike.stride()
+
+
+def _refuse_empty(name: str, tensor: Tensor) -> None:
+    has, needs = room(tensor)
+    if has < needs:
+        raise RuntimeError(
+            f"{name} needs {needs} bytes and its storage has {has}; bring back what was offloaded or resized before "
+            "stepping"
+        )
+
+
+def _same(params: list[Tensor], others: list[Tensor]) -> bool:
+    return len(params) == len(others) and all(map(is_, params, others))
+
+
+def _wakes(rest: list[Tensor]) -> bool:
+    """Whether a parameter without state has a gradient now."""
+    return any(param.grad is not None for param in rest)

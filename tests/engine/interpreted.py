@@ -16,7 +16,8 @@ from gradwright import SGD, Adafactor, AdaLo, AdamW, Lamb, Lion, Muon, NAdam, ca
 from gradwright.contract.training import accepts
 from gradwright.core import Slot, Transform
 from gradwright.core.ops import largest, maximum, norm, softplus
-from gradwright.engine import gpu_bucket, gpu_crew, launch
+from gradwright.engine import capture, select
+from gradwright.engine.triton import bound, chunks, launch
 from tests.contract.table import ROWS
 from tests.engine.pair import Pair, apart, distance, leaves, left_to_eager
 from tests.engine.parts import AVERAGED, CLIPPED, Does, recipe_of
@@ -110,7 +111,7 @@ def test_matrices_of_many_tiles_agree(recipe):
 
 
 def test_tall_matrices_have_few_parts(monkeypatch):
-    monkeypatch.setattr(gpu_bucket, "PARTS", 3)
+    monkeypatch.setattr(chunks, "PARTS", 3)
     Pair(Adafactor, leaves((300, 40)), engine="triton", lr=0.1).steps(2).close(1e-5)
 
 
@@ -142,9 +143,9 @@ def test_one_launch_for_tensors_of_all_ages(started):
 
 def test_pointers_are_copied_only_when_they_change(monkeypatch):
     copied = []
-    staged = gpu_bucket._staged
+    staged = bound._staged
     monkeypatch.setattr(
-        gpu_bucket, "_staged", lambda values, device: (copied.append(values.dtype), staged(values, device))[1]
+        bound, "_staged", lambda values, device: (copied.append(values.dtype), staged(values, device))[1]
     )
     param = torch.ones(50, requires_grad=True)
     param.grad = torch.ones(50)
@@ -227,8 +228,8 @@ class FakeGraph:
     def __enter__(self):
         self.undo = self.monkeypatch.context()
         patch = self.undo.__enter__()
-        patch.setattr(gpu_crew.torch.cuda, "is_available", lambda: True)
-        patch.setattr(gpu_crew.torch.cuda, "is_current_stream_capturing", lambda: True)
+        patch.setattr(capture.torch.cuda, "is_available", lambda: True)
+        patch.setattr(capture.torch.cuda, "is_current_stream_capturing", lambda: True)
         patch.setattr(launch, "start", lambda *kernel: self.kernels.append(kernel))
 
     def __exit__(self, *problem):
@@ -290,7 +291,7 @@ def test_a_step_must_be_taken_before_one_is_captured(monkeypatch):
 
 
 def test_links_are_run_in_batches_that_fit(monkeypatch, started):
-    monkeypatch.setattr(gpu_crew, "IN_FLIGHT", 100)
+    monkeypatch.setattr(select.BACKENDS["triton"], "in_flight", 100)
     pair = Pair(Muon, leaves((9, 7), (9, 7), (9, 7)), engine="triton")
     pair.step([*pair.gradients()[:2], None])
     # one kernel before the link and one behind it, for each tensor by itself

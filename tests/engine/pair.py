@@ -142,4 +142,4 @@ def ulps(mine: Tensor, its: Tensor, before: Tensor) -> float:
 
 def left_to_eager(optimizer: Any) -> int:
     """How many tensors the last step left to plain torch."""
-    return sum(len(roster.eager) for roster in optimizer._fused._rosters.values())
+    return sum(len(dispatch.eager) for dispatch in optimizer._dispatch.groups.values())

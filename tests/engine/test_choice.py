@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gradwright import AdamW
-from gradwright.engine import select
+from gradwright.core import warn
 from gradwright.native import build
 from tests.engine.parts import Does, recipe_of
 
@@ -17,7 +17,7 @@ def no_compiler(monkeypatch):
     build.compiler.cache_clear()
     monkeypatch.delenv("CXX", raising=False)
     monkeypatch.setenv("PATH", "/nonexistent")
-    monkeypatch.setattr(select, "_warned", set())
+    monkeypatch.setattr(warn, "_told", set())
     monkeypatch.delenv("GRADWRIGHT_ENGINE", raising=False)
     yield
     build.compiler.cache_clear()
@@ -31,7 +31,7 @@ def broken_compiler(tmp_path, monkeypatch):
     script.chmod(0o755)
     build.compiler.cache_clear()
     monkeypatch.setenv("CXX", str(script))
-    monkeypatch.setattr(select, "_warned", set())
+    monkeypatch.setattr(warn, "_told", set())
     monkeypatch.delenv("GRADWRIGHT_ENGINE", raising=False)
     yield script
     build.compiler.cache_clear()
@@ -47,8 +47,7 @@ def trained(engine="auto", steps=3, recipe=AdamW):
 
 
 def is_fused(optimizer):
-    fused = optimizer.__dict__.get("_fused")
-    return fused is not None and any(roster.crews for roster in fused._rosters.values())
+    return any(dispatch.batches for dispatch in optimizer._dispatcher().groups.values())
 
 
 def test_without_a_compiler_one_warning_and_plain_torch(no_compiler):

@@ -5,7 +5,7 @@ import torch
 import gradwright
 from gradwright.core import ParamSpec
 from gradwright.describe import explanation
-from gradwright.engine.explain import explain
+from gradwright.engine.graph.explain import explain
 
 
 def test_adamw_reads_as_in_a_textbook():

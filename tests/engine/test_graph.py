@@ -2,7 +2,8 @@
 
 import math
 
-from gradwright.engine.graph import COLUMN, ELEMENT, HOST, ROW, SHARED, TENSOR, Graph, joined
+from gradwright.engine.graph.graph import Graph, joined
+from gradwright.engine.operand import COLUMN, ELEMENT, HOST, ROW, SHARED, TENSOR
 
 
 def filled():

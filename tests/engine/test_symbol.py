@@ -7,9 +7,9 @@ import torch
 
 from gradwright.core import ParamSpec, Slot, chain
 from gradwright.core.ops import largest, lerp, maximum, minimum, norm, rms, sqrt, total, where
-from gradwright.engine.graph import COLUMN, ELEMENT, HOST, ROW, SHARED, TENSOR
-from gradwright.engine.symbol import Untraceable
-from gradwright.engine.trace import trace
+from gradwright.engine.graph.symbol import Untraceable
+from gradwright.engine.graph.trace import trace
+from gradwright.engine.operand import COLUMN, ELEMENT, HOST, ROW, SHARED, TENSOR
 from tests.engine.parts import Does
 from tests.engine.traced import element, op_of, tracer
 

@@ -91,7 +91,8 @@ def test_explain_shows_the_sum_and_the_report_the_kernel_that_asks():
     with recipe_of(CLIPPED) as recipe:
         text = recipe(leaves((4, 3))()).explain()
     assert "Σ(" in text
-    assert "hands over the parts of square" in text
+    assert "hands over the parts of totals" in text
+    assert "then the parts of square are summed over all parameters" in text
 
 
 def test_a_step_holds_no_more_than_the_parts():
@@ -102,9 +103,10 @@ def test_a_step_holds_no_more_than_the_parts():
         for param in params:
             param.grad = torch.ones_like(param)
         optimizer.step()
-        (roster,) = optimizer._fused._rosters.values()
-        (crew,) = roster.crews
-        assert sorted(bucket.parts.shape for bucket in crew.buckets.values()) == [(0, 50), (1, 50)]
+        (dispatch,) = optimizer._dispatch.groups.values()
+        (batch,) = dispatch.batches
+        ((bound, _),) = batch._bounds.values()
+        assert bound.parts.shape == (1, 50)
 
 
 def test_every_public_recipe_with_totals_is_fused():

@@ -13,13 +13,13 @@ import pytest
 import torch
 
 from gradwright import AdamW
-from gradwright.core import Number, ParamSpec
-from gradwright.engine import launch, select
-from gradwright.engine.layout import layout_of
-from gradwright.engine.plan import plans
-from gradwright.engine.trace import trace
-from gradwright.engine.triton import print_triton
-from gradwright.engine.triton_values import ARGUMENTS
+from gradwright.core import Number, ParamSpec, warn
+from gradwright.engine import select
+from gradwright.engine.graph.plan import planned
+from gradwright.engine.graph.trace import trace
+from gradwright.engine.triton import launch
+from gradwright.engine.triton.printer import print_triton
+from gradwright.engine.triton.values import ARGUMENTS
 from gradwright.native import build
 from tests.contract.table import FIRST
 from tests.engine.rows import FUSED, SAMPLE, params
@@ -35,9 +35,8 @@ def printed(row, dtype=torch.float32, shape=(300, 272)):
     chain = row.recipe.spec.chain({**row.recipe.spec.defaults, **row.knobs})
     numbers = {**chain.knobs(), "step": 2.0, "clock": 2.0}
     numbers |= {key: slot.start for key, slot in chain.slots(spec).items() if isinstance(slot, Number)}
-    for made in plans(trace(chain, spec, numbers)):
-        layout = layout_of(chain, spec, made, False)
-        yield print_triton(made, layout), "fp64" if layout.computing == torch.float64 else "fp32"
+    program = planned(trace(chain, spec, numbers), spec)
+    return print_triton(program), "fp64" if program.computing == torch.float64 else "fp32"
 
 
 @pytest.fixture
@@ -57,15 +56,15 @@ def compiled(kernel_cache, monkeypatch):
 
     def compile_for(architecture, row, dtype=torch.float32):
         found = {}
-        for number, (text, real) in enumerate(printed(row, dtype)):
-            module = launch.load(text.source)
-            for one in text.launches:
-                signature = {name: f"*{real if ARGUMENTS[name] == 'C' else ARGUMENTS[name]}" for name in one.arguments}
-                aligned = {(k,): [["tt.divisibility", 16]] for k in range(len(signature))}
-                source = ASTSource(module[one.name], signature=signature, constexprs={}, attrs=aligned)
-                options = {"num_warps": launch.WARPS, "enable_fp_fusion": False}
-                made = triton.compile(source, target=GPUTarget("cuda", architecture, 32), options=options)
-                found[f"{one.name} of kernel {number}"] = made.asm
+        text, real = printed(row, dtype)
+        module = launch.load(text.source)
+        for one in text.launches:
+            signature = {name: f"*{real if ARGUMENTS[name] == 'C' else ARGUMENTS[name]}" for name in one.arguments}
+            aligned = {(k,): [["tt.divisibility", 16]] for k in range(len(signature))}
+            source = ASTSource(module[one.name], signature=signature, constexprs={}, attrs=aligned)
+            options = {"num_warps": launch.WARPS, "enable_fp_fusion": False}
+            made = triton.compile(source, target=GPUTarget("cuda", architecture, 32), options=options)
+            found[one.name] = made.asm
         return found
 
     return compile_for
@@ -109,8 +108,8 @@ def test_arithmetic_rounds_as_eager_does(compiled):
 
 
 def test_entries_are_counted_in_64_bits():
-    for text, _ in printed(NAMED["Adafactor"]):
-        assert "tl.program_id(0).to(tl.int64)" in text.source
+    text, _ = printed(NAMED["Adafactor"])
+    assert "tl.program_id(0).to(tl.int64)" in text.source
 
 
 @pytest.mark.parametrize("which", ["not slow", pytest.param("slow", marks=pytest.mark.slow)])
@@ -144,7 +143,7 @@ def test_in_the_interpreter(which):
 
 @pytest.fixture
 def unwarned(monkeypatch):
-    monkeypatch.setattr(select, "_warned", set())
+    monkeypatch.setattr(warn, "_told", set())
     monkeypatch.delenv("GRADWRIGHT_ENGINE", raising=False)
 
 

@@ -1,14 +1,15 @@
-"""Plans of recipes and of single expressions, without a compiler."""
+"""Programs of recipes and of single expressions, without a compiler."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from gradwright.core import Number, ParamSpec
-from gradwright.engine.graph import ELEMENT
-from gradwright.engine.plan import Plan, plans
-from gradwright.engine.symbol import Symbol, Tracer
-from gradwright.engine.trace import Trace, trace
+from gradwright.engine.graph.plan import planned
+from gradwright.engine.graph.symbol import Symbol, Tracer
+from gradwright.engine.graph.trace import Trace, trace
+from gradwright.engine.operand import ELEMENT
+from gradwright.engine.program import Program
 
 
 def trace_of(recipe: Any, shape: tuple[int, ...] = (6, 4), step: float = 2.0, **knobs: Any) -> Trace:
@@ -18,8 +19,9 @@ def trace_of(recipe: Any, shape: tuple[int, ...] = (6, 4), step: float = 2.0, **
     return trace(chain, spec, {**chain.knobs(), **numbers, "step": step, "clock": step})
 
 
-def plans_of(recipe: Any, shape: tuple[int, ...] = (6, 4), step: float = 2.0, **knobs: Any) -> list[Plan]:
-    return plans(trace_of(recipe, shape, step, **knobs))
+def program_of(recipe: Any, shape: tuple[int, ...] = (6, 4), step: float = 2.0, **knobs: Any) -> Program:
+    """The program of a recipe on one tensor."""
+    return planned(trace_of(recipe, shape, step, **knobs), ParamSpec(shape))
 
 
 def tracer(shape: tuple[int, ...] = (6, 4), **numbers: float) -> Tracer:

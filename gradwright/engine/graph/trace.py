@@ -9,8 +9,9 @@ import torch
 
 from gradwright.core import Chain, Context, Number, ParamSpec, Slot
 from gradwright.core.transform import CONDITION, Transform, Walk, walk
-from gradwright.engine.graph import ELEMENT, HOST, SHARED, TENSOR, Graph, joined
-from gradwright.engine.symbol import Symbol, Tracer, Untraceable
+from gradwright.engine.graph.graph import Graph, joined
+from gradwright.engine.graph.symbol import Symbol, Tracer, Untraceable
+from gradwright.engine.operand import ELEMENT, HOST, SHARED, TENSOR
 
 
 @dataclass
@@ -25,7 +26,7 @@ class Trace:
         slots: what the chain declares.
         kinds: where each slot lives, as a kind of the graph.
         split: how many leading dimensions are the rows, where rows or columns occur.
-        totals: the parts of each total that is asked for, in order; its sums are inputs called by ``sum_keys``.
+        totals: the parts of each total that is asked for, in order; its sums are inputs called by ``summed_in``.
     """
 
     graph: Graph

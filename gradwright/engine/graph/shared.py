@@ -1,4 +1,4 @@
-"""The shared program of a plan: what depends on the loss or on shared slots, in double on the device.
+"""The shared program of a step: what depends on the loss or on shared slots, in double on the device.
 
 The host never learns these values, so it never waits for them.
 """
@@ -11,42 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradwright.core.ops import softplus
-from gradwright.engine.graph import HOST, Graph
-from gradwright.engine.symbol import Untraceable
-
-TORCH_OPS: dict[str, Callable[..., Tensor]] = {
-    "add": torch.add,
-    "sub": torch.sub,
-    "mul": torch.mul,
-    "div": torch.div,
-    "pow": torch.pow,
-    "mod": torch.remainder,
-    "neg": torch.neg,
-    "abs": torch.abs,
-    "sqrt": torch.sqrt,
-    "exp": torch.exp,
-    "log": torch.log,
-    "log1p": torch.log1p,
-    "softplus": softplus,
-    "sigmoid": torch.sigmoid,
-    "atan2": torch.atan2,
-    "sign": torch.sign,
-    "maximum": torch.maximum,
-    "minimum": torch.minimum,
-    "where": torch.where,
-    "isnan": torch.isnan,
-    "isfinite": torch.isfinite,
-    "gt": torch.gt,
-    "ge": torch.ge,
-    "lt": torch.lt,
-    "le": torch.le,
-    "eq": torch.eq,
-    "ne": torch.ne,
-    "and": torch.logical_and,
-    "or": torch.logical_or,
-    "not": torch.logical_not,
-}
+from gradwright.engine.graph.graph import Graph
+from gradwright.engine.graph.symbol import Untraceable
+from gradwright.engine.operand import HOST
+from gradwright.engine.ops import OPERATIONS
 
 
 def host_arguments(graph: Graph, outputs: Iterable[int]) -> list[int]:
@@ -65,7 +33,7 @@ def compile_shared(graph: Graph, outputs: Sequence[int]) -> Callable[[Mapping[in
     order = _ordered(graph, outputs)
     for at in order:
         node = graph.nodes[at]
-        if node.kind != HOST and node.op not in TORCH_OPS and node.op != "input":
+        if node.kind != HOST and node.op not in OPERATIONS and node.op != "input":
             raise Untraceable(f"{node.op} of shared values")
     constants: dict[tuple[int, torch.device], Tensor] = {}
 
@@ -86,7 +54,7 @@ def compile_shared(graph: Graph, outputs: Sequence[int]) -> Callable[[Mapping[in
             elif op == "input":
                 known[at] = shared[data]
             else:
-                known[at] = TORCH_OPS[op](*(known[arg] for arg in args))
+                known[at] = OPERATIONS[op].torch(*(known[arg] for arg in args))
         return [known[at].to(torch.float64) for at in outputs]
 
     return program

@@ -1,4 +1,4 @@
-"""Print a plan as Triton: one kernel for each sweep, over chunks of all tensors together.
+"""Print a program as Triton: one kernel for each sweep, over chunks of all tensors together.
 
 A kernel finds its tensors through a table of pointers in device memory, so it is launched once, however many there are.
 A program takes one chunk. Whole blocks of aligned tensors are read and written 128 bits at a time, the rest under a
@@ -15,11 +15,12 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from gradwright.engine.graph import COLUMN, ELEMENT, OPAQUE, ROW, TENSOR
-from gradwright.engine.layout import Layout
-from gradwright.engine.plan import Plan, table_of
-from gradwright.engine.triton_prelude import prelude
-from gradwright.engine.triton_values import ARGUMENTS, Values, plain
+from gradwright.engine.cpp.values import plain
+from gradwright.engine.operand import COLUMN, ELEMENT, ROW, TENSOR
+from gradwright.engine.ops import OPAQUE
+from gradwright.engine.program import Program, table_of
+from gradwright.engine.triton.prelude import prelude
+from gradwright.engine.triton.values import ARGUMENTS, Values
 
 ENTER_CHUNK = (
     "t = tl.load(chunk + c * 3)",
@@ -45,8 +46,10 @@ ENTER_STRIP = (
 
 @dataclass(frozen=True)
 class Launch:
-    """One kernel of a printed plan: a program for each ``chunk``, ``strip`` or ``tensor`` of the bucket."""
+    """One kernel of a printed program, which belongs to a sweep: an instance for each ``chunk``, ``strip`` or
+    ``tensor``."""
 
+    sweep: int
     name: str
     grid: str
     arguments: tuple[str, ...]
@@ -54,7 +57,7 @@ class Launch:
 
 @dataclass(frozen=True)
 class Printed:
-    """A plan as Triton.
+    """A program as Triton.
 
     Attributes:
         source: a Python module.
@@ -71,8 +74,8 @@ class Printed:
     numbers: int
 
 
-def print_triton(plan: Plan, layout: Layout, interpreted: bool = False) -> Printed:
-    """The kernels of ``plan``.
+def print_triton(program: Program, interpreted: bool = False) -> Printed:
+    """The kernels of ``program``.
 
     Args:
         interpreted: print for Triton's interpreter, which rounds bfloat16 otherwise than a GPU.
@@ -80,35 +83,35 @@ def print_triton(plan: Plan, layout: Layout, interpreted: bool = False) -> Print
     Raises:
         Untraceable: it has an operation or a type that is not printed yet.
     """
-    return _Printer(plan, layout).printed(interpreted)
+    return _Printer(program).printed(interpreted)
 
 
 class _Printer(Values):
-    def __init__(self, plan: Plan, layout: Layout) -> None:
-        super().__init__(plan, layout)
-        self.matrix = plan.split is not None
+    def __init__(self, program: Program) -> None:
+        super().__init__(program)
+        self.matrix = program.split is not None
         self._levels: dict[int, int] = {}
 
     def printed(self, interpreted: bool) -> Printed:
-        plan = self.plan
-        kernels: list[tuple[str, str, list[str]]] = []
-        if plan.singles:
-            kernels.append(("before", "tensor", self._before()))
-        for sweep in range(plan.last + 1):
+        program = self.program
+        kernels: list[tuple[int, str, str, list[str]]] = []
+        if self.singles:
+            kernels.append((0, "before", "tensor", self._before()))
+        for sweep, of in enumerate(program.sweeps):
             if now := [at for at in self.folds if self._level(at) == sweep]:
-                kernels.append((f"numbers{sweep}", "tensor", self._numbers(now)))
-            kernels.append((f"sweep{sweep}", "chunk", self._sweep(sweep)))
-            if sweep < plan.last and (now := [at for at in plan.sweeps[sweep] if self.nodes[at].kind != TENSOR]):
-                kernels.append((f"fold{sweep}", "strip", self._fold(now)))
-        if any(key in plan.stores for key in plan.vectors):
-            kernels.append(("publish", "strip", self._publish()))
+                kernels.append((sweep, f"numbers{sweep}", "tensor", self._numbers(now)))
+            kernels.append((sweep, f"sweep{sweep}", "chunk", self._sweep(sweep)))
+            if now := [at for at in of.reductions if self.nodes[at].kind != TENSOR]:
+                kernels.append((sweep, f"fold{sweep}", "strip", self._fold(now)))
+        if any(key in program.stores for key in self.vectors):
+            kernels.append((program.last, "publish", "strip", self._publish()))
         source, launches = prelude(interpreted), []
-        for name, grid, body in kernels:
+        for sweep, name, grid, body in kernels:
             text = "".join(f"    {line}\n" for line in _used(body))
             if not text:  # a last sweep whose stores were all made before, or are of rows and columns alone
                 continue
             arguments = tuple(argument for argument in ARGUMENTS if re.search(rf"\b{argument}\b", text))
-            launches.append(Launch(name, grid, arguments))
+            launches.append(Launch(sweep, name, grid, arguments))
             source += f"\n\n@triton.jit\ndef {name}({', '.join(arguments)}):\n{text}"
         return Printed(source, tuple(launches), self.row, self.derived, len(self.folds))
 
@@ -117,7 +120,8 @@ class _Printer(Values):
         if at not in self._levels:
             node = self.nodes[at]
             before = max((self._level(arg) for arg in node.args), default=0) if node.op != OPAQUE else 0
-            self._levels[at] = before + (at in self.plan.reductions)
+            done = next((k for k, sweep in enumerate(self.program.sweeps) if at in sweep.reductions), None)
+            self._levels[at] = before if done is None else done + 1
         return self._levels[at]
 
     def _of_kind(self, kind: int, nodes: Iterable[int], index: str = "", mask: str = "") -> list[str]:
@@ -125,20 +129,19 @@ class _Printer(Values):
 
     def _before(self) -> list[str]:
         """Keep the state of one number: the last sweep writes it while others still read it."""
-        lines, count = ["t = tl.program_id(0).to(tl.int64)"], len(self.plan.singles)
-        for k, name in enumerate(self.plan.singles):
+        lines, count = ["t = tl.program_id(0).to(tl.int64)"], len(self.singles)
+        for k, name in enumerate(self.singles):
             lines.append(self.pointer(name))
             lines.append(f"tl.store(single + t * {count} + {k}, tl.load(p_{plain(name)}).to(tl.float64))")
         return lines
 
     def _sweep(self, sweep: int) -> list[str]:
         """One pass over a chunk: the reductions that it completes, and the stores."""
-        plan, final = self.plan, sweep == self.plan.last
-        reductions = [] if final else list(plan.sweeps[sweep])
-        written = plan.writes(sweep)
+        program, own = self.program, self.program.sweeps[sweep]
+        reductions, written = list(own.reductions), program.writes(sweep)
+        numbers = [name for name in own.stores if program.operand(name).kind == TENSOR]
         targets = [self.nodes[at].args[0] for at in reductions]
-        targets += [plan.stores[name] for name in written]
-        targets += [at for name, at in plan.stores.items() if final and name in plan.singles]
+        targets += [own.stores[name] for name in (*written, *numbers)]
         needed = self.needed(targets)
         read = [table for at in needed if (table := table_of(self.nodes[at])) is not None]
         tables = list(dict.fromkeys([*read, *written]))
@@ -150,7 +153,7 @@ class _Printer(Values):
             *(self.dims() if self.matrix else []),
             *self.scalars(needed, targets),
             *self._of_kind(TENSOR, needed),
-            *map(self.pointer, plan.vectors),
+            *map(self.pointer, self.vectors),
             *(["j = left + tl.arange(0, WIDTH)", "inside = j < columns"] if self.matrix else []),
             *self._of_kind(COLUMN, needed, "j", "inside"),
             *(f"a_{plain(name)} = {self.address(name)}" for name in tables),
@@ -159,10 +162,9 @@ class _Printer(Values):
         if tables:
             lines += self._blocks(needed, reductions, written, tables)
         lines += [self._hand_on(at) for at in gathered]
-        for name in plan.singles if final else ():
-            if name in plan.stores:
-                value = self.rounded(name, self.name(plan.stores[name], TENSOR))
-                lines += [self.pointer(name), f"tl.store(p_{plain(name)}, {value}, mask=c == tl.load(first + t))"]
+        for name in numbers:
+            value = self.rounded(name, self.name(own.stores[name], TENSOR))
+            lines += [self.pointer(name), f"tl.store(p_{plain(name)}, {value}, mask=c == tl.load(first + t))"]
         return lines
 
     def _blocks(self, needed: list[int], reductions: list[int], written: list[str], tables: list[str]) -> list[str]:
@@ -178,7 +180,7 @@ class _Printer(Values):
         for masked in (False, True):
             mask = "m" if masked else ""
             for name in tables:
-                pointer = f"a_{plain(name)}.to(tl.pointer_type({self.types[name]}))"
+                pointer = f"a_{plain(name)}.to(tl.pointer_type({self.access[name].type}))"
                 lines.append(f"p_{plain(name)} = {pointer if masked else f'tl.multiple_of({pointer}, 16)'}")
             inner = self._of_kind(ROW, needed, "y", "y < bottom") + self._of_kind(ELEMENT, needed, "", mask)
             inner += [f"old = {self._old(needed, mask)}"] if "param" in written else []
@@ -227,7 +229,7 @@ class _Printer(Values):
         return f"tl.store({out}, {self.reduced(at, wide, 0)}.to({self.real}), mask=inside)"
 
     def _store(self, name: str, mask: str) -> str:
-        value = self.name(self.plan.stores[name], ELEMENT)
+        value = self.name(self.program.stores[name], ELEMENT)
         value = self.rounded(name, f"old - {value}" if name == "param" else value)
         return f"tl.store(p_{plain(name)} + b + i, {value}{', mask=m' if mask else ''})"
 
@@ -245,7 +247,7 @@ class _Printer(Values):
         """Reductions of vectors to one number of each tensor, one after another."""
         needed = self.needed(self.nodes[at].args[0] for at in folds)
         lines = ["t = tl.program_id(0).to(tl.int64)", *self.dims(), *self.scalars(needed)]
-        lines += map(self.pointer, self.plan.vectors)
+        lines += map(self.pointer, self.vectors)
         for at in sorted({*needed, *folds}):
             if at in folds:
                 lines += self._folded_vector(at)
@@ -274,21 +276,21 @@ class _Printer(Values):
 
     def _publish(self) -> list[str]:
         """The new state by row and column."""
-        stores = {key: self.plan.stores[key] for key in self.plan.vectors if key in self.plan.stores}
+        stores = {key: self.program.stores[key] for key in self.vectors if key in self.program.stores}
         needed = self.needed(stores.values())
         bodies: dict[int, list[str]] = {}
         for kind in (ROW, COLUMN):
-            own = self.needed(at for key, at in stores.items() if self.plan.vectors[key] == kind)
+            own = self.needed(at for key, at in stores.items() if self.vectors[key] == kind)
             bodies[kind] = self._of_kind(kind, own, "i", "inside")
         for key, at in stores.items():
-            kind = self.plan.vectors[key]
+            kind = self.vectors[key]
             value = self.rounded(key, self.name(at, kind))
             bodies[kind].append(f"tl.store(p_{plain(key)} + i, {value}, mask=inside)")
         return [
             *ENTER_STRIP,
             *self.dims(),
             *self.scalars(needed, stores.values()),
-            *map(self.pointer, self.plan.vectors),
+            *map(self.pointer, self.vectors),
             *self._of_kind(TENSOR, needed),
             *_either(bodies),
         ]

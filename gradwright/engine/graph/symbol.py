@@ -8,7 +8,9 @@ from typing import Any
 import torch
 
 from gradwright.core import Total
-from gradwright.engine.graph import COLUMN, ELEMENT, HOST, ROW, SHARED, TENSOR, Graph
+from gradwright.engine.graph.graph import Graph
+from gradwright.engine.operand import COLUMN, ELEMENT, HOST, ROW, SHARED, TENSOR, summed_in
+from gradwright.engine.ops import OPERATIONS
 
 
 class Untraceable(Exception):
@@ -56,7 +58,7 @@ class Tracer:
         if total.name in self.totals:
             raise Untraceable(f"the total {total.name!r}, which is asked for twice")
         self.totals[total.name] = parts
-        sums = tuple(self.symbol(key, SHARED) for key in sum_keys(total.name, len(parts)))
+        sums = tuple(self.symbol(key, SHARED) for key in summed_in(total.name, len(parts)))
         return sums[0] if len(sums) == 1 else sums
 
     def kind_of(self, keep: Iterable[int]) -> int:
@@ -92,21 +94,14 @@ class Tracer:
 
     def value(self, node: int) -> Any:
         if node not in self._values:
-            from gradwright.engine.host import HOST_OPS
-
             op, args, data, _ = self.graph.nodes[node]
             if op == "const":
                 self._values[node] = data
             elif op == "input":
                 self._values[node] = self.numbers[data]
             else:
-                self._values[node] = HOST_OPS[op](*map(self.value, args))
+                self._values[node] = OPERATIONS[op].host(*map(self.value, args))
         return self._values[node]
-
-
-def sum_keys(total: str, count: int) -> tuple[str, ...]:
-    """What the sums of a total are called among a program's inputs."""
-    return tuple(f"+{total}.{k}" for k in range(count))
 
 
 class Symbol:
@@ -309,33 +304,20 @@ def _filled(tracer: Tracer, like: Symbol, value: float) -> Symbol:
 
 
 TORCH_FUNCTIONS: dict[Any, Callable[..., Symbol]] = {
-    torch.sqrt: _plain("sqrt"),
-    torch.exp: _plain("exp"),
-    torch.log: _plain("log"),
-    torch.log1p: _plain("log1p"),
-    torch.sigmoid: _plain("sigmoid"),
-    torch.atan2: _plain("atan2"),
-    torch.logical_and: _plain("and"),
-    torch.logical_or: _plain("or"),
-    torch.logical_not: _plain("not"),
+    **{operation.torch: _plain(op) for op, operation in OPERATIONS.items()},
     torch.rsqrt: lambda tracer, x: x.rsqrt(),
     torch.reciprocal: lambda tracer, x: x.reciprocal(),
+    torch.square: lambda tracer, x: x * x,
+    torch.pow: lambda tracer, x, exponent: x**exponent,
+    torch.remainder: lambda tracer, x, y: x % y,
     torch.lerp: lambda tracer, start, end, weight: start + weight * (end - start),
+    torch.clamp: lambda tracer, x, min=None, max=None: x.clamp(min, max),
     torch.sum: lambda tracer, x, dim=None, keepdim=False: x.sum(dim, keepdim),
     torch.mean: lambda tracer, x, dim=None, keepdim=False: x.mean(dim, keepdim),
     torch.amax: lambda tracer, x, dim=None, keepdim=False: x.amax(dim, keepdim),
     torch.linalg.vector_norm: lambda tracer, x, dim=None, keepdim=False: (x * x).sum(dim, keepdim).sqrt(),
-    torch.abs: _plain("abs"),
-    torch.sign: _plain("sign"),
-    torch.neg: _plain("neg"),
-    torch.maximum: _plain("maximum"),
-    torch.minimum: _plain("minimum"),
-    torch.where: _plain("where"),
-    torch.isnan: _plain("isnan"),
-    torch.isfinite: _plain("isfinite"),
-    torch.square: lambda tracer, x: x * x,
-    torch.clamp: lambda tracer, x, min=None, max=None: x.clamp(min, max),
     torch.ones_like: lambda tracer, x: _filled(tracer, x, 1.0),
     torch.zeros_like: lambda tracer, x: _filled(tracer, x, 0.0),
     torch.full_like: lambda tracer, x, value: _filled(tracer, x, value),
 }
+"""What a function of torch makes of symbols."""

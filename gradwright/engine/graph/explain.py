@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gradwright.core import Chain, Number, ParamSpec, Slot
-from gradwright.engine.graph import COLUMN, ELEMENT, HOST, OPAQUE, ROW, SHARED, Graph
-from gradwright.engine.symbol import sum_keys
-from gradwright.engine.trace import Trace, trace
+from gradwright.engine.graph.graph import Graph
+from gradwright.engine.graph.trace import Trace, trace
+from gradwright.engine.operand import COLUMN, ELEMENT, HOST, ROW, SHARED, summed_in
+from gradwright.engine.ops import OPAQUE, OPERATIONS
 
 LETTERS = {
     "beta": ("β", r"\beta"),
@@ -78,7 +79,7 @@ class _Writer:
         self.names = _letters([*self.knobs, *found.slots], latex)
         self.stored = {at: key for key, at in found.state.items()}
         self.sums = {
-            key: at for name, parts in found.totals.items() for key, at in zip(sum_keys(name, len(parts)), parts)
+            key: at for name, parts in found.totals.items() for key, at in zip(summed_in(name, len(parts)), parts)
         }
         parts = [at for parts in found.totals.values() for at in parts]
         live = self.graph.needed([found.update, *found.state.values(), *parts])
@@ -163,11 +164,11 @@ class _Writer:
         if op == "where":
             yes, no = self._term(args[1])[0], self._term(args[2])[0]
             return f"({yes} if {self._term(args[0])[0]} else {no})", ATOM
-        marks = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤", "eq": "=", "ne": "≠", "and": "and", "or": "or"}
-        if op in marks:
-            return f"{self._in(args[0], SUM)} {marks[op]} {self._in(args[1], SUM)}", SUM
+        operation = OPERATIONS.get(op)
+        if operation is not None and operation.asks and len(args) == 2:
+            return f"{self._in(args[0], SUM)} {operation.sign} {self._in(args[1], SUM)}", SUM
         inside = ", ".join(self._term(arg)[0] for arg in (args[:1] if op == OPAQUE else args))
-        name = {"maximum": "max", "minimum": "min", "amax": "max", "sign": "sign"}.get(op, data if op == OPAQUE else op)
+        name = data if op == OPAQUE else "max" if op == "amax" else (operation.sign if operation else "") or op
         where = {ROW: " over each row", COLUMN: " over each column"}.get(kind, "") if op in ("sum", "amax") else ""
         name = rf"\operatorname{{{name}{where}}}".replace("_", r"\_") if self.latex else f"{name}{where}"
         return f"{name}({inside})", ATOM

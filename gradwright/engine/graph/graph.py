@@ -1,9 +1,6 @@
 """Graph: what a traced update computes, as value-numbered operations.
 
-Every node has a kind, by where it lives: ``host`` (a double that depends on knobs, step counts and Numbers), ``shared``
-(a double that depends on totals, the loss or shared slots: never a Python ``if``), ``tensor`` (one number of each
-tensor, such as a norm), ``row`` and ``column`` (one number of each row or column, where the tensor is seen as a matrix
-of its leading against its trailing dimensions), ``element`` (one number of each entry).
+Every node has a kind, which says how large its value is: see :mod:`gradwright.engine.operand`.
 """
 
 from __future__ import annotations
@@ -11,13 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-HOST, SHARED, TENSOR, ROW, COLUMN, ELEMENT = range(6)
-
-REDUCTIONS = frozenset({"sum", "amax"})
-OPAQUE = "opaque"
-"""The operation of a link that runs as plain torch; its data is the link's name in the chain."""
-COMPARISONS = frozenset({"gt", "ge", "lt", "le", "eq", "ne", "and", "or", "not", "isnan", "isfinite"})
-COMMUTATIVE = frozenset({"add", "mul", "eq", "ne", "and", "or"})
+from gradwright.engine.operand import COLUMN, ELEMENT, HOST, ROW, SHARED, TENSOR
+from gradwright.engine.ops import OPAQUE, OPERATIONS
 
 
 class Node(NamedTuple):
@@ -30,7 +22,7 @@ class Node(NamedTuple):
 
     @property
     def is_bool(self) -> bool:
-        return self.op in COMPARISONS
+        return self.op in OPERATIONS and OPERATIONS[self.op].asks
 
 
 def joined(kinds: Iterable[int]) -> int:
@@ -59,7 +51,7 @@ class Graph:
             return args[0]
         if op == "mul" and self._is_one(args[0]):
             return args[1]
-        if op in COMMUTATIVE and args[0] > args[1]:
+        if OPERATIONS[op].commutes and args[0] > args[1]:
             args = args[1], args[0]
         kind = joined(self.nodes[arg].kind for arg in args)
         if op == "div" and kind >= TENSOR and self.nodes[args[1]].kind <= SHARED:

@@ -1,21 +1,19 @@
-"""How a value of a plan is written in Triton: its name, where it is loaded from, what computes it."""
+"""How a value of a program is written in Triton: its name, where it is loaded from, what computes it."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable
 
 import torch
 
-from gradwright.engine.graph import COLUMN, ELEMENT, HOST, OPAQUE, REDUCTIONS, ROW, SHARED, TENSOR
-from gradwright.engine.layout import Layout
-from gradwright.engine.plan import Plan, reached, table_of
-from gradwright.engine.shared import host_arguments
-from gradwright.engine.symbol import Untraceable
-
-STORED = {torch.float32: "tl.float32", torch.float64: "tl.float64", torch.bfloat16: "tl.bfloat16"}
-STORED[torch.float16] = "tl.float16"
+from gradwright.engine.cpp.values import plain
+from gradwright.engine.graph.shared import host_arguments
+from gradwright.engine.graph.symbol import Untraceable
+from gradwright.engine.operand import COLUMN, ELEMENT, HOST, ROW, SHARED, TENSOR, Source
+from gradwright.engine.ops import OPAQUE, OPERATIONS, REDUCTIONS
+from gradwright.engine.program import Program, reached, table_of
+from gradwright.engine.triton.storage import TYPES, access
 
 ARGUMENTS = {
     "chunk": "i64",  # for each chunk: its tensor, begin and end; of a matrix: tensor, rows from and to, column, part
@@ -35,45 +33,9 @@ ARGUMENTS = {
 }
 """The arguments a kernel may take, in order, with what they point to."""
 
-OPERATIONS = {
-    "add": "{0} + {1}",
-    "sub": "{0} - {1}",
-    "mul": "{0} * {1}",
-    "neg": "-{0}",
-    "abs": "tl.abs({0})",
-    "exp": "tl.exp({0})",
-    "log": "tl.log({0})",
-    "log1p": "log1p({0})",
-    "sigmoid": "1.0 / (1.0 + tl.exp(-{0}))",
-    "softplus": "softplus({0})",
-    "sign": "sign({0})",
-    "maximum": "larger({0}, {1})",
-    "minimum": "smaller({0}, {1})",
-    "where": "tl.where({0}, {1}, {2})",
-    "gt": "{0} > {1}",
-    "ge": "{0} >= {1}",
-    "lt": "{0} < {1}",
-    "le": "{0} <= {1}",
-    "eq": "{0} == {1}",
-    "ne": "{0} != {1}",
-    "and": "{0} & {1}",
-    "or": "{0} | {1}",
-    "not": "{0} == False",
-    "isnan": "{0} != {0}",
-    "isfinite": "tl.abs({0}) <= {largest}",
-}
-SINGLE = OPERATIONS | {
-    "div": "tl.div_rn({0}, {1})",
-    "sqrt": "tl.sqrt_rn({0})",
-    "sigmoid": "tl.div_rn(tl.full((), 1.0, tl.float32), 1.0 + tl.exp(-{0}))",
-    "atan2": "atan2({0}, {1})",
-}
-DOUBLE = OPERATIONS | {"div": "{0} / {1}", "sqrt": "tl.sqrt({0})"}
-"""Plain division and root of single precision are approximations in Triton; those of double precision are not."""
-
 
 class Values:
-    """The values of a plan, as its kernels name them: ``v7`` for node 7, ``h7`` where it comes from the host.
+    """The values of a program, as its kernels name them: ``v7`` for node 7, ``h7`` where it comes from the host.
 
     Attributes:
         row: the host nodes of a row of ``scalars``, those that only the shared program reads last.
@@ -82,29 +44,27 @@ class Values:
         folds: the reductions of vectors to one number.
     """
 
-    def __init__(self, plan: Plan, layout: Layout) -> None:
-        self.plan, self.layout, self.nodes = plan, layout, plan.graph.nodes
-        names = [*plan.tables, *plan.vectors, *plan.singles]
-        dtypes = [*layout.stored, *layout.vectors, *layout.singles]
-        for dtype in dtypes:
-            if dtype not in STORED:
-                raise Untraceable(f"the storage type {dtype}")
-        self.types = {name: STORED[dtype] for name, dtype in zip(names, dtypes)}
-        self.real = STORED[layout.computing]
-        self.operations = DOUBLE if layout.computing == torch.float64 else SINGLE
-        own, self.derived = (tuple(at for at in plan.host if self.nodes[at].kind == kind) for kind in (HOST, SHARED))
-        asked = host_arguments(plan.graph, [*self.derived, *plan.shared.values()])
+    def __init__(self, program: Program) -> None:
+        self.program, self.nodes = program, program.graph.nodes
+        self.access = {one.name: access(one.storage) for one in program.operands}
+        self.singles = [one.name for one in program.of(TENSOR) if one.source is Source.STATE]
+        self.vectors = {one.name: one.kind for one in program.of(ROW, COLUMN)}
+        self.real = TYPES[program.computing]
+        own, self.derived = (tuple(at for at in program.host if self.nodes[at].kind == kind) for kind in (HOST, SHARED))
+        asked = host_arguments(program.graph, [*self.derived, *program.shared.values()])
         self.row = tuple(dict.fromkeys([*own, *asked]))
         self.to_number, self.to_rows, self.to_columns = (
-            [at for at in plan.reductions if self.nodes[at].kind == kind] for kind in (TENSOR, ROW, COLUMN)
+            [at for at in program.reductions if self.nodes[at].kind == kind] for kind in (TENSOR, ROW, COLUMN)
         )
-        every = reached(plan.graph, [*plan.stores.values(), *plan.reductions])
-        self.folds = [at for at in every if self.nodes[at].op in REDUCTIONS and at not in plan.reductions]
-        self.reductions = {*plan.reductions, *self.folds}
+        every = reached(program.graph, [*program.stores.values(), *program.reductions])
+        self.folds = [at for at in every if self.nodes[at].op in REDUCTIONS and at not in program.reductions]
+        self.reductions = frozenset({*program.reductions, *self.folds})
 
     def needed(self, targets: Iterable[int]) -> list[int]:
         """What is computed on the way to ``targets``, back to inputs, host values and reductions."""
-        return [at for at in reached(self.plan.graph, targets, self.reductions) if self.nodes[at].kind >= TENSOR]
+        return [
+            at for at in reached(self.program.graph, targets, tuple(self.reductions)) if self.nodes[at].kind >= TENSOR
+        ]
 
     def scalars(self, needed: Iterable[int], targets: Iterable[int] = ()) -> list[str]:
         """Load the host and shared values that some nodes take."""
@@ -134,39 +94,40 @@ class Values:
         elif node.kind == ELEMENT:
             value = self.load(str(table_of(node)), mask)
         elif node.kind != TENSOR:
-            value = f"tl.load(p_{plain(node.data)} + {index}{guard}).to({self.real})"
+            value = self.access[node.data].load(f"tl.load(p_{plain(node.data)} + {index}{guard})", self.real)
         else:
             value = f"{self._number(node.data)}.to({self.real})"
         return f"v{at} = {value}"
 
     def _operation(self, at: int) -> str:
         node = self.nodes[at]
-        if node.op not in self.operations:
+        text = OPERATIONS[node.op].triton if node.op in OPERATIONS else ""
+        text = text if isinstance(text, str) else text[self.program.computing == torch.float64]
+        if not text:
             raise Untraceable(f"{node.op} of tensors")
         args = [self.name(arg, node.kind) for arg in node.args]
         for place in {"where": (0,), "and": (0, 1), "or": (0, 1)}.get(node.op, ()):
             if not self.nodes[node.args[place]].is_bool:
                 args[place] = f"({args[place]} != 0)"
-        return self.operations[node.op].format(*args, largest=self._constant(torch.finfo(self.layout.computing).max))
+        return text.format(*args, largest=self._constant(torch.finfo(self.program.computing).max))
 
     def _number(self, name: str) -> str:
         if name == "numel":
             return f"tl.load(table + t * {self.width} + {self.width - 1})"
         if name in ("rows", "columns"):
             return name
-        if name in self.plan.singles:
-            return f"tl.load(single + t * {len(self.plan.singles)} + {self.plan.singles.index(name)})"
+        if name in self.singles:
+            return f"tl.load(single + t * {len(self.singles)} + {self.singles.index(name)})"
         raise Untraceable(f"the number {name!r}")
 
     def load(self, table: str, mask: str) -> str:
         """The entries of a table."""
-        load = f"tl.load(p_{plain(table)} + b + i{_guard(mask)}).to({self.real})"
-        return f"-{load}" if table == "grad" and self.layout.maximize else load
+        load = self.access[table].load(f"tl.load(p_{plain(table)} + b + i{_guard(mask)})", self.real)
+        return f"-{load}" if table == "grad" and self.program.maximize else load
 
     def rounded(self, name: str, value: str) -> str:
-        """A value as the tensor ``name`` stores it."""
-        kind = self.types[name]
-        return f"bfloat16({value})" if kind == "tl.bfloat16" else f"({value}).to({kind})"
+        """A value as the operand ``name`` stores it."""
+        return self.access[name].store(value)
 
     def name(self, at: int, kind: int) -> str:
         """What a node is called in an expression of some kind."""
@@ -186,14 +147,14 @@ class Values:
     @property
     def width(self) -> int:
         """Columns of the table of pointers, with the number of entries at the end."""
-        return len(self.types) + 1
+        return len(self.program.operands) + 1
 
     def address(self, name: str) -> str:
-        return f"tl.load(table + t * {self.width} + {list(self.types).index(name)})"
+        return f"tl.load(table + t * {self.width} + {self.program.row(name)})"
 
     def pointer(self, name: str) -> str:
         """Find a tensor that is smaller than its parameter."""
-        return f"p_{plain(name)} = {self.address(name)}.to(tl.pointer_type({self.types[name]}))"
+        return f"p_{plain(name)} = {self.address(name)}.to(tl.pointer_type({self.access[name].type}))"
 
     def dims(self) -> list[str]:
         """The size of a matrix, and where its vectors begin."""
@@ -232,11 +193,6 @@ class Values:
 def offset(*terms: tuple[str, int]) -> str:
     """Each term so many times."""
     return " + ".join(text if count == 1 else f"{count} * {text}" for text, count in terms if count)
-
-
-def plain(name: str) -> str:
-    """A name of Python for any name of a table, another one for each."""
-    return re.sub(r"[^0-9A-Za-z_]", lambda found: f"_{ord(found.group()):x}_", name)
 
 
 def _guard(mask: str) -> str:

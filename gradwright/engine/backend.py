@@ -1,0 +1,94 @@
+"""Backend: what runs programs. There are three: C++, Triton and plain torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gradwright.engine.program import Program
+
+
+class Column(Protocol):
+    """The arrays of one operand for the tensors of a bound kernel, by address or as tensors."""
+
+    @property
+    def pointers(self) -> np.ndarray: ...
+
+    @property
+    def tensors(self) -> Sequence[Tensor]: ...
+
+
+class Bound(Protocol):
+    """A kernel with the tensors that it runs over; what stays the same from step to step is made once."""
+
+    def aim(self, operand: str, column: Column) -> None:
+        """Let an operand of all tensors be these arrays from now on."""
+
+    def fill(self, rows: Sequence[Sequence[float]]) -> None:
+        """Set the scalars: one row for all tensors, or one for each."""
+
+    def know(self, given: Mapping[str, Tensor]) -> dict[str, Any]:
+        """Take what all parameters share and the host does not know, and answer the new values of shared slots."""
+
+    def run(self, first: int, last: int) -> None:
+        """Run some sweeps, one after another."""
+
+    def combine(self, sweep: int, combine: Callable[[str, int, Tensor], Tensor]) -> None:
+        """Replace what a sweep's reductions came to here by what they come to over all ranks.
+
+        Args:
+            sweep: one that has run, before the next runs.
+            combine: from the operation (``sum`` or ``amax``), the kind (``TENSOR``, ``ROW``, ``COLUMN``) and this
+                rank's values of one reduction, one after another for all tensors, to those of all ranks.
+        """
+
+    def part(self, key: str) -> Tensor:
+        """The sum over these tensors of their parts of a total, one number in double."""
+
+
+class Kernel(Protocol):
+    """A compiled program.
+
+    Attributes:
+        row: the host nodes whose values a row of scalars holds.
+    """
+
+    row: tuple[int, ...]
+
+    def bind(self, params: Sequence[Tensor]) -> Bound: ...
+
+
+class Backend(Protocol):
+    """A way to run programs.
+
+    Attributes:
+        name: how it is asked for, in ``engine=...``.
+        in_flight: how many numbers may wait between two sweeps at a time, unless one tensor alone is larger.
+        on_device: whether totals, the loss and shared slots stay on the device, so that the host never waits for them.
+    """
+
+    name: str
+    in_flight: int
+    on_device: bool
+
+    def check(self, device: torch.device) -> None:
+        """Make sure that it can serve tensors on a device.
+
+        Raises:
+            NoCompiler: it cannot; says why and what to do.
+        """
+
+    def serves(self, param: Tensor) -> bool:
+        """Whether it can read tensors that lie in memory as this one does."""
+
+    def compile(self, program: Program) -> Kernel:
+        """Make a kernel.
+
+        Raises:
+            Untraceable: the program has something that this backend has no word for.
+            NoCompiler: there is nothing to compile with.
+        """

@@ -1,0 +1,204 @@
+"""TensorBatch: the parameters of a group that one backend serves alike, stepped together (multi-tensor)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gradwright.engine.backend import Backend, Bound
+from gradwright.engine.capture import NOT_WARM, OTHER_STEP, capturing
+from gradwright.engine.launch import Age, Launches
+from gradwright.engine.memory import batches
+from gradwright.engine.specialize import Specialization, Specializations
+from gradwright.engine.step import GroupStep
+
+MOST_BOUND = 256
+"""So many subsets of a batch are remembered with their tables."""
+
+
+class Aimed:
+    """For which version of memory the tables of a bound kernel hold."""
+
+    version: int = -1
+
+
+class TensorBatch:
+    """Parameters on one device whose kinds run the same programs.
+
+    Args:
+        kinds: the kinds of tensors among them, which agree on the program of every age.
+        backend: what runs them.
+        members: which of the group's parameters.
+        step: a step of the group.
+    """
+
+    def __init__(self, kinds: Sequence[Specializations], backend: Backend, members: list[int], step: GroupStep) -> None:
+        self.kinds, self.kind, self.backend = kinds, kinds[0], backend
+        self.members = np.array(members, np.int64)
+        self.whole = len(members) == len(step.params)
+        self.params = [step.params[at] for at in members]
+        self.states = [step.states[at] for at in members]
+        self.device = self.params[0].device
+        self.in_capture = False
+        self._place = {at: k for k, at in enumerate(members)}
+        self._bounds: dict[Any, tuple[Bound, Aimed]] = {}
+        self._in_graph: set[int] = set()
+        self._subset: tuple[Any, np.ndarray, list[Tensor], list[dict[str, Any]]] | None = None
+
+    def on_device(self) -> AbstractContextManager[Any]:
+        return torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext()
+
+    def everyone(self, members: np.ndarray | None) -> np.ndarray | None:
+        """Members of the batch as members of the group; ``None`` where they are all of it."""
+        if members is None:
+            return None if self.whole else self.members
+        return self.members[members]
+
+    def params_of(self, members: np.ndarray | None) -> list[Tensor]:
+        return self.params if members is None else self._of(members)[0]
+
+    def states_of(self, members: np.ndarray | None) -> list[dict[str, Any]]:
+        return self.states if members is None else self._of(members)[1]
+
+    def _of(self, members: np.ndarray) -> tuple[list[Tensor], list[dict[str, Any]]]:
+        if self._subset is None or self._subset[0] is not members:
+            chosen = members.tolist()
+            found = [self.params[at] for at in chosen], [self.states[at] for at in chosen]
+            self._subset = (members, members, *found)
+        return self._subset[2], self._subset[3]
+
+    def inputs(self, step: GroupStep, age: Age) -> tuple[float, ...]:
+        """The host inputs of programs for parameters of an age; NaN for what only the device knows."""
+        kind = self.kind
+        if self.backend.on_device:
+            rest = [float("nan")] * (len(kind.shared) + kind.needs_loss)
+        else:
+            rest = [float(self.states[0][key]) for key in kind.shared]
+            rest += [float(step.loss)] if step.loss is not None and kind.needs_loss else []
+        return (*step.chain.knobs().values(), age[0] + 1.0, step.clock, *age[1:], *rest)
+
+    def given(self, step: GroupStep) -> dict[str, Tensor]:
+        """The loss and shared slots, in double on this device."""
+        given = {key: self.states[0][key] for key in self.kind.shared}
+        if step.loss is not None and self.kind.needs_loss:
+            given["loss"] = step.loss
+        return {k: value.reshape(()).to(self.device, torch.float64, non_blocking=True) for k, value in given.items()}
+
+    def agrees(self, step: GroupStep) -> bool:
+        """Whether all kinds still run the same program at each age, as when the batch was formed.
+
+        Raises:
+            Untraceable: at this step the chain does what the graph has no word for.
+        """
+        if not any(kind.guarded for kind in self.kinds):
+            return True
+        for age in set(self._ages(self.states_of(self._present(step)))):
+            values = self.inputs(step, age)
+            if len({id(kind.at(values)) for kind in self.kinds}) > 1:
+                return False
+        return True
+
+    def launches(self, step: GroupStep) -> list[Launches]:
+        """This step, by the program that each age calls for.
+
+        Where plain torch stands between sweeps, which sees one step count at a time, ages are kept apart.
+        """
+        self.in_capture = capturing()
+        members = self._present(step)
+        if members is not None and not len(members):
+            return []
+        ages = self._ages(self.states_of(members))
+        if len(ages) == 1:
+            return [Launches(self, self._at(step, ages[0]), members, ages, step)]
+        teams: dict[Any, tuple[Specialization, list[int], list[Age]]] = {}
+        chosen: dict[Age, Any] = {}
+        indices = range(len(self.params)) if members is None else members.tolist()
+        for at, age in zip(indices, ages):
+            if age not in chosen:
+                found = self._at(step, age)
+                chosen[age] = id(found), age if found.program.links else None
+                teams.setdefault(chosen[age], (found, [], []))
+            _, some, their = teams[chosen[age]]
+            some.append(at)
+            their.append(age)
+        return [
+            Launches(self, found, np.array(some, np.int64), their if len(set(their)) > 1 else their[:1], step)
+            for found, some, their in teams.values()
+        ]
+
+    def _at(self, step: GroupStep, age: Age) -> Specialization:
+        return self.kind.at(self.inputs(step, age))
+
+    def _present(self, step: GroupStep) -> np.ndarray | None:
+        """Which members have a gradient; ``None`` for all."""
+        if step.present is None:
+            return None
+        present = np.isin(self.members, step.present, assume_unique=True)
+        return None if present.all() else np.flatnonzero(present)
+
+    def _ages(self, states: Sequence[dict[str, Any]]) -> list[Age]:
+        """The step count and the Numbers of each; a single age where all are alike."""
+        kept = [list(map(itemgetter(key), states)) for key in ("step", *self.kind.numbers)]
+        if all(column.count(column[0]) == len(column) for column in kept):
+            return [tuple(column[0] for column in kept)]
+        return list(zip(*kept))
+
+    def split(self, launches: Launches) -> list[np.ndarray | None]:
+        """Members in batches that keep few numbers waiting, between sweeps or in copies of gradients."""
+        members, memory = launches.members, launches.step.memory
+        everyone = self.everyone(members)
+        unfit = set()
+        if memory.unfit:
+            indices = range(len(launches.step.params)) if everyone is None else everyone.tolist()
+            unfit = {self._place[at] for at in memory.unfit.intersection(indices)}
+        if not launches.program.links and not unfit:
+            return [members]
+        chosen = list(range(len(self.params))) if members is None else members.tolist()
+        if launches.program.links:
+            alike: dict[Any, list[int]] = {}
+            for at in chosen:
+                alike.setdefault((self.params[at].shape, self.params[at].stride()), []).append(at)
+            found = batches(self.params, [at for group in alike.values() for at in group], self.backend.in_flight)
+        else:
+            found = [[at for at in chosen if at not in unfit]] if len(unfit) < len(chosen) else []
+            found += batches(self.params, [at for at in chosen if at in unfit], self.backend.in_flight)
+        return [np.array(some, np.int64) for some in found]
+
+    def bound(self, specialization: Specialization, members: np.ndarray | None) -> tuple[Bound, Aimed]:
+        """The kernel bound to some members."""
+        key = id(specialization), None if members is None else members.tobytes()
+        if key not in self._bounds:
+            if self.in_capture:
+                raise RuntimeError(NOT_WARM)
+            if len(self._bounds) >= MOST_BOUND:
+                self._bounds.clear()
+            self._bounds[key] = specialization.kernel.bind(self.params_of(members)), Aimed()
+        found = self._bounds[key]
+        if self.in_capture:
+            self._in_graph.add(id(found[0]))
+        return found
+
+    def begin_capture(self) -> None:
+        self._in_graph.clear()
+
+    def refresh(self, step: GroupStep) -> None:
+        """Do the host's part of a step whose kernels a CUDA graph is about to replay.
+
+        Raises:
+            RuntimeError: the step to come is not the one that was captured.
+        """
+        with self.on_device():
+            every = self.launches(step)
+            bounds = {id(launch.bound) for launches in every for launch in launches}
+            if not self._in_graph or bounds != self._in_graph:
+                raise RuntimeError(OTHER_STEP)
+            for launches in every:
+                for launch in launches:
+                    launch.bound.fill(launches.rows(launch.members))
+                launches.grow()

@@ -1,0 +1,61 @@
+"""How tensors lie in memory: what a kernel can read as it is, and copies of the rest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def has_layout_of(value: Tensor, like: Tensor) -> bool:
+    """Whether ``value`` can be read where ``like`` is expected: same type, same strides, nothing left to negate."""
+    return value.stride() == like.stride() and value.dtype == like.dtype and not value.is_neg()
+
+
+def with_layout_of(value: Tensor, like: Tensor) -> Tensor:
+    """A copy of ``value`` in the type and memory layout of ``like``."""
+    return torch.empty_like(like).copy_(value)
+
+
+def is_dense(param: Tensor) -> bool:
+    """Whether the tensor's entries fill one stretch of memory, each once.
+
+    A tensor that stands for others, such as a shard of a distributed one, has no memory of its own.
+    """
+    if param.layout != torch.strided or param.data_ptr() == 0:
+        return False
+    expected = 1
+    for stride, size in sorted((s, n) for s, n in zip(param.stride(), param.shape) if n > 1):
+        if stride != expected:
+            return False
+        expected *= size
+    return True
+
+
+def folded(params: Sequence[Tensor], split: int | None) -> np.ndarray:
+    """For each tensor its rows and columns, and where they begin among the rows and columns of all."""
+    if split is None:
+        sizes = [(1, param.numel()) for param in params]
+    else:
+        sizes = [(math.prod(param.shape[:split]), math.prod(param.shape[split:])) for param in params]
+    dims = np.zeros((len(params), 4), dtype=np.int64)
+    dims[:, :2] = sizes
+    dims[1:, 2:] = np.cumsum(dims[:-1, :2], axis=0)
+    return dims
+
+
+def batches(params: Sequence[Tensor], members: Iterable[int], most: int) -> list[list[int]]:
+    """Members in order, in batches of no more than ``most`` numbers, unless one tensor alone is larger."""
+    found: list[list[int]] = []
+    room = 0
+    for at in members:
+        size = params[at].numel()
+        if size > room or not found:
+            found.append([])
+            room = most
+        found[-1].append(at)
+        room -= size
+    return found

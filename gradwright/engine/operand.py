@@ -1,0 +1,57 @@
+"""Operands: the arrays that a program reads and writes, and the kinds that say how large a value is."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from gradwright.core.storage import Storage
+
+HOST, SHARED, TENSOR, ROW, COLUMN, ELEMENT = range(6)
+"""Where a value lives: a double on the host that depends on knobs, step counts and Numbers; a double that depends on
+totals, the loss or shared slots (never a Python ``if``); one number of each tensor, such as a norm; one of each row or
+column, where the tensor is seen as a matrix of its leading against its trailing dimensions; one of each entry."""
+
+
+class Source(enum.Enum):
+    """Where the memory of an operand comes from."""
+
+    PARAM = enum.auto()
+    GRAD = enum.auto()
+    STATE = enum.auto()
+    BETWEEN = enum.auto()
+    """Lies between a sweep and an opaque link, and no longer than that."""
+    SUM = enum.auto()
+    """A tensor's part of a sum over all parameters."""
+
+
+@dataclass(frozen=True)
+class Operand:
+    """An array beside each tensor that a program reads or writes.
+
+    Args:
+        name: ``param``, ``grad``, the key of a slot, or one of the names made below, which no slot can have.
+        source: where its memory comes from.
+        kind: ``TENSOR``, ``ROW``, ``COLUMN`` or ``ELEMENT``.
+        storage: how it is held.
+    """
+
+    name: str
+    source: Source
+    kind: int
+    storage: Storage
+
+
+def taken_by(link: str) -> str:
+    """The operand that an opaque link takes."""
+    return f">{link}"
+
+
+def made_by(link: str) -> str:
+    """The operand that an opaque link makes."""
+    return f"<{link}"
+
+
+def summed_in(total: str, count: int) -> tuple[str, ...]:
+    """The operands that hold a tensor's parts of a total, and the host inputs that hold their sums."""
+    return tuple(f"+{total}.{k}" for k in range(count))

@@ -1,0 +1,153 @@
+"""A program in plain torch: phase by phase, tensor by tensor, on any device and in any layout.
+
+Slow, and the plainest account of what a program means. Kernels are compared with it before a device is trusted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradwright.engine.backend import Column
+from gradwright.engine.eager import as_real
+from gradwright.engine.graph.symbol import Untraceable
+from gradwright.engine.operand import ROW, TENSOR, Operand, Source
+from gradwright.engine.ops import OPAQUE, OPERATIONS, REDUCTIONS
+from gradwright.engine.program import Program, table_of
+
+
+class PlainTorch:
+    """The engine that needs nothing but torch."""
+
+    name = "torch"
+    in_flight = 2**21
+    on_device = False
+
+    def check(self, device: torch.device) -> None:
+        """It runs everywhere."""
+
+    def serves(self, param: Tensor) -> bool:
+        return param.layout == torch.strided
+
+    def compile(self, program: Program) -> TorchKernel:
+        return TorchKernel(program)
+
+
+class TorchKernel:
+    """A program that torch interprets."""
+
+    def __init__(self, program: Program) -> None:
+        for node in program.graph.nodes:
+            if node.op not in OPERATIONS and node.op not in REDUCTIONS and node.op not in ("input", "const", OPAQUE):
+                raise Untraceable(f"{node.op} of tensors")
+        self.program, self.row = program, program.host
+
+    def bind(self, params: Sequence[Tensor]) -> TorchBound:
+        return TorchBound(self.program, params)
+
+
+class TorchBound:
+    """A program with the tensors it runs over."""
+
+    def __init__(self, program: Program, params: Sequence[Tensor]) -> None:
+        self.program, self.nodes = program, program.graph.nodes
+        self.shapes = [tuple(as_real(param.detach()).shape) for param in params]
+        self.device = params[0].device
+        self.tensors: dict[str, Sequence[Tensor]] = {}
+        self.rows: list[Sequence[float]] = []
+        self.reduced: list[dict[int, Tensor]] = [{} for _ in params]
+        self.parts: dict[str, list[Tensor]] = {key: [torch.zeros(())] * len(params) for key in program.sums}
+
+    def aim(self, operand: str, column: Column) -> None:
+        self.tensors[operand] = [as_real(tensor.detach()) for tensor in column.tensors]
+
+    def fill(self, rows: Sequence[Sequence[float]]) -> None:
+        self.rows = list(rows) * (len(self.shapes) if len(rows) == 1 else 1)
+
+    def know(self, given: Mapping[str, Tensor]) -> dict[str, Any]:
+        return {}
+
+    def run(self, first: int, last: int) -> None:
+        for sweep in range(first, last + 1):
+            for at in range(len(self.shapes)):
+                self._sweep(sweep, at)
+
+    def _sweep(self, sweep: int, at: int) -> None:
+        """Compute everything, then write."""
+        known: dict[int, Tensor] = {}
+        for node in self.program.nodes(sweep):
+            known[node] = self._value(node, at, known)
+        for node in self.program.sweeps[sweep].reductions:
+            self.reduced[at][node] = self._reduction(node, self._known(self.nodes[node].args[0], at, known))
+        for name, node in self.program.sweeps[sweep].stores.items():
+            self._store(self.program.operand(name), at, self._known(node, at, known))
+
+    def _known(self, node: int, at: int, known: dict[int, Tensor]) -> Tensor:
+        """A value: computed before, or a scalar of the host."""
+        if node in known:
+            return known[node]
+        value = (
+            self.nodes[node].data if self.nodes[node].op == "const" else self.rows[at][self.program.host.index(node)]
+        )
+        kind = torch.bool if self.nodes[node].is_bool else self.program.computing
+        return torch.full((), value, dtype=kind, device=self.device)
+
+    def _value(self, node: int, at: int, known: dict[int, Tensor]) -> Tensor:
+        op, args, data, _ = self.nodes[node]
+        if node in self.reduced[at] and node in self.program.reductions:
+            return self.reduced[at][node]
+        if op in REDUCTIONS:
+            return self._reduction(node, self._known(args[0], at, known))
+        if op == "input" and data in ("numel", "rows", "columns"):
+            return torch.full((), self._count(data, at), dtype=self.program.computing, device=self.device)
+        if op in ("input", OPAQUE):
+            value = self._load(table_of(self.nodes[node]) or data, at)
+            return -value if data == "grad" and self.program.maximize else value
+        if op == "const":
+            return torch.full(self.shapes[at], data, dtype=self.program.computing, device=self.device)
+        given = [self._known(arg, at, known) for arg in args]
+        for place in {"where": (0,), "and": (0, 1), "or": (0, 1)}.get(op, ()):
+            given[place] = given[place] != 0
+        return OPERATIONS[op].torch(*given)
+
+    def _count(self, what: str, at: int) -> int:
+        shape, split = self.shapes[at], self.program.split
+        over = {"numel": shape, "rows": shape[:split], "columns": shape[split:]}[what]
+        return torch.Size(over).numel()
+
+    def _reduction(self, node: int, value: Tensor) -> Tensor:
+        """As the tensor is shaped, with what is summed over left as 1; single numbers have no dimension."""
+        op, (arg,), _, kind = self.nodes[node]
+        function, own = REDUCTIONS[op], self.nodes[arg].kind
+        if kind == TENSOR:
+            return function(value) if value.dim() else value
+        split, ndim = self.program.split or 0, value.dim()
+        gone = tuple(range(split, ndim) if kind == ROW else range(split))
+        return value if own == kind else function(value, dim=gone, keepdim=True)
+
+    def _load(self, name: str, at: int) -> Tensor:
+        value = self.program.operand(name).storage.decode(self.tensors[name][at]).to(self.program.computing)
+        return value.reshape(()) if self.program.operand(name).kind == TENSOR else value
+
+    def _store(self, operand: Operand, at: int, value: Tensor) -> None:
+        if operand.source is Source.SUM:
+            self.parts[operand.name][at] = value.to(torch.float64)
+            return
+        (target,) = self.tensors[operand.name][at : at + 1]
+        if operand.source is Source.PARAM:
+            value = target.to(self.program.computing) - value
+        (stored,) = operand.storage.encode(value)
+        target.copy_(stored.expand(target.shape) if stored.numel() != target.numel() else stored.reshape(target.shape))
+
+    def part(self, key: str) -> Tensor:
+        return torch.stack(self.parts[key]).sum()
+
+    def combine(self, sweep: int, combine: Callable[[str, int, Tensor], Tensor]) -> None:
+        for node in self.program.sweeps[sweep].reductions:
+            mine = [reduced[node] for reduced in self.reduced]
+            whole = combine(self.nodes[node].op, self.nodes[node].kind, torch.cat([one.reshape(-1) for one in mine]))
+            for reduced, one, values in zip(self.reduced, mine, whole.split([one.numel() for one in mine])):
+                reduced[node] = values.reshape(one.shape)

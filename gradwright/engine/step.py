@@ -1,0 +1,100 @@
+"""What an optimizer hands to its engine: a step of each group, or of each tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gradwright.core import Chain, ParamSpec, Total
+
+StepCoroutine = Generator[Total, Any, dict[str, Any]]
+"""What an engine runs: it yields totals, receives their sums, writes at its end, and returns new shared values."""
+
+
+class Memory(Protocol):
+    """Where the tensors of a group lie at this step, looked at before it.
+
+    Attributes:
+        version: another number whenever a parameter or its state lies elsewhere than before.
+        unfit: the parameters whose gradients cannot be read where they lie, but must be copied first.
+        shared: the parameters that share memory with others, or with state: only one after another gives them a
+            meaning.
+        odd: the parameters that have no memory of their own, such as shards of distributed tensors.
+    """
+
+    version: int
+    unfit: Collection[int]
+    shared: Collection[int]
+    odd: Collection[int]
+
+    def gradient(self, at: int) -> Tensor: ...
+
+    def gradient_pointers(self, members: np.ndarray | None) -> np.ndarray: ...
+
+    def pointers(self, name: str, members: np.ndarray | None) -> np.ndarray: ...
+
+
+class TensorStep(NamedTuple):
+    """One tensor to step. Everything is checked before it is made, so an engine need not doubt it."""
+
+    param: Tensor
+    grad: Tensor
+    state: dict[str, Any]
+    chain: Chain
+    spec: ParamSpec
+    step: float
+    clock: float
+    loss: Tensor | None
+    maximize: bool
+
+
+class GroupStep(NamedTuple):
+    """One group's part of a step: its parameters, and all that is the same for them.
+
+    Attributes:
+        present: which of the parameters have a gradient; ``None`` where all have.
+    """
+
+    params: Sequence[Tensor]
+    states: Sequence[dict[str, Any]]
+    present: np.ndarray | None
+    chain: Chain
+    spec_of: Callable[[Tensor], ParamSpec]
+    clock: float
+    loss: Tensor | None
+    maximize: bool
+    memory: Memory
+
+    @property
+    def members(self) -> Iterable[int]:
+        """The parameters that have a gradient."""
+        return range(len(self.params)) if self.present is None else self.present.tolist()
+
+    def of(self, at: int) -> TensorStep:
+        """The step of one of its parameters."""
+        param, state = self.params[at], self.states[at]
+        loss = None if self.loss is None else _beside(self.loss, param)
+        return TensorStep(
+            param,
+            self.memory.gradient(at),
+            state,
+            self.chain,
+            self.spec_of(param),
+            state["step"] + 1.0,
+            self.clock,
+            loss,
+            self.maximize,
+        )
+
+    def each(self) -> Iterator[TensorStep]:
+        """The steps of all its parameters, empty ones left out."""
+        return (self.of(at) for at in self.members if self.params[at].numel())
+
+
+def _beside(loss: Tensor, param: Tensor) -> Tensor:
+    dtype = torch.float32 if param.device.type == "mps" else loss.dtype  # that device has no float64
+    return loss.to(param.device, dtype, non_blocking=True)

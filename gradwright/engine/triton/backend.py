@@ -1,0 +1,28 @@
+"""The Triton engine, for tensors on a GPU."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gradwright.engine.memory import is_dense
+from gradwright.engine.program import Program
+from gradwright.engine.triton import launch
+from gradwright.engine.triton.bound import TritonKernel
+
+
+class Triton:
+    """A few kernels a program, launched once for all tensors."""
+
+    name = "triton"
+    in_flight = 2**28  # 1 GiB of float32
+    on_device = True
+
+    def check(self, device: torch.device) -> None:
+        launch.check(device.type)
+
+    def serves(self, param: Tensor) -> bool:
+        return not param.is_complex() and is_dense(param)
+
+    def compile(self, program: Program) -> TritonKernel:
+        return TritonKernel(program)

@@ -1,0 +1,179 @@
+"""The tensors of one set of Triton kernels, with the tables in device memory that these read.
+
+What the host knows and the device needs (pointers, scalars) is copied without waiting: it is written to pinned memory
+that nobody writes again before the copy is over. Pointers are copied only when one of them has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gradwright.engine.backend import Column
+from gradwright.engine.capture import NOT_WARM, capturing
+from gradwright.engine.graph.shared import compile_shared
+from gradwright.engine.memory import folded
+from gradwright.engine.operand import COLUMN, ROW, TENSOR
+from gradwright.engine.program import Program
+from gradwright.engine.triton import launch
+from gradwright.engine.triton.chunks import Chunks
+from gradwright.engine.triton.printer import print_triton
+from gradwright.engine.triton.values import ARGUMENTS
+
+_TYPES = {"int64": torch.int64, "float64": torch.float64}
+_captured: list[TritonBound] = []
+"""Those whose memory a CUDA graph may read at any time from now on."""
+
+
+class TritonKernel:
+    """The Triton kernels of a program, and what computes shared values for them.
+
+    Attributes:
+        row: the host nodes that a row of scalars holds.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.printed = print_triton(program, launch.interpreted())
+        self.row, self.derived, self.numbers = self.printed.row, self.printed.derived, self.printed.numbers
+        module = launch.load(self.printed.source)
+        self.functions = [module[one.name] for one in self.printed.launches]
+        outputs = [*self.derived, *program.shared.values()]
+        self.shared = compile_shared(program.graph, outputs) if outputs else None
+
+    def bind(self, params: Sequence[Tensor]) -> TritonBound:
+        return TritonBound(self, params)
+
+
+class TritonBound:
+    """The tensors of one program on one device: what stays the same from step to step is made once."""
+
+    def __init__(self, kernel: TritonKernel, params: Sequence[Tensor]) -> None:
+        program = kernel.program
+        self.kernel, self.count, self.device = kernel, len(params), params[0].device
+        self.chunks = chunks = Chunks(folded(params, program.split)[:, :2], program.split is not None)
+        nodes = program.graph.nodes
+        kinds = [nodes[at].kind for at in program.reductions]
+        rows, columns = kinds.count(ROW), kinds.count(COLUMN)
+        width = len(program.operands) + 1
+        singles = len(program.of(TENSOR)) - len(program.sums)
+        sizes = {
+            "table": (self.count, width),
+            "scalars": (self.count, len(kernel.row)),
+            "derived": (self.count, len(kernel.derived)),
+            "single": (self.count, singles),
+            "partial": (len(chunks.chunk), kinds.count(TENSOR)),
+            "row_partial": (rows * chunks.row_cells,),
+            "column_partial": (columns * chunks.column_cells,),
+            "row_done": (rows * int(chunks.dims[:, 0].sum()),),
+            "column_done": (columns * int(chunks.dims[:, 1].sum()),),
+            "number": (self.count, kernel.numbers),
+        }
+        types = {"i64": torch.int64, "fp64": torch.float64, "C": program.computing}
+        given = {"chunk": chunks.chunk, "first": chunks.first, "dims": chunks.dims, "strip": chunks.strip}
+        taken = {argument for one in kernel.printed.launches for argument in one.arguments}
+        self.held: dict[str, Tensor] = {}
+        for name, kind in ARGUMENTS.items():
+            if name in given and name in taken:
+                self.held[name] = _staged(given[name], self.device).to(self.device, non_blocking=True)
+            elif name in sizes and (name in taken or name in ("table", "scalars", "derived")):
+                self.held[name] = torch.empty(sizes[name], dtype=types[kind], device=self.device)
+        instances = {"chunk": len(chunks.chunk), "strip": len(chunks.strip), "tensor": self.count}
+        self._launches = [
+            (one.sweep, function, instances[one.grid], [self.held[name] for name in one.arguments])
+            for function, one in zip(kernel.functions, kernel.printed.launches)
+        ]
+        self._pointers = np.zeros((self.count, width), dtype=np.int64)
+        self._pointers[:, -1] = list(map(Tensor.numel, params))
+        self.rows = {one.name: at for at, one in enumerate(program.operands)}
+        self.parts = dict(
+            zip(program.sums, torch.empty((len(program.sums), self.count), dtype=torch.float64, device=self.device))
+        )
+        """What the kernels leave for totals: for each part a number of each tensor."""
+        for key, part in self.parts.items():
+            self._pointers[:, self.rows[key]] = part.data_ptr() + np.arange(self.count) * part.element_size()
+        self._moved, self._replayed = True, False
+        self._for_capture: list[Tensor] = []
+
+    def aim(self, operand: str, column: Column) -> None:
+        own = self._pointers[:, self.rows[operand]]
+        if not np.array_equal(own, column.pointers):
+            own[:] = column.pointers
+            self._moved = True
+
+    def fill(self, rows: Sequence[Sequence[float]]) -> None:
+        target = self.held["scalars"]
+        if target.numel():
+            whole = np.broadcast_to(np.asarray(rows, dtype=np.float64), target.shape)
+            target.copy_(_staged(whole, self.device), non_blocking=True)
+
+    def know(self, given: Mapping[str, Tensor]) -> dict[str, Any]:
+        kernel = self.kernel
+        if kernel.shared is None:
+            return {}
+        host = dict(zip(kernel.row, self.held["scalars"].unbind(1)))
+        values = kernel.shared(host, given)
+        count = len(kernel.derived)
+        if count:
+            torch.stack([value.expand(self.count) for value in values[:count]], 1, out=self.held["derived"])
+        return {key: value.reshape(-1)[0] for key, value in zip(kernel.program.shared, values[count:])}
+
+    def run(self, first: int, last: int) -> None:
+        if capturing():
+            self._point_in_graph()
+        elif self._moved or self._replayed:
+            self.held["table"].copy_(_staged(self._pointers, self.device), non_blocking=True)
+            self._moved = False
+        for sweep, function, instances, arguments in self._launches:
+            if first <= sweep <= last:
+                launch.start(function, instances, arguments)
+        if not capturing() and len(self._for_capture) < len(self.kernel.program.sweeps):
+            self._for_capture.append(_staged(self._pointers, self.device))
+
+    def _point_in_graph(self) -> None:
+        """Copy the table as a part of a CUDA graph, from memory of its own that every replay will read again."""
+        if not self._for_capture:
+            raise RuntimeError(NOT_WARM)
+        staging = self._for_capture.pop()
+        staging.numpy()[:] = self._pointers
+        self.held["table"].copy_(staging, non_blocking=True)
+        self._captured_from = [*getattr(self, "_captured_from", []), staging]
+        # replays write the table, so that nothing is known of it from now on
+        self._replayed = True
+        if self not in _captured:
+            _captured.append(self)
+
+    def part(self, key: str) -> Tensor:
+        return self.parts[key].sum()
+
+    def combine(self, sweep: int, combine: Callable[[str, int, Tensor], Tensor]) -> None:
+        program, nodes = self.kernel.program, self.kernel.program.graph.nodes
+        for at in program.sweeps[sweep].reductions:
+            op, kind = nodes[at].op, nodes[at].kind
+            own = [one for one in program.reductions if nodes[one].kind == kind]
+            if kind == TENSOR:
+                self._combine_numbers(self.held["partial"][:, own.index(at)], op, combine)
+            else:
+                where = self.chunks.places(kind == ROW, len(own), own.index(at)).to(self.device)
+                whole = self.held["row_done" if kind == ROW else "column_done"]
+                whole[where] = combine(op, kind, whole[where])
+
+    def _combine_numbers(self, partial: Tensor, op: str, combine: Any) -> None:
+        """Leave the combined number of each tensor in the place of its first chunk."""
+        nothing = 0.0 if op == "sum" else -torch.inf
+        owner = torch.from_numpy(self.chunks.chunk[:, 0]).to(self.device)
+        mine = torch.full((self.count,), nothing, dtype=torch.float64, device=self.device)
+        mine.scatter_reduce_(0, owner, partial, "sum" if op == "sum" else "amax")
+        partial.fill_(nothing)
+        partial[torch.from_numpy(self.chunks.first[:-1]).to(self.device)] = combine(op, TENSOR, mine)
+
+
+def _staged(values: np.ndarray, device: torch.device) -> Tensor:
+    """``values`` in memory of the host that can be copied from without waiting."""
+    staging = torch.empty(values.shape, dtype=_TYPES[values.dtype.name], pin_memory=device.type == "cuda")
+    staging.numpy()[...] = values
+    return staging

@@ -1,0 +1,294 @@
+"""Tensors as they were and as they are: whether each still has its shape, type and memory, and where it lies.
+
+What looks at thousands of tensors at every step has to be fast, so it is compiled where that is possible. The functions
+in Python are the definition: the compiled ones are compared with them on tensors of many kinds before they are used.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import enum
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gradwright.native import build
+
+GETTERS = (
+    "data_ptr",
+    "layout",
+    "dtype",
+    "device_type",
+    "device_index",
+    "dim",
+    "sizes",
+    "strides",
+    "storage_offset",
+    "storage_size",
+)
+"""The functions of libtorch's stable C interface that are handed over, in order."""
+
+
+class Verdict(enum.IntEnum):
+    """What became of a tensor."""
+
+    SAME = 0
+    MOVED = 1
+    """It lies elsewhere, but is all that it was."""
+    OTHER = 2
+    """Its shape, strides, type or device changed, or its memory is too small or shared: look closer."""
+    MISSING = 3
+    """There is no gradient."""
+
+
+class Known:
+    """What tensors were when they were looked at last.
+
+    Attributes:
+        pointers: where they lie.
+        verdicts: what became of each when it was looked at last.
+    """
+
+    def __init__(self, tensors: Sequence[Tensor]) -> None:
+        self.count = len(tensors)
+        self.shapes = [(tensor.dtype, tensor.device, tuple(tensor.shape), tensor.stride()) for tensor in tensors]
+        self.bytes = [extent(tensor) * tensor.element_size() for tensor in tensors]
+        self.pointers = np.fromiter((tensor.data_ptr() for tensor in tensors), np.int64, self.count)
+        self.verdicts = np.zeros(self.count, np.uint8)
+        self._facts: np.ndarray | None = None
+
+    def facts(self, native: Native) -> np.ndarray:
+        """The same for compiled code."""
+        if self._facts is None:
+            rows, sizes = [], [0]
+            for (dtype, device, shape, strides), count in zip(self.shapes, self.bytes):
+                device_type, index = native.devices(device)
+                rows.append((native.types[dtype], device_type, index, len(shape), len(sizes), dtype.itemsize, count))
+                sizes += [*shape, *strides]
+            self._facts = np.array(rows, np.int64).reshape(-1, 7)
+            self.sizes = np.array(sizes, np.int64)
+            self.impls = np.zeros(self.count, np.int64)
+            self.handles = np.zeros(self.count, np.int64)
+        return self._facts
+
+
+def extent(tensor: Tensor) -> int:
+    """How many entries of memory lie between a tensor's first and its last, those two included."""
+    if tensor.numel() == 0:
+        return 0
+    return 1 + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride()))
+
+
+def look(known: Known, tensors: Sequence[Tensor]) -> int:
+    """Look at all ``tensors``, which stand where those of ``known`` stood.
+
+    Returns:
+        The gravest verdict; all of them, and where the tensors lie, are then in ``known``.
+    """
+    compiled = native()
+    if compiled is not None:
+        return compiled.look(known, tensors)
+    return look_in_python(known, tensors)
+
+
+def look_at_gradients(
+    known: Known, params: Sequence[Tensor], owners: np.ndarray, written: np.ndarray
+) -> tuple[int, Sequence[Tensor | None] | None]:
+    """Look at the gradients of ``params``, of which ``known`` says what they should be like.
+
+    Args:
+        known: what the parameters are.
+        params: whose gradients.
+        owners: where the parameters lie.
+        written: where the storages of parameters and state begin, in order.
+
+    Returns:
+        The gravest verdict, and the gradients where they had to be fetched.
+    """
+    compiled = native()
+    if compiled is not None and compiled.sees_gradients:
+        return compiled.look_at_gradients(known, params, owners, written), None
+    grads = list(map(Tensor.grad.__get__, params))  # type: ignore[attr-defined]
+    return look_at_gradients_in_python(known, grads, owners, written), grads
+
+
+def look_in_python(known: Known, tensors: Sequence[Tensor]) -> int:
+    """The definition of :func:`look`."""
+    for at, tensor in enumerate(tensors):
+        known.verdicts[at] = Verdict.OTHER
+        if _fits(known, at, tensor):
+            place = tensor.data_ptr()
+            if place or not known.bytes[at]:
+                known.verdicts[at] = Verdict.SAME if place == known.pointers[at] else Verdict.MOVED
+                known.pointers[at] = place
+    return int(known.verdicts.max(initial=0))
+
+
+def look_at_gradients_in_python(
+    known: Known, grads: Sequence[Tensor | None], owners: np.ndarray, written: np.ndarray
+) -> int:
+    """The definition of :func:`look_at_gradients`."""
+    begins = set(written.tolist())
+    for at, grad in enumerate(grads):
+        known.verdicts[at] = Verdict.MISSING if grad is None else Verdict.OTHER
+        if grad is None or not _fits(known, at, grad) or grad.is_neg():
+            continue
+        place = grad.data_ptr()
+        if place or not known.bytes[at]:
+            known.pointers[at] = place
+            shared = place - grad.storage_offset() * grad.element_size() in begins
+            known.verdicts[at] = Verdict.OTHER if shared and place != owners[at] else Verdict.SAME
+    return int(known.verdicts.max(initial=0))
+
+
+def _fits(known: Known, at: int, tensor: Tensor) -> bool:
+    dtype, device, shape, strides = known.shapes[at]
+    if tensor.layout != torch.strided or tensor.dtype != dtype or tuple(tensor.shape) != shape:
+        return False
+    alike = all(size <= 1 or one == other for size, one, other in zip(shape, tensor.stride(), strides))
+    begin = tensor.storage_offset() * tensor.element_size()
+    return alike and tensor.device == device and begin + known.bytes[at] <= tensor.untyped_storage().nbytes()
+
+
+class Native:
+    """The compiled functions, with what they need to know of this torch.
+
+    Raises:
+        NoCompiler, OSError, AttributeError: they cannot be had here.
+    """
+
+    def __init__(self) -> None:
+        code = build.load((Path(__file__).parent / "tensors.cpp").read_text())
+        # held by the interpreter's lock, so that no other thread frees what is looked at
+        code = ctypes.PyDLL(code._name)
+        folder = Path(torch.__file__).parent / "lib"
+        library = ctypes.CDLL(str(next(folder.glob("libtorch_cpu.*"))))
+        found = [getattr(library, f"aoti_torch_get_{name}") for name in GETTERS]
+        self._get = dict(zip(GETTERS, found))
+        self._devices: dict[torch.device, tuple[int, int]] = {}
+        core = ctypes.CDLL(str(next(folder.glob("libc10.*"))))
+        extra = [
+            getattr(core, "_ZNK3c1010TensorImpl4gradEv", None),
+            getattr(library, "_ZN2at6native6is_negERKNS_6TensorE", None),
+        ]
+        self.sees_gradients = all(function is not None for function in extra)
+        undefined = 0
+        if self.sees_gradients:
+            gradient = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(_address(extra[0]))
+            undefined = ctypes.c_void_p.from_address(gradient(torch.ones(1)._cdata)).value
+        self._torch = np.array([*map(_address, found), *map(_address, extra), undefined], np.int64)
+        self._look, self._look_at_gradients = code.look, code.look_at_gradients
+        pointer, count = ctypes.c_void_p, ctypes.c_int64
+        self._look.argtypes = [pointer, count, *[pointer] * 5]
+        self._look_at_gradients.argtypes = [pointer, count, *[pointer] * 5, count, *[pointer] * 3]
+        self._look.restype = self._look_at_gradients.restype = count
+        dtypes = (torch.float32, torch.float64, torch.bfloat16, torch.float16, torch.complex64, torch.complex128)
+        integers = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool)
+        self.types = {dtype: self._number("dtype", torch.empty(0, dtype=dtype)) for dtype in (*dtypes, *integers)}
+
+    def _number(self, what: str, tensor: Tensor) -> int:
+        impl, answer = ctypes.c_void_p(tensor._cdata), ctypes.c_int32(-7)
+        if self._get[what](ctypes.byref(impl), ctypes.byref(answer)):
+            raise OSError(f"torch did not tell the {what} of a tensor")
+        return answer.value
+
+    def devices(self, device: torch.device) -> tuple[int, int]:
+        """Kind and index of a device, as torch's C interface counts them."""
+        if device not in self._devices:
+            one = torch.empty(0, device=device)
+            self._devices[device] = self._number("device_type", one), self._number("device_index", one)
+        return self._devices[device]
+
+    def look(self, known: Known, tensors: Sequence[Tensor]) -> int:
+        facts = known.facts(self)
+        known.impls[:] = np.fromiter(map(_cdata, tensors), np.int64, known.count)
+        return self._look(
+            self._torch.ctypes.data,
+            known.count,
+            known.impls.ctypes.data,
+            facts.ctypes.data,
+            known.sizes.ctypes.data,
+            known.pointers.ctypes.data,
+            known.verdicts.ctypes.data,
+        )
+
+    def look_at_gradients(self, known: Known, params: Sequence[Tensor], owners: np.ndarray, written: np.ndarray) -> int:
+        facts = known.facts(self)
+        known.impls[:] = np.fromiter(map(_cdata, params), np.int64, known.count)
+        return self._look_at_gradients(
+            self._torch.ctypes.data,
+            known.count,
+            known.impls.ctypes.data,
+            facts.ctypes.data,
+            known.sizes.ctypes.data,
+            owners.ctypes.data,
+            written.ctypes.data,
+            len(written),
+            known.pointers.ctypes.data,
+            known.verdicts.ctypes.data,
+            known.handles.ctypes.data,
+        )
+
+
+_cdata: Any = Tensor._cdata.__get__  # type: ignore[attr-defined]
+
+
+def _address(function: Any) -> int:
+    return 0 if function is None else int(ctypes.cast(function, ctypes.c_void_p).value or 0)
+
+
+@lru_cache(maxsize=1)
+def native() -> Native | None:
+    """The compiled functions; ``None`` where they cannot be had, or do not say what those in Python say."""
+    try:
+        found = Native()
+        return found if _agrees(found) else None
+    except (build.NoCompiler, OSError, AttributeError, StopIteration, KeyError, ValueError):
+        return None
+
+
+def _agrees(found: Native) -> bool:
+    """Compare with the definition, on tensors that stayed, moved, were cut, turned, emptied and given other types."""
+
+    def changed() -> list[Tensor]:
+        tensors = [torch.zeros(4, 6) for _ in range(10)]
+        tensors[1].data = torch.zeros(4, 6)
+        tensors[2].data = tensors[2][:2]
+        tensors[3].data = torch.zeros(6, 4).t()
+        tensors[4].untyped_storage().resize_(0)
+        tensors[5].data = torch.zeros(4, 6, dtype=torch.float64)
+        tensors[6].data = torch.zeros(25)[1:].view(4, 6)
+        tensors[7].data = torch.zeros(4, 6, 1)
+        tensors[8].data = torch.zeros(0, 6)
+        return tensors
+
+    def same(one: Known, other: Known) -> bool:
+        usable = one.verdicts < Verdict.OTHER
+        pointers = np.array_equal(one.pointers[usable], other.pointers[usable])
+        return pointers and np.array_equal(one.verdicts, other.verdicts)
+
+    before = [torch.zeros(4, 6) for _ in range(10)]
+    after = changed()
+    mine, its = Known(before), Known(before)
+    if found.look(mine, after) != look_in_python(its, after) or not same(mine, its):
+        return False
+    if not found.sees_gradients:
+        return True
+    params = [torch.zeros(4, 6, requires_grad=True) for _ in after]
+    for param, grad in zip(params, after):
+        if grad.shape == param.shape and grad.dtype == param.dtype and grad is not after[4]:
+            param.grad = grad
+    params[8].grad = torch.zeros(4, 6, dtype=torch.complex64).conj().imag
+    params[9].grad = params[9].detach()
+    params[0].grad = params[9].detach()
+    mine, its = Known(params), Known(params)
+    grads = [param.grad for param in params]
+    written = np.sort(mine.pointers)
+    one = found.look_at_gradients(mine, params, mine.pointers.copy(), written)
+    other = look_at_gradients_in_python(its, grads, its.pointers.copy(), written)
+    return one == other and same(mine, its)
