@@ -2,7 +2,6 @@
 
 from gradwright.optimizer.optimizer import Optimizer
 from gradwright.optimizer.recipe import Recipe, recipe
-from gradwright.qk_clip import qk_clip
 from gradwright.recipes import (
     ADOPT,
     AMMSGD,
@@ -81,6 +80,7 @@ from gradwright.recipes import (
     value_clipped,
 )
 from gradwright.routing import Plan, build, find_roles, plan, route
+from gradwright.training import qk_clip
 
 __version__ = "0.1.0"
 

@@ -22,7 +22,7 @@ def averaged(
     min(β, 1 − t^(−2/3)); ``"none"`` leaves βₜ = β.
 
     ``with optimizer.evaluating(): ...`` puts the average into the model, and a checkpoint holds both. BatchNorm
-    statistics belong to the weights of training: :func:`gradwright.averaging.recompute_batch_norm`.
+    statistics belong to the weights of training: :func:`gradwright.training.recompute_batch_norm`.
     """
     return chain(base, WeightAverage(Exponential(average_beta, average_start)))
 
@@ -34,7 +34,7 @@ def power_averaged(base: Chain, sigma_rel: float = 0.1, second_sigma_rel: float 
     x̄ ← (1 − 1/t)^(γ + 1) x̄ + (1 − (1 − 1/t)^(γ + 1)) p, so that the weights of step τ count as τ^γ.
     ``sigma_rel`` in (0, 0.288] is the standard deviation of that profile relative to the run: 0.05 and 0.1 in the
     paper. ``second_sigma_rel`` keeps a second average beside it: with snapshots of two widths an average of any other
-    width is found after training, see :func:`gradwright.averaging.power_mixture`.
+    width is found after training, see :func:`gradwright.training.power_mixture`.
 
     Raises:
         ValueError: a width is outside that range.

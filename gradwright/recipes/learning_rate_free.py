@@ -166,7 +166,7 @@ def DoG(
 
     Norms are over all parameters of all groups. The step does not fall to zero, so the average is part of the method:
     evaluate, and save weights to keep, at x̄: ``with optimizer.evaluating(): ...``. BatchNorm statistics belong to p;
-    recompute them at x̄ (:func:`gradwright.averaging.recompute_batch_norm`).
+    recompute them at x̄ (:func:`gradwright.training.recompute_batch_norm`).
 
     Args:
         lr: a multiplier; the authors advise to leave it at 1.

@@ -41,7 +41,7 @@ def ScheduleFreeAdamW(
 
     The parameters hold y while training. Evaluate, and save weights to keep, at x:
     ``with optimizer.evaluating(): ...`` or ``optimizer.eval()`` and ``optimizer.train()``. BatchNorm statistics belong
-    to y; recompute them at x (:func:`gradwright.averaging.recompute_batch_norm`).
+    to y; recompute them at x (:func:`gradwright.training.recompute_batch_norm`).
 
     Args:
         lr: learning rate (the authors' default; 1 to 10 times AdamW's).

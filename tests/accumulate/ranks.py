@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from gradwright.accumulate import Window, count_targets
+from gradwright.training import Window, count_targets
 from tests.accumulate.ragged import furthest, large_batch, loss_sum, micro_batches, model
 
 RANKS = 2

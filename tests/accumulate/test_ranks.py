@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from gradwright import accumulate
+from gradwright.training import accumulate
 from tests.accumulate.ranks import CASES, RANKS, main, run_case
 
 

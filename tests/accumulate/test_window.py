@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from gradwright.accumulate import Window, count_targets
+from gradwright.training import Window, count_targets
 from tests.accumulate.ragged import furthest, large_batch, loss_sum, micro_batches, model
 
 

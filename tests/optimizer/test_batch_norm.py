@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 import gradwright as gw
-from gradwright.averaging import recompute_batch_norm
+from gradwright.training import recompute_batch_norm
 
 
 def network():

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gradwright as gw
-from gradwright.averaging import PowerSnapshot, power_mixture, power_snapshots
 from gradwright.core import chain
+from gradwright.training import PowerSnapshot, power_mixture, power_snapshots
 from gradwright.transforms import Exponential, PolynomialDecay, PowerFunction, Scale, WeightAverage
 from gradwright.transforms.weight_average import gamma_of_width, width_of_gamma
 from tests.properties.draws import arrays, shapes
