@@ -93,7 +93,7 @@ def chain(*links: Transform) -> Chain:
 
     >>> from gradwright.transforms import Scale, Sign, TwoSpeed
     >>> chain(TwoSpeed(0.9, 0.99), Sign(), Scale(1e-4)).knobs()
-    {'two_speed.answer': 0.9, 'two_speed.memory': 0.99, 'scale.size': 0.0001}
+    {'two_speed.beta1': 0.9, 'two_speed.beta2': 0.99, 'scale.size': 0.0001}
 
     Raises:
         TypeError: something in it is not a transform.

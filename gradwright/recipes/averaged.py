@@ -7,7 +7,7 @@ from typing import Literal
 from gradwright.core import Chain, chain
 from gradwright.recipes.combinators import combinator
 from gradwright.transforms import Exponential, PolynomialDecay, PowerFunction, WeightAverage, WeightTrack
-from gradwright.transforms.weight_average import gamma_of_width
+from gradwright.transforms.weights.average import gamma_of_width
 
 
 @combinator("Averaged", paper="exponential moving average of the weights", gains="averages", loses="low_memory")

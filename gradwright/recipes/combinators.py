@@ -12,7 +12,7 @@ from gradwright.core.transform import CONDITION, DIRECTION, STEP
 from gradwright.optimizer.recipe import Recipe, make_recipe
 from gradwright.recipe.spec import RecipeSpec
 from gradwright.transforms import AmplifySlow, Cautious, Lookahead, Moment, PullBack, RestoreNorm, UntunedWarmup
-from gradwright.transforms.lookahead import has_momentum
+from gradwright.transforms.weights.lookahead import has_momentum
 
 Combinator = Callable[[type[Recipe[...]]], type[Recipe[...]]]
 

@@ -7,7 +7,7 @@ from typing import Literal
 from gradwright.core import chain
 from gradwright.optimizer.recipe import recipe
 from gradwright.transforms import AddEps, Decay, Ema, Full, HeavyBall, LayerRate, Precondition, Scale, TrustRatio
-from gradwright.transforms.full_moments import Uncorrected
+from gradwright.transforms.moment.full import Uncorrected
 
 LAYERS = "!vector & !scalar"
 """What decays and is scaled: the methods' authors leave out biases and gains, by name."""

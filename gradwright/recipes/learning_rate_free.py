@@ -14,7 +14,7 @@ from gradwright.transforms import (
     WeightAverage,
     WeightedDistance,
 )
-from gradwright.transforms.adaptation import UNLIMITED
+from gradwright.transforms.step.adaptation import UNLIMITED
 
 
 def _growth(name: str, growth_rate: float | None) -> float:

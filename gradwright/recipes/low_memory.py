@@ -20,7 +20,7 @@ from gradwright.transforms import (
     SquareEma,
     SquareMatrix,
 )
-from gradwright.transforms.reduced_moment import ROWS
+from gradwright.transforms.common.rows import ROWS
 
 
 @recipe(paper="arXiv:1901.11150", traits="scale_free reduces low_memory")

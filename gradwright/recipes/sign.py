@@ -38,7 +38,7 @@ def Signum(lr: float = 1e-4, momentum: float = 0.9, weight_decay: float = 0.0):
 
     m ← μ m + (1 − μ) g;   p ← p − lr (sign(m) + λ p)
 
-    Without momentum it is signSGD; it is Lion with β₁ = β₂ = μ, where the answer and the memory are one.
+    Without momentum it is signSGD; it is Lion with β₁ = β₂ = μ, where the direction and the average are one.
 
     Args:
         lr: learning rate (the paper's for ImageNet).

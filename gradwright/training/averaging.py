@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from gradwright.optimizer.optimizer import Optimizer
-from gradwright.transforms.weight_average import PowerFunction, WeightTrack, gamma_of_width, width_of_gamma
+from gradwright.transforms.weights.average import PowerFunction, WeightTrack, gamma_of_width, width_of_gamma
 
 
 @torch.no_grad()

@@ -1,61 +1,118 @@
 """The parts: one concept each, all of the form ``(u, state, ctx) -> (u, state)``."""
 
-from gradwright.transforms.adaptation import DAdaptAdam, DAdaptSGD, DistanceDecay, DistanceStep
-from gradwright.transforms.adaptive_memory import AdaptiveMemory, AdaptiveMemoryMoment
-from gradwright.transforms.amos import ModelOrientedStep
-from gradwright.transforms.condition import Centralize, ClipNorm, ClipUnits, ClipValue, SoftClip
-from gradwright.transforms.constrained import Constrain
-from gradwright.transforms.denominator import (
+from gradwright.transforms.gradient import (
+    Centralize,
+    ClipNorm,
+    ClipUnits,
+    ClipValue,
+    DifferenceMomentum,
+    EqualizeRows,
+    Friction,
+    Normalize,
+    NormalizeGradient,
+    ReduceVariance,
+    SoftClip,
+)
+from gradwright.transforms.matrix import (
+    EigenbasisAdam,
+    NeuronNorm,
+    Orthogonalize,
+    Rescale,
+    ShapeScale,
+    SpectralStep,
+)
+from gradwright.transforms.moment import (
     AddEps,
     Atan2,
     Bare,
+    Belief,
     Denominator,
     EpsHat,
     EpsInside,
+    Estimate,
+    Factored,
     Floor,
+    Full,
+    FullPlusEps,
+    GrowingClip,
+    InfinityNorm,
     KeepZero,
+    Lagged,
+    MaxOverTime,
+    Moment,
+    PerRow,
+    PerTensor,
+    Precondition,
+    Rectify,
+    RestFirst,
+    Sm3,
     Softplus,
+    SquareEma,
+    SquareMatrix,
+    Uncorrected,
+    UntunedWarmup,
+    UpdateSquare,
 )
-from gradwright.transforms.direction import Cautious, ClipRms, Sign, TrustRatio
-from gradwright.transforms.distance import DistanceOverGradients, WeightedDistance
-from gradwright.transforms.eigenbasis import EigenbasisAdam
-from gradwright.transforms.fractional import FractionalMemory
-from gradwright.transforms.full_moments import FullPlusEps, InfinityNorm, Lagged, Uncorrected, UpdateSquare
-from gradwright.transforms.gradient_difference import DifferenceMomentum, Friction, ReduceVariance
-from gradwright.transforms.hyperball import Hyperball
-from gradwright.transforms.layer_rate import LayerRate
-from gradwright.transforms.lazy import Lazy
-from gradwright.transforms.long_memory import AmplifySlow, FastAndSlow, RestoreNorm
-from gradwright.transforms.lookahead import Lookahead, PullBack
-from gradwright.transforms.moment import Belief, Estimate, Factored, Full, MaxOverTime, Moment
 from gradwright.transforms.momentum import (
     AccumulatingEma,
+    AdaptiveMemory,
+    AdaptiveMemoryMoment,
+    AmplifySlow,
     Debias,
     Ema,
+    FastAndSlow,
+    FractionalMemory,
     HeavyBall,
     NesterovDebiased,
     NesterovSchedule,
+    PositiveNegative,
+    RestoreNorm,
     TwoSpeed,
 )
-from gradwright.transforms.neuron import NeuronNorm
-from gradwright.transforms.norm_loss import NormLoss
-from gradwright.transforms.normalize import EqualizeRows, Normalize, NormalizeGradient
-from gradwright.transforms.orthogonalize import Orthogonalize
-from gradwright.transforms.polyak import PolyakScheduleFree
-from gradwright.transforms.positive_negative import PositiveNegative
-from gradwright.transforms.precondition import Precondition
-from gradwright.transforms.prodigy import Prodigy
-from gradwright.transforms.proximal import ProximalDecay
-from gradwright.transforms.rectify import GrowingClip, Rectify, RestFirst, UntunedWarmup
-from gradwright.transforms.reduced_moment import PerRow, PerTensor
-from gradwright.transforms.regularise import L2, CautiousDecay, Decay, RelativeDecay, ShrinkOnNan, StableDecay
-from gradwright.transforms.schedule_free import OnceTrusted, Rectification, ScheduleFree
-from gradwright.transforms.shape_scale import Rescale, ShapeScale
-from gradwright.transforms.size import EveryKth, LossScaled, RelativeStep, Scale, WeightScale
-from gradwright.transforms.sm3 import Sm3
-from gradwright.transforms.spectral import SpectralStep
-from gradwright.transforms.square_matrix import SquareEma, SquareMatrix
-from gradwright.transforms.weight_average import Exponential, PolynomialDecay, PowerFunction, WeightAverage, WeightTrack
+from gradwright.transforms.step import (
+    Cautious,
+    ClipRms,
+    DAdaptAdam,
+    DAdaptSGD,
+    DistanceDecay,
+    DistanceOverGradients,
+    DistanceStep,
+    EveryKth,
+    LayerRate,
+    Lazy,
+    LossScaled,
+    ModelOrientedStep,
+    Prodigy,
+    RelativeStep,
+    Scale,
+    Sign,
+    TrustRatio,
+    WeightedDistance,
+    WeightScale,
+)
+from gradwright.transforms.weights import (
+    L2,
+    CautiousDecay,
+    Constrain,
+    Decay,
+    Exponential,
+    Hyperball,
+    Lookahead,
+    NormLoss,
+    OnceTrusted,
+    PolyakScheduleFree,
+    PolynomialDecay,
+    PowerFunction,
+    ProximalDecay,
+    PullBack,
+    Rectification,
+    RelativeDecay,
+    ScheduleFree,
+    ShrinkOnNan,
+    StableDecay,
+    WeightAverage,
+    WeightTrack,
+)
 
 __all__ = [
     "L2",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gradwright as gw
 import gradwright.transforms as parts
-from gradwright.transforms.adaptation import UNLIMITED
+from gradwright.transforms.step.adaptation import UNLIMITED
 from tests.families.kinds import Contract, Parity, Worked, case, variant
 from tests.reference import learning_rate_free as reference
 

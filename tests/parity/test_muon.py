@@ -9,8 +9,8 @@ import torch
 import gradwright as gw
 import gradwright.transforms as parts
 from gradwright.core import chain
-from gradwright.transforms.coefficients import COEFFICIENTS, coefficients_of, polar_express, response
-from gradwright.transforms.orthogonalize import newton_schulz
+from gradwright.transforms.matrix.coefficients import COEFFICIENTS, coefficients_of, polar_express, response
+from gradwright.transforms.matrix.orthogonalize import newton_schulz
 from tests.families.worked import M2
 from tests.reference.muon import MARGIN, MODDED, POLAR_EXPRESS, POLYNOMIALS
 from tests.reference.muon import response as reference_response
@@ -93,7 +93,7 @@ def test_the_generator_has_the_published_digits():
 @pytest.mark.parametrize(("low", "high"), [(0.02, 1.0), (0.3, 1.5), (0.9, 1.1)])
 def test_each_of_its_polynomials_is_the_nearest_to_one(low, high):
     """Its error has one size and four alternating signs, which no nearer odd quintic can have (Chebyshev)."""
-    from gradwright.transforms.coefficients import _best_quintic
+    from gradwright.transforms.matrix.coefficients import _best_quintic
 
     sigmas = torch.linspace(low, high, 20001, dtype=torch.float64)
     error = 1 - response(sigmas, (_best_quintic(low, high),))

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import gradwright as gw
-from gradwright.transforms.orthogonalize import COEFFICIENTS, newton_schulz
+from gradwright.transforms.matrix.orthogonalize import COEFFICIENTS, newton_schulz
 from tests.parity.timm_optimizers import timm_optimizer
 from tests.runs import distance, gradients, normals, run
 

@@ -9,7 +9,7 @@ import torch
 import gradwright as gw
 from gradwright.core import chain
 from gradwright.transforms import Ema, Scale
-from gradwright.transforms.orthogonalize import COEFFICIENTS, newton_schulz
+from gradwright.transforms.matrix.orthogonalize import COEFFICIENTS, newton_schulz
 from tests.families.worked import M2, S3, W0, G, S
 from tests.reference.muon import response
 from tests.runs import as_recipe, run

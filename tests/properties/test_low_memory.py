@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 import gradwright as gw
 from gradwright.core import ParamSpec, Slot
-from gradwright.transforms.amos import expected_scale
-from gradwright.transforms.packed_sign import pack, packed_size, unpack
-from gradwright.transforms.square_matrix import factors, square_shape
+from gradwright.transforms.moment.packed_sign import pack, packed_size, unpack
+from gradwright.transforms.moment.square_matrix import factors, square_shape
+from gradwright.transforms.step.amos import expected_scale
 from tests.properties.draws import arrays, seeds, shapes
 from tests.runs import gradients, normals, run
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gradwright as gw
-from gradwright.transforms import orthogonalize
-from gradwright.transforms.orthogonalize import COEFFICIENTS, newton_schulz
+from gradwright.transforms.matrix import orthogonalize
+from gradwright.transforms.matrix.orthogonalize import COEFFICIENTS, newton_schulz
 from tests.properties.draws import arrays, seeds, shapes
 from tests.runs import run
 

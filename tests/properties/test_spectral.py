@@ -7,8 +7,8 @@ import pytest
 import torch
 
 import gradwright as gw
-from gradwright.transforms.eigenbasis import turned_basis
-from gradwright.transforms.spectral import spectral_norm
+from gradwright.transforms.matrix.eigenbasis import turned_basis
+from gradwright.transforms.matrix.spectral import spectral_norm
 from tests.runs import gradients, normals, run
 
 STEPS = 8

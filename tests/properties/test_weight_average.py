@@ -12,7 +12,7 @@ import gradwright as gw
 from gradwright.core import chain
 from gradwright.training import PowerSnapshot, power_mixture, power_snapshots
 from gradwright.transforms import Exponential, PolynomialDecay, PowerFunction, Scale, WeightAverage
-from gradwright.transforms.weight_average import gamma_of_width, width_of_gamma
+from gradwright.transforms.weights.average import gamma_of_width, width_of_gamma
 from tests.properties.draws import arrays, shapes
 from tests.reference.averaged import weights_of
 from tests.runs import as_recipe, gradients, normals, run

@@ -23,7 +23,6 @@ LETTERS = {
     "momentum": ("μ", r"\mu"),
     "alpha": ("α", r"\alpha"),
     "kappa": ("κ", r"\kappa"),
-    "answer": ("β", r"\beta"),
     "memory": ("β", r"\beta"),
     "step": ("t", "t"),
     "clock": ("T", "T"),
@@ -195,8 +194,8 @@ def _letters(keys: list[str], latex: bool) -> dict[str, str]:
     wanted = {}
     for key in keys:
         word = key.rpartition(".")[2]
-        letter = LETTERS[word][latex] if word in LETTERS else word
-        wanted[key] = letter.replace("_", r"\_") if latex else letter
+        plain = word.replace("_", r"\_") if latex else word
+        wanted[key] = LETTERS[word][latex] if word in LETTERS else plain
     given: dict[str, str] = {}
     for key, letter in wanted.items():
         alike = [other for other, same in wanted.items() if same == letter]

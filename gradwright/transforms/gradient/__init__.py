@@ -1,0 +1,19 @@
+"""What is done to a gradient before anything remembers it: clipping, centring, normalising, differences."""
+
+from gradwright.transforms.gradient.condition import Centralize, ClipNorm, ClipUnits, ClipValue, SoftClip
+from gradwright.transforms.gradient.difference import DifferenceMomentum, Friction, ReduceVariance
+from gradwright.transforms.gradient.normalize import EqualizeRows, Normalize, NormalizeGradient
+
+__all__ = [
+    "Centralize",
+    "ClipNorm",
+    "ClipUnits",
+    "ClipValue",
+    "DifferenceMomentum",
+    "EqualizeRows",
+    "Friction",
+    "Normalize",
+    "NormalizeGradient",
+    "ReduceVariance",
+    "SoftClip",
+]

@@ -1,0 +1,16 @@
+"""Updates that see a parameter as a matrix: orthogonal, spectral, in an eigenbasis."""
+
+from gradwright.transforms.matrix.eigenbasis import EigenbasisAdam
+from gradwright.transforms.matrix.neuron import NeuronNorm
+from gradwright.transforms.matrix.orthogonalize import Orthogonalize
+from gradwright.transforms.matrix.shape_scale import Rescale, ShapeScale
+from gradwright.transforms.matrix.spectral import SpectralStep
+
+__all__ = [
+    "EigenbasisAdam",
+    "NeuronNorm",
+    "Orthogonalize",
+    "Rescale",
+    "ShapeScale",
+    "SpectralStep",
+]

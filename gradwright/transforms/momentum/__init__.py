@@ -1,0 +1,32 @@
+"""What the direction remembers of earlier gradients."""
+
+from gradwright.transforms.momentum.adaptive_memory import AdaptiveMemory, AdaptiveMemoryMoment
+from gradwright.transforms.momentum.averages import (
+    AccumulatingEma,
+    Debias,
+    Ema,
+    HeavyBall,
+    NesterovDebiased,
+    NesterovSchedule,
+    TwoSpeed,
+)
+from gradwright.transforms.momentum.fractional import FractionalMemory
+from gradwright.transforms.momentum.long_memory import AmplifySlow, FastAndSlow, RestoreNorm
+from gradwright.transforms.momentum.positive_negative import PositiveNegative
+
+__all__ = [
+    "AccumulatingEma",
+    "AdaptiveMemory",
+    "AdaptiveMemoryMoment",
+    "AmplifySlow",
+    "Debias",
+    "Ema",
+    "FastAndSlow",
+    "FractionalMemory",
+    "HeavyBall",
+    "NesterovDebiased",
+    "NesterovSchedule",
+    "PositiveNegative",
+    "RestoreNorm",
+    "TwoSpeed",
+]

@@ -1,0 +1,48 @@
+"""What is done to the weights themselves: decay, constraints, averages."""
+
+from gradwright.transforms.weights.average import (
+    Exponential,
+    PolynomialDecay,
+    PowerFunction,
+    WeightAverage,
+    WeightTrack,
+)
+from gradwright.transforms.weights.constrained import Constrain
+from gradwright.transforms.weights.hyperball import Hyperball
+from gradwright.transforms.weights.lookahead import Lookahead, PullBack
+from gradwright.transforms.weights.norm_loss import NormLoss
+from gradwright.transforms.weights.polyak import PolyakScheduleFree
+from gradwright.transforms.weights.proximal import ProximalDecay
+from gradwright.transforms.weights.regularise import (
+    L2,
+    CautiousDecay,
+    Decay,
+    RelativeDecay,
+    ShrinkOnNan,
+    StableDecay,
+)
+from gradwright.transforms.weights.schedule_free import OnceTrusted, Rectification, ScheduleFree
+
+__all__ = [
+    "L2",
+    "CautiousDecay",
+    "Constrain",
+    "Decay",
+    "Exponential",
+    "Hyperball",
+    "Lookahead",
+    "NormLoss",
+    "OnceTrusted",
+    "PolyakScheduleFree",
+    "PolynomialDecay",
+    "PowerFunction",
+    "ProximalDecay",
+    "PullBack",
+    "Rectification",
+    "RelativeDecay",
+    "ScheduleFree",
+    "ShrinkOnNan",
+    "StableDecay",
+    "WeightAverage",
+    "WeightTrack",
+]
