@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from gradwright.core import ParamSpec, Slot
-from gradwright.fusion import FORMS, fusion
+from gradwright.describe.fusion import FORMS, fusion
 from tests.families import families
 from tests.families.kinds import Contract, Parity
 from tests.parity import test_official_adam_like, test_torch

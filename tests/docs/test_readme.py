@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 import gradwright
-from gradwright import catalogue
+from gradwright.describe import catalogue
 from gradwright.optimizer.recipe import registry
 from gradwright.recipe.registry import specs
 from tests.contract.table import COMBINED, PLAIN
@@ -17,8 +17,8 @@ WORDS = ("Nineteen", 19)
 
 
 def test_the_tables_are_up_to_date():
-    assert catalogue.newcomers_table() in README, "gradwright.catalogue.newcomers_table() is what belongs there"
-    assert catalogue.page() == (ROOT / "docs" / "recipes.md").read_text(), "python -m gradwright.catalogue"
+    assert catalogue.newcomers_table() in README, "describe.catalogue.newcomers_table() belongs there"
+    assert catalogue.page() == (ROOT / "docs" / "recipes.md").read_text(), "python -m gradwright.describe.catalogue"
 
 
 def test_the_numbers_of_recipes_and_combinators_are_right():

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gradwright.core import ParamSpec
-from gradwright.fusion import fusion
+from gradwright.describe.fusion import fusion
 from tests.contract.table import FIRST, KINDS, ROWS
 
 MATRIX = ParamSpec((9, 7))

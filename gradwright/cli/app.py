@@ -116,7 +116,7 @@ def application() -> Any:
         losses: Annotated[bool, typer.Option("--losses", help="List the losses instead, with their traits.")] = False,
     ) -> None:
         """List the recipes: what each is, its state bytes per parameter (float32), its traits. Then the losses."""
-        from gradwright.show import show_fusion, show_losses, show_recipes, show_traits
+        from gradwright.cli.show import show_fusion, show_losses, show_recipes, show_traits
 
         if traits and (fused or trait):
             raise ValueError("--traits lists the traits and nothing else; leave out --fused and --trait")
@@ -141,8 +141,8 @@ def application() -> Any:
     ) -> None:
         """Explain a recipe: equations, hyper-parameters, parts, state and source; or a loss."""
         import gradwright  # noqa: F401 (enters the recipes)
-        from gradwright.describe import explanation, latex_equations
-        from gradwright.losses import describe as losses
+        from gradwright.describe import losses
+        from gradwright.describe.text import explanation, latex_equations
 
         if losses.known(recipe):
             if latex:
@@ -181,7 +181,7 @@ def application() -> Any:
         recipe: Annotated[str, typer.Argument(help="module:Class, or the name of a recipe of the library.")],
     ) -> None:
         """Run the contract that every recipe meets on a recipe, your own too."""
-        from gradwright.show import show_contract
+        from gradwright.cli.show import show_contract
 
         if not show_contract(recipe):
             raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""Describe: what recipes there are, and what one of them is made of, as plain text."""
+"""What recipes there are, and what one of them is made of, as plain text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Describe: what losses there are, and what one of them is, as plain text."""
+"""What losses there are, and what one of them is, as plain text."""
 
 from __future__ import annotations
 

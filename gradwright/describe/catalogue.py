@@ -1,4 +1,4 @@
-"""Catalogue: the tables of the README and of docs/recipes.md, which ``python -m gradwright.catalogue`` writes."""
+"""Catalogue: the tables of the README and, by ``python -m gradwright.describe.catalogue``, the page docs/recipes.md."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import inspect
 from pathlib import Path
 
 from gradwright import recipes
-from gradwright.describe import rows
+from gradwright.describe.text import rows
 from gradwright.recipe.registry import spec_named
 
 PURPOSES = {
@@ -29,8 +29,8 @@ BYTES = "Bytes: state per parameter of a float32 matrix of 1024 x 1024, at the d
 
 PAGE = """# Recipes
 
-Every recipe and combinator of the library. Written by `python -m gradwright.catalogue`; a test keeps it up to date.
-`gradwright explain NAME` prints the equations, hyper-parameters, parts and state of one,
+Every recipe and combinator of the library. Written by `python -m gradwright.describe.catalogue`; a test keeps it up to
+date. `gradwright explain NAME` prints the equations, hyper-parameters, parts and state of one,
 `gradwright list --trait low_memory` those with a trait. [Conformance](conformance.md) says what each was compared with.
 """
 
@@ -85,6 +85,6 @@ def _linked(paper: str) -> str:
 
 
 if __name__ == "__main__":
-    file = Path(__file__).parents[1] / "docs" / "recipes.md"
+    file = Path(__file__).parents[2] / "docs" / "recipes.md"
     file.write_text(page())
     print(file)

@@ -14,9 +14,9 @@ from rich.table import Table
 
 import gradwright  # noqa: F401 (enters the recipes)
 from gradwright.contract import run_contract
-from gradwright.describe import rows, select
-from gradwright.fusion import summary
-from gradwright.losses.describe import rows as loss_rows
+from gradwright.describe.fusion import summary
+from gradwright.describe.losses import rows as loss_rows
+from gradwright.describe.text import rows, select
 from gradwright.optimizer.recipe import Recipe, registry
 from gradwright.recipe.registry import spec_named
 from gradwright.recipe.traits import TRAITS

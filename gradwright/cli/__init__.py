@@ -1,0 +1,5 @@
+"""The ``gradwright`` command."""
+
+from gradwright.cli.app import application, main
+
+__all__ = ["application", "main"]
