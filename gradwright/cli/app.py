@@ -84,6 +84,7 @@ def application() -> Any:
         Everyone starts from the same weights and sees the same batches. Ctrl-C stops and still writes the page.
         """
         from gradwright.study import compare as run
+        from gradwright.study import show
 
         study = run(
             task,
@@ -99,7 +100,7 @@ def application() -> Any:
             threads=threads,
             progress=not quiet,
         )
-        study.show()
+        show(study)
         typer.echo(f"\nThe report: {study.files[0]}")
         if study.interrupted:
             raise typer.Exit(130)

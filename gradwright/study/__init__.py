@@ -2,7 +2,20 @@
 
 from gradwright.study import tasks
 from gradwright.study.compare import compare
-from gradwright.study.record import RunRecord, Study
-from gradwright.study.task import Metric, Session, Task
+from gradwright.study.record import RunRecord, Study, from_json, to_json
+from gradwright.study.report import save, show
+from gradwright.study.tasks.task import Metric, Session, Task
 
-__all__ = ["Metric", "RunRecord", "Session", "Study", "Task", "compare", "tasks"]
+__all__ = [
+    "Metric",
+    "RunRecord",
+    "Session",
+    "Study",
+    "Task",
+    "compare",
+    "from_json",
+    "save",
+    "show",
+    "tasks",
+    "to_json",
+]

@@ -9,17 +9,18 @@ from typing import Any
 
 import torch
 
-from gradwright.study.arguments import read_budget, read_losses, read_rates, read_seeds, read_tasks
-from gradwright.study.budget import SCHEDULES, Budget
-from gradwright.study.entrants import Entrant, entrants, pairs
-from gradwright.study.environment import environment
-from gradwright.study.files import writable
-from gradwright.study.names import unknown
-from gradwright.study.progress import Job, Watcher, watcher
-from gradwright.study.record import RunRecord, Study, TaskNote
-from gradwright.study.report import require
-from gradwright.study.run import EVALUATIONS, Training, main_group
-from gradwright.study.task import Task
+from gradwright.study.record.environment import environment
+from gradwright.study.record.files import writable
+from gradwright.study.record.study import RunRecord, Study, TaskNote
+from gradwright.study.report.page import require
+from gradwright.study.report.save import save
+from gradwright.study.runs.arguments import read_budget, read_losses, read_rates, read_seeds, read_tasks
+from gradwright.study.runs.budget import SCHEDULES, Budget
+from gradwright.study.runs.contenders import Contender, contenders, pairs
+from gradwright.study.runs.progress import Job, Watcher, watcher
+from gradwright.study.runs.run import EVALUATIONS, Training, main_group
+from gradwright.study.tasks.task import Task
+from gradwright.study.tasks.unknown import unknown
 
 HALF_DECADES = (-1.0, -0.5, 0.0, 0.5, 1.0)
 
@@ -75,7 +76,7 @@ def compare(
         progress: True: live on a terminal, lines elsewhere; False: nothing; or a :class:`Watcher`.
 
     Returns:
-        A :class:`Study`: ``runs`` with their curves, ``tasks``, ``environment``, ``files``; ``show()`` prints it.
+        A :class:`Study`: ``runs`` with their curves, ``tasks``, ``environment``, ``files``; :func:`show` prints it.
 
     Raises:
         ValueError, TypeError: an unknown name (with the nearest), an empty list, a folder that cannot be written, a
@@ -95,7 +96,7 @@ def compare(
     criteria = read_losses(losses, chosen)
     if criteria:
         chosen = [each.judged() for each in chosen]
-    entered = pairs(entrants(optimizers), criteria)
+    entered = pairs(contenders(optimizers), criteria)
     numbers = read_seeds(seeds, first_seed)
     budgets = {each.name: read_budget(each, steps, budget) for each in chosen}
     grid = read_rates(lr, lr_grid)
@@ -114,11 +115,11 @@ def compare(
     interrupted = False
     with _threads(threads):
         jobs = [
-            Job(each, entrant, seed, rate, source)
+            Job(each, contender, seed, rate, source)
             for seed in numbers
             for each in chosen
-            for entrant in entered
-            for rate, source in _rates(each, entrant, grid)
+            for contender in entered
+            for rate, source in _rates(each, contender, grid)
         ]
         try:
             with watcher(progress) as watch:
@@ -130,8 +131,8 @@ def compare(
             tasks=notes,
             runs=tuple(runs),
             settings={
-                "entrants": [entrant.name for entrant in entered],
-                "optimizers": list(dict.fromkeys(entrant.optimizer or entrant.name for entrant in entered)),
+                "contenders": [contender.name for contender in entered],
+                "optimizers": list(dict.fromkeys(contender.optimizer or contender.name for contender in entered)),
                 "losses": [loss.name for loss in criteria],
                 "loss_notes": [loss.note for loss in criteria if loss.note],
                 "seeds": numbers,
@@ -140,13 +141,13 @@ def compare(
                 "schedule": schedule,
                 "evaluations": evaluations,
                 "budget": next((str(each) for each in (steps, budget) if each is not None), None),
-                "named": all(entrant.named for entrant in entered),
+                "named": all(contender.named for contender in entered),
             },
             environment=environment(),
             interrupted=interrupted,
             planned=len(jobs),
         )
-    return study.save(folder) if folder else study
+    return save(study, folder) if folder else study
 
 
 def _carry_out(
@@ -157,9 +158,9 @@ def _carry_out(
     watch.plan(jobs)
     for job in jobs:
         watch.start(job)
-        what, budget = (job.task, job.entrant, job.seed), budgets[job.task.name]
+        what, budget = (job.task, job.contender, job.seed), budgets[job.task.name]
         options = {"lr": job.lr, "lr_source": job.lr_source, "schedule": schedule}
-        if budget.seconds and (pair := (job.task.name, job.entrant.name)) not in warm:
+        if budget.seconds and (pair := (job.task.name, job.contender.name)) not in warm:
             _train(Training(*what, Budget(steps=2), evaluations=1, **options), Watcher())  # compiles off the clock
             warm.add(pair)
         record = _train(Training(*what, budget, evaluations=evaluations, **options), watch)
@@ -174,15 +175,15 @@ def _train(training: Training, watch: Watcher) -> RunRecord:
     return training.record()
 
 
-def _rates(task: Task, entrant: Entrant, grid: str | list[float] | None) -> list[tuple[float | None, str]]:
-    """The learning rates of an entrant, and who chose each; None is its default."""
+def _rates(task: Task, contender: Contender, grid: str | list[float] | None) -> list[tuple[float | None, str]]:
+    """The learning rates of a contender, and who chose each; None is its default."""
     if grid is None:
         return [(None, "")]
     if isinstance(grid, list):
         return [(rate, "set for all" if len(grid) == 1 else "from the grid") for rate in grid]
     try:
-        optimizer = entrant.build(task.begin(0).model)
-        default = float(optimizer.param_groups[main_group(optimizer, entrant.recipe)]["lr"])
+        optimizer = contender.build(task.begin(0).model)
+        default = float(optimizer.param_groups[main_group(optimizer, contender.recipe)]["lr"])
     except Exception:  # the run itself will say what is wrong
         return [(None, "")]
     return [

@@ -4,7 +4,7 @@ from torch import nn
 from torch.nn.functional import mse_loss
 
 from gradwright.study import Metric, Session, Task
-from gradwright.study.seeding import generator
+from gradwright.study.tasks.seeding import generator
 
 MSE = (Metric("mse", "squared error"),)
 X = torch.linspace(-1, 1, 48)[:, None]

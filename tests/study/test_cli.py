@@ -5,7 +5,7 @@ import pytest
 
 from gradwright import cli
 from gradwright.losses import LOSSES
-from gradwright.study import Study
+from gradwright.study import from_json
 
 SMALL = ["--task", "digits-mlp", "--optimizers", "torch:AdamW,torch:SGD", "--seeds", "1", "--budget", "6"]
 
@@ -24,7 +24,7 @@ def test_compare(monkeypatch, capsys, tmp_path):
     assert "index.html" in out
     assert "torch:AdamW" in out
     assert "[2/2]" in err
-    study = Study.from_json((tmp_path / "new" / "report" / "results.json").read_text())
+    study = from_json((tmp_path / "new" / "report" / "results.json").read_text())
     assert study.environment["threads"] == 1
 
 
@@ -34,7 +34,7 @@ def test_compare_losses_takes_one_optimizer_unless_told_otherwise(monkeypatch, c
     assert code == 0
     assert "[2/2]" in err
     assert "gce(q=0.3)" in out
-    study = Study.from_json((tmp_path / "results.json").read_text())
+    study = from_json((tmp_path / "results.json").read_text())
     assert [(run.optimizer, run.loss) for run in study.runs] == [("AdamW", "ce"), ("AdamW", "gce(q=0.3)")]
     assert study.tasks[0].metric.name == "accuracy"
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from gradwright.study import Study, compare
-from gradwright.study.files import write
-from gradwright.study.progress import Lines, Watcher
+from gradwright.study import compare, from_json, to_json
+from gradwright.study.record.files import write
+from gradwright.study.runs.progress import Lines, Watcher
 
 from .conftest import X, line_task, sgd
 
@@ -67,14 +67,14 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path, finished):
 
 def test_json_round_trip():
     study = quick(optimizers={"bomb": sgd(1e6), **PAIR}, steps=60)
-    text = study.to_json()
+    text = to_json(study)
     json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
-    again = Study.from_json(text)
-    assert again.to_json() == text
+    again = from_json(text)
+    assert to_json(again) == text
     assert again.runs[1].points == study.runs[1].points
     assert math.isnan(again.runs[0].points[-1].train_loss) == math.isnan(study.runs[0].points[-1].train_loss)
     with pytest.raises(ValueError, match="format 1"):
-        Study.from_json('{"format": 2}')
+        from_json('{"format": 2}')
 
 
 @pytest.mark.parametrize(

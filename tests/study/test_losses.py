@@ -11,15 +11,15 @@ from torch import nn
 
 from gradwright import losses as library
 from gradwright.calibration import CalibrationError
-from gradwright.study import Metric, Session, Study, Task, compare
-from gradwright.study.budget import Budget
-from gradwright.study.criteria import Loss, at, balanced
-from gradwright.study.entrants import entrants, pairs
-from gradwright.study.losses import losses
-from gradwright.study.report import command, html
-from gradwright.study.run import Training
+from gradwright.study import Metric, Session, Task, compare, from_json, save, show, to_json
+from gradwright.study.report.page import command, html
+from gradwright.study.report.verdict import beside, verdict
+from gradwright.study.runs.budget import Budget
+from gradwright.study.runs.contenders import contenders, pairs
+from gradwright.study.runs.criteria import Loss, at, balanced
+from gradwright.study.runs.losses import losses
+from gradwright.study.runs.run import Training
 from gradwright.study.tasks.zipf_noise import TASK, VALIDATION, zipf_data
-from gradwright.study.verdict import beside, verdict
 
 from .conftest import line_task, sgd
 
@@ -142,8 +142,8 @@ def test_losses_share_weights_and_batches():
 
 
 def train(loss, task=None, **options):
-    entrant = pairs(entrants({"it": sgd(0.1)}), [loss])[0]
-    training = Training(task or corner_task(), entrant, 0, Budget(steps=8), **options)
+    contender = pairs(contenders({"it": sgd(0.1)}), [loss])[0]
+    training = Training(task or corner_task(), contender, 0, Budget(steps=8), **options)
     list(training)
     return training.record()
 
@@ -183,8 +183,8 @@ def test_normalized_gradients_have_the_length_that_the_average_leaves_them():
 
     for size in (1.0, 50.0):
         loss = Loss("it", cross_entropy, {"size": size}, normalize=True)
-        entrant = pairs(entrants({"it": lambda model: Spy(model.parameters(), lr=1e-3)}), [loss])[0]
-        list(Training(corner_task(), entrant, 0, Budget(steps=4)))
+        contender = pairs(contenders({"it": lambda model: Spy(model.parameters(), lr=1e-3)}), [loss])[0]
+        list(Training(corner_task(), contender, 0, Budget(steps=4)))
         assert norms.pop(0) == pytest.approx(1.0, rel=1e-5)
         assert norms == pytest.approx([1.0] * 3, abs=0.05)
         norms.clear()
@@ -207,7 +207,7 @@ def test_the_judge_ranks_and_the_report_speaks_of_losses(study, tmp_path):
     v = verdict(study, study.tasks[0])
     assert study.noun == v.noun == "loss"
     assert study.tasks[0].metric.name == "accuracy"
-    assert [arm.entrant for arm in v.ranked] != []
+    assert [arm.contender for arm in v.ranked] != []
     page = html(study)
     for words in ("3 losses on corners", "3 losses trained by adam", "No loss judges itself", "points", " %",
                   "exact: standardize, sigma from 10 to 1 over the run", "One learning rate for all"):  # fmt: skip
@@ -215,18 +215,18 @@ def test_the_judge_ranks_and_the_report_speaks_of_losses(study, tmp_path):
     assert "training loss, mean" not in page
     assert page.count("<figcaption>ce</figcaption>") == 1  # its reliability diagram
     assert study.settings["losses"] == ["ce", "gce(q=0.3)", "exact(nodes=16)"]
-    study.show()
+    show(study)
 
 
 def test_the_files_name_the_losses(study, tmp_path):
-    saved = study.save(tmp_path)
+    saved = save(study, tmp_path)
     rows = list(csv.DictReader((tmp_path / "runs.csv").open()))
     assert [row["loss"] for row in rows[:3]] == ["ce", "gce(q=0.3)", "exact(nodes=16)"]
     assert {row["optimizer"] for row in rows} == {"adam"}
     assert {row["loss"] for row in csv.DictReader((tmp_path / "curves.csv").open())} == {row["loss"] for row in rows}
-    again = Study.from_json((tmp_path / "results.json").read_text())
+    again = from_json((tmp_path / "results.json").read_text())
     assert again.runs == saved.runs
-    assert again.to_json() == study.to_json()
+    assert to_json(again) == to_json(study)
 
 
 def test_calibration_is_that_of_the_trained_model(study):
@@ -239,39 +239,39 @@ def test_calibration_is_that_of_the_trained_model(study):
 
 def test_results_without_losses_are_read():
     """Results that were written before losses could be compared."""
-    content = json.loads(compare(line_task(), {"it": sgd()}, seeds=1, progress=False).to_json())
-    for key in ("loss", "entrant", "calibration"):
+    content = json.loads(to_json(compare(line_task(), {"it": sgd()}, seeds=1, progress=False)))
+    for key in ("loss", "contender", "calibration"):
         del content["runs"][0][key]
-    for key in ("entrants", "losses", "loss_notes"):
+    for key in ("contenders", "losses", "loss_notes"):
         del content["settings"][key]
     for task in content["tasks"]:
         del task["metrics"][0]["share"]
-    study = Study.from_json(json.dumps(content))
-    assert (study.entrants, study.noun, study.runs[0].entrant) == (["it"], "optimizer", "it")
+    study = from_json(json.dumps(content))
+    assert (study.contenders, study.noun, study.runs[0].contender) == (["it"], "optimizer", "it")
     assert "1 optimizer on line" in html(study)
 
 
 def test_optimizers_times_losses():
     study = compare(corner_task(), "torch:Adam,torch:SGD", losses="ce,gce", lr=0.05, seeds=2, progress=False)
     labels = ["torch:Adam + ce", "torch:Adam + gce", "torch:SGD + ce", "torch:SGD + gce"]
-    assert study.entrants == labels
+    assert study.contenders == labels
     assert study.noun == "pair"
     assert "4 pairs on corners" in html(study)
     assert beside(verdict(study, study.tasks[0]), labels[0]) is not None
     one = compare(corner_task(), "torch:Adam,torch:SGD", losses="gce", lr=0.05, seeds=1, progress=False)
-    assert (one.noun, one.entrants) == ("optimizer", ["torch:Adam", "torch:SGD"])
+    assert (one.noun, one.contenders) == ("optimizer", ["torch:Adam", "torch:SGD"])
     assert "2 optimizers trained with gce" in html(one)
 
 
 def test_the_winner_beside_the_first(study):
     v = verdict(study, study.tasks[0])
-    shown = beside(v, v.ranked[1].entrant)
-    assert (shown.winner, shown.rival) == (v.ranked[0].entrant, v.ranked[1].entrant)
+    shown = beside(v, v.ranked[1].contender)
+    assert (shown.winner, shown.rival) == (v.ranked[0].contender, v.ranked[1].contender)
     label, a, b, better = shown.rows[0]
     assert label == "accuracy"
     assert float(a[:-2]) >= float(b[:-2])
     assert better == 0 or a == b
-    assert beside(v, v.ranked[0].entrant).rival == v.ranked[1].entrant
+    assert beside(v, v.ranked[0].contender).rival == v.ranked[1].contender
 
 
 def test_the_command_names_the_losses():

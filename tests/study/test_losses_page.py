@@ -10,7 +10,7 @@ import torch
 import gradwright
 from gradwright.losses import LOSSES
 from gradwright.study import tasks
-from gradwright.study.losses import losses
+from gradwright.study.runs.losses import losses
 
 FOLDER = Path(gradwright.__file__).parent.parent / "docs"
 TEXT = (FOLDER / "losses.md").read_text().replace("\\\n", "")

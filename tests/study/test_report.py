@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from gradwright.study import Metric, compare
-from gradwright.study.reasons import leader_by_time, reasons
-from gradwright.study.report import command, html
-from gradwright.study.summary import arms, basin, ranking, regrets
-from gradwright.study.verdict import explanation, headline, verdict
-from gradwright.study.words import number, plus_minus
+from gradwright.study.record.words import number, plus_minus
+from gradwright.study.report.page import command, html
+from gradwright.study.report.reasons import leader_by_time, reasons
+from gradwright.study.report.summary import arms, basin, ranking, regrets
+from gradwright.study.report.verdict import explanation, headline, verdict
 
 from .conftest import line_task, sgd
 
@@ -65,7 +65,7 @@ def test_pictures_take_their_colours_from_the_page(page):
 
 def test_verdicts(study):
     v = verdict(study, study.tasks[0])
-    assert [arm.entrant for arm in v.ranked] == ["fast", "slow", "slower", "bomb"]
+    assert [arm.contender for arm in v.ranked] == ["fast", "slow", "slower", "bomb"]
     assert (v.kind, v.tied) == ("clear", [])
     assert "bomb" not in v.gaps
     assert "larger than the noise" in explanation(v)
@@ -106,7 +106,7 @@ def test_one_lost_run_is_enough_not_to_win():
 
     study = compare(line_task(), {"sometimes": sometimes, "slow": sgd(0.02)}, seeds=6, steps=60, progress=False)
     ranked = ranking(study, study.tasks[0])
-    assert [arm.entrant for arm in ranked] == ["slow", "sometimes"]
+    assert [arm.contender for arm in ranked] == ["slow", "sometimes"]
     assert ranked[1].trouble == "2 of 6 diverged"
     assert "sometimes" in html(study)
 
@@ -136,7 +136,7 @@ def test_higher_is_better():
 
     study = compare(task, {"climb": climb, "descend": sgd(0.02)}, progress=False)
     v = verdict(study, study.tasks[0])
-    assert v.winner.entrant == "climb"
+    assert v.winner.contender == "climb"
     assert v.ranked[1].trouble == "diverged"
 
 

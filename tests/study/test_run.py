@@ -4,16 +4,16 @@ import math
 import pytest
 import torch
 
-from gradwright.study.budget import Budget
-from gradwright.study.entrants import Entrant, entrants
-from gradwright.study.record import DIVERGED, FAILED, FINISHED
-from gradwright.study.run import Training
+from gradwright.study.record.study import DIVERGED, FAILED, FINISHED
+from gradwright.study.runs.budget import Budget
+from gradwright.study.runs.contenders import Contender, contenders
+from gradwright.study.runs.run import Training
 
 from .conftest import line_task, sgd
 
 
 def train(build, task=None, budget=None, **options):
-    training = Training(task or line_task(), Entrant("it", build, "mine"), 0, budget or Budget(steps=12), **options)
+    training = Training(task or line_task(), Contender("it", build, "mine"), 0, budget or Budget(steps=12), **options)
     ticks = list(training)
     return training.record(), ticks
 
@@ -94,7 +94,9 @@ def test_state_bytes_count_a_shared_tensor_once():
 
     record, _ = train(lambda model: Shared(model.parameters()))
     assert record.state_bytes_per_parameter == (4 + 4 + 8) / 2
-    assert train(entrants("torch:AdamW")[0].build)[0].state_bytes_per_parameter == 12.0  # m, v and a float32 step each
+    assert (
+        train(contenders("torch:AdamW")[0].build)[0].state_bytes_per_parameter == 12.0
+    )  # m, v and a float32 step each
 
 
 def test_the_loss_and_the_closure_reach_those_that_ask():

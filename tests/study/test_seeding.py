@@ -6,8 +6,8 @@ import sys
 import numpy as np
 import torch
 
-from gradwright.study.seeding import RandomStream, derive
-from gradwright.study.task import Batches
+from gradwright.study.tasks.seeding import RandomStream, derive
+from gradwright.study.tasks.task import Batches
 
 PROGRAM = """
 import torch

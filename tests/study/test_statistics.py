@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from gradwright.study.budget import SCHEDULES, Budget
-from gradwright.study.statistics import diverged, probability_of_improvement, seeds_needed, summarise, welch
-from gradwright.study.svg import spread
+from gradwright.study.report.statistics import probability_of_improvement, seeds_needed, summarise, welch
+from gradwright.study.report.svg import spread
+from gradwright.study.runs.budget import SCHEDULES, Budget
+from gradwright.study.runs.divergence import diverged
 
 A, B = [1.0, 1.2, 0.9, 1.1], [1.5, 1.9, 1.2]
 

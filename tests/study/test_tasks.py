@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from gradwright.study import compare, tasks
-from gradwright.study.corpus import standard_library, windows
+from gradwright.study.tasks.corpus import standard_library, windows
 from gradwright.study.tasks.zipf_noise import zipf_data
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 
-from gradwright.study.task import Task
+from gradwright.study.tasks.task import Task
+from gradwright.study.tasks.unknown import unknown
 
 _PLACES = {
     "digits-mlp": ("digits_mlp", "TASK"),
@@ -26,8 +27,6 @@ def find(name: str) -> Task:
     Raises:
         ValueError: no task has this name; the message lists the nearest.
     """
-    from gradwright.study.names import unknown
-
     if name not in _PLACES:
         raise unknown("task", name, _PLACES)
     module, attribute = _PLACES[name]

@@ -9,8 +9,8 @@ import torch
 from sklearn.datasets import load_digits
 from torch import Tensor
 
-from gradwright.study.seeding import generator
-from gradwright.study.task import sha256
+from gradwright.study.tasks.seeding import generator
+from gradwright.study.tasks.task import sha256
 
 
 class Digits(NamedTuple):

@@ -6,9 +6,9 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from gradwright.calibration import CalibrationError
-from gradwright.study.task import Batches, Metric, Session, Task
 from gradwright.study.tasks.digits import digits
 from gradwright.study.tasks.perceptron import perceptron
+from gradwright.study.tasks.task import Batches, Metric, Session, Task
 
 
 def start(seed: int) -> Session:

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from gradwright.study.seeding import generator
-from gradwright.study.task import Batches, Metric, Session, Task
 from gradwright.study.tasks.digits import digits
 from gradwright.study.tasks.perceptron import perceptron
+from gradwright.study.tasks.seeding import generator
+from gradwright.study.tasks.task import Batches, Metric, Session, Task
 
 LATENT = 8
 

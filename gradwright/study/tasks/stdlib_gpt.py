@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, gelu, scaled_dot_product_attention
 
-from gradwright.study.corpus import fixed_windows, standard_library, windows
-from gradwright.study.seeding import generator
-from gradwright.study.task import Metric, Session, Task
+from gradwright.study.tasks.corpus import fixed_windows, standard_library, windows
+from gradwright.study.tasks.seeding import generator
+from gradwright.study.tasks.task import Metric, Session, Task
 
 WIDTH, LAYERS, HEADS, LENGTH, BATCH = 64, 3, 4, 64, 16
 

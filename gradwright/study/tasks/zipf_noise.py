@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from gradwright.calibration import CalibrationError
-from gradwright.study.seeding import derive
-from gradwright.study.task import Batches, Metric, Session, Task, sha256
 from gradwright.study.tasks.perceptron import perceptron
+from gradwright.study.tasks.seeding import derive
+from gradwright.study.tasks.task import Batches, Metric, Session, Task, sha256
 
 CLASSES, TAIL, LATENT, SPREAD = 100, 50, 16, 1.25
 

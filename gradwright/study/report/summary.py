@@ -1,4 +1,4 @@
-"""Runs gathered into what is compared: an entrant, an optimizer or a loss, at a learning rate, over its seeds."""
+"""Runs gathered into what is compared: a contender, an optimizer or a loss, at a learning rate, over its seeds."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import math
 import statistics
 from dataclasses import dataclass
 
-from gradwright.study.record import DIVERGED, FAILED, FINISHED, RunRecord, Study, TaskNote
-from gradwright.study.statistics import Summary, summarise
-from gradwright.study.task import Metric
+from gradwright.study.record.study import DIVERGED, FAILED, FINISHED, RunRecord, Study, TaskNote
+from gradwright.study.report.statistics import Summary, summarise
+from gradwright.study.tasks.task import Metric
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One entrant at one learning rate on one task."""
+    """One contender at one learning rate on one task."""
 
-    entrant: str
+    contender: str
     metric: Metric
     runs: tuple[RunRecord, ...]
 
@@ -73,11 +73,11 @@ class Arm:
 
 
 def arms(study: Study, task: TaskNote) -> dict[str, list[Arm]]:
-    """For each entrant, in the order it was asked for, its arms by rising learning rate."""
+    """For each contender, in the order it was asked for, its arms by rising learning rate."""
     found: dict[str, dict[float | None, list[RunRecord]]] = {}
     for run in study.runs:
         if run.task == task.name:
-            found.setdefault(run.entrant, {}).setdefault(run.asked_lr, []).append(run)
+            found.setdefault(run.contender, {}).setdefault(run.asked_lr, []).append(run)
     return {
         name: sorted((Arm(name, task.metric, tuple(runs)) for runs in by_lr.values()), key=lambda arm: arm.lr)
         for name, by_lr in found.items()
@@ -85,7 +85,7 @@ def arms(study: Study, task: TaskNote) -> dict[str, list[Arm]]:
 
 
 def ranking(study: Study, task: TaskNote) -> list[Arm]:
-    """One arm for each entrant, at its best learning rate, the best first."""
+    """One arm for each contender, at its best learning rate, the best first."""
     return sorted((min(each, key=lambda arm: arm.order) for each in arms(study, task).values()), key=lambda a: a.order)
 
 
@@ -96,7 +96,7 @@ def initial(study: Study, task: TaskNote) -> float:
 
 
 def regrets(study: Study, task: TaskNote) -> dict[str, float]:
-    r"""The share of the way from the start to the winner that each entrant is short of, in [0, 1].
+    r"""The share of the way from the start to the winner that each contender is short of, in [0, 1].
 
     .. math:: r = (\bar L - L^*) / (L_0 - L^*), \qquad r = 1 \text{ for one that diverged}
     """
@@ -106,7 +106,7 @@ def regrets(study: Study, task: TaskNote) -> dict[str, float]:
     for arm in ranked:
         mean = arm.summary().mean
         short = (mean - best) / (start - best) if start != best else 0.0
-        found[arm.entrant] = min(1.0, max(0.0, short)) if arm.eligible and math.isfinite(short) else 1.0
+        found[arm.contender] = min(1.0, max(0.0, short)) if arm.eligible and math.isfinite(short) else 1.0
     return found
 
 

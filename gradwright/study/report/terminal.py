@@ -5,14 +5,25 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from gradwright.study.record import Study, TaskNote
-from gradwright.study.summary import Arm
-from gradwright.study.verdict import headline, verdict
-from gradwright.study.words import difference, mean_and_deviation, number, value
+from gradwright.study.record.study import Study, TaskNote
+from gradwright.study.record.words import difference, mean_and_deviation, number, value
+from gradwright.study.report.summary import Arm
+from gradwright.study.report.verdict import headline, verdict
 
 
-def show(study: Study, console: Any) -> None:
-    """Print a table and the verdict for each task that has runs, on a ``rich.console.Console``."""
+def show(study: Study, console: Any = None) -> None:
+    """Print a table and the verdict for each task that has runs.
+
+    Args:
+        study: what is shown.
+        console: the ``rich.console.Console`` to print on; that of the terminal, or one of 140 columns where there is
+            none, if not given.
+    """
+    if console is None:
+        from rich.console import Console
+
+        console = Console()
+        console = console if console.is_terminal else Console(width=140)
     if study.interrupted:
         console.print(f"Stopped by hand after {len(study.runs)} of {study.planned} runs.", highlight=False)
     for task in study.tasks:
@@ -35,11 +46,11 @@ def _table(study: Study, task: TaskNote) -> Any:
     for heading in ("final", "behind", "runs", *(metric.name for metric in others), *costs):
         table.add_column(heading, justify="right")
     for arm in v.ranked:
-        gap = v.gaps.get(arm.entrant)
+        gap = v.gaps.get(arm.contender)
         table.add_row(
-            arm.entrant,
+            arm.contender,
             mean_and_deviation(task.metric, *arm.summary()[1:]) if arm.eligible else arm.trouble,
-            "" if gap is None else _behind(task, gap.difference) + (" ≈" if arm.entrant in v.tied else ""),
+            "" if gap is None else _behind(task, gap.difference) + (" ≈" if arm.contender in v.tied else ""),
             f"{len(arm.finished)}/{len(arm.runs)}",
             *(value(metric, arm.summary(metric.name).mean) for metric in others),
             *(_costs(arm) if costs else ()),

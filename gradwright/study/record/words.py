@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from gradwright.study.task import Metric
+from gradwright.study.tasks.task import Metric
 
 
 def listing(names: Sequence[str]) -> str:

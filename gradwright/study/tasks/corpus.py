@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gradwright.study.seeding import derive
-from gradwright.study.task import sha256
+from gradwright.study.tasks.seeding import derive
+from gradwright.study.tasks.task import sha256
 
 
 class Corpus(NamedTuple):

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gradwright.study import tasks as builtin
-from gradwright.study.budget import Budget
-from gradwright.study.criteria import Loss
-from gradwright.study.loaders import from_loaders
-from gradwright.study.losses import losses as losses_of
-from gradwright.study.task import Task
+from gradwright.study.runs.budget import Budget
+from gradwright.study.runs.criteria import Loss
+from gradwright.study.runs.losses import losses as losses_of
+from gradwright.study.tasks.loaders import from_loaders
+from gradwright.study.tasks.task import Task
 
 
 def read_tasks(task: Any) -> list[Task]:

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from gradwright.study.record import FINISHED, RunRecord, Study, TaskNote
-from gradwright.study.summary import Arm, arms, initial, ranking
-from gradwright.study.svg import (
+from gradwright.study.record.study import FINISHED, RunRecord, Study, TaskNote
+from gradwright.study.record.words import value
+from gradwright.study.report.summary import Arm, arms, initial, ranking
+from gradwright.study.report.svg import (
     COLOURS,
     FAINT,
     INK,
@@ -25,20 +26,19 @@ from gradwright.study.svg import (
     series_of,
     to_svg,
 )
-from gradwright.study.words import value
 
 FEW = 10  # predictions below which a group of them says nothing
 
 
 def shades(study: Study) -> Shades:
-    """The colour number of each entrant: in the order asked for, or, where there are more than colours, of the best
+    """The colour number of each contender: in the order asked for, or, where there are more than colours, of the best
     by mean rank; None for the others, which are drawn in grey."""
-    names = study.entrants
+    names = study.contenders
     if len(names) > COLOURS:
-        places = [{arm.entrant: i for i, arm in enumerate(ranking(study, task))} for task in study.tasks]
+        places = [{arm.contender: i for i, arm in enumerate(ranking(study, task))} for task in study.tasks]
         best = sorted(names, key=lambda name: sum(place.get(name, len(names)) for place in places))
         names = [name for name in names if name in best[:COLOURS]]
-    return {name: names.index(name) if name in names else None for name in study.entrants}
+    return {name: names.index(name) if name in names else None for name in study.contenders}
 
 
 def curves(
@@ -52,12 +52,12 @@ def curves(
     sinking = metric is None or (metric.lower_is_better and not metric.share)
     ends, shown = [], []
     for arm in reversed(ranking(study, task)):
-        series = series_of(colours, arm.entrant)
+        series = series_of(colours, arm.contender)
         if arm.finished:
             x, y = _mean_curve(arm.finished, quantity, by_time or task.timed, by_time)
             _line(axes, series, x, y)
             shown.append(y)
-            ends.append((float(y[-1].mean()), arm.entrant))
+            ends.append((float(y[-1].mean()), arm.contender))
         for run in arm.runs:
             if run.status != FINISHED and run.points:
                 _broken_line(axes, series, run, quantity, by_time, task.timed)
@@ -78,12 +78,12 @@ def curves(
 
 
 def finals(study: Study, task: TaskNote, colours: Shades) -> str:
-    """Every run as a dot, its entrant's mean as a bar and, at the right, a number; the best on top."""
+    """Every run as a dot, its contender's mean as a bar and, at the right, a number; the best on top."""
     ranked = ranking(study, task)
     figure, axes = figure_of(12.2, 0.75 + 0.34 * len(ranked), left=name_width(colours, 12.2, 9.0), right=0.89)
     values = [x for arm in ranked for x in arm.values() if math.isfinite(x)]
     for row, arm in enumerate(ranked):
-        series = series_of(colours, arm.entrant)
+        series = series_of(colours, arm.contender)
         y = [row] * len(arm.values())
         axes.plot(arm.values(), y, ls="", marker=series.marker, ms=6.5, alpha=0.6, mew=0, **series.style())
         if arm.values():
@@ -91,7 +91,7 @@ def finals(study: Study, task: TaskNote, colours: Shades) -> str:
             axes.plot([mean, mean], [row - 0.32, row + 0.32], lw=2.6, **series.style())
         beside = {"xycoords": ("axes fraction", "data"), "va": "center", "annotation_clip": False}
         axes.annotate(arm.trouble or value(task.metric, arm.summary().mean), (1.012, row), color=FAINT, **beside)
-    axes.set_yticks(range(len(ranked)), [arm.entrant for arm in ranked])
+    axes.set_yticks(range(len(ranked)), [arm.contender for arm in ranked])
     axes.tick_params(axis="y", labelcolor=INK, length=0, labelsize=10)
     axes.set_ylim(len(ranked) - 0.5, -0.75)
     better = "lower" if task.metric.lower_is_better else "higher"
@@ -144,7 +144,7 @@ def reliability(task: TaskNote, colours: Shades, arm: Arm) -> str:
     """How often the predicted class of a test sample was right, by the probability claimed for it: the runs of all
     seeds together, dots as large as their bins are full."""
     figure, axes = figure_of(3.9, 3.4, left=0.6 / 3.9, right=0.97)
-    series = series_of(colours, arm.entrant)
+    series = series_of(colours, arm.contender)
     table = np.array([run.calibration for run in arm.finished]).sum(0)
     samples, claimed, right = table[table[:, 0] >= FEW].T
     axes.plot([0, 1], [0, 1], color=FAINT, lw=1, ls=(0, (4, 3)))
@@ -157,7 +157,7 @@ def reliability(task: TaskNote, colours: Shades, arm: Arm) -> str:
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="probability claimed", ylabel="share that was right")
     per_cent(axes.xaxis)
     per_cent(axes.yaxis)
-    return to_svg(figure, f"{task.name}-{arm.entrant}-reliability", f"Reliability of {arm.entrant} on {task.name}")
+    return to_svg(figure, f"{task.name}-{arm.contender}-reliability", f"Reliability of {arm.contender} on {task.name}")
 
 
 def _mean_curve(runs: Sequence[RunRecord], quantity: str, timed: bool, cpu: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gradwright.study.seeding import RandomStream, derive
-from gradwright.study.task import Metric, Session, Task
+from gradwright.study.tasks.seeding import RandomStream, derive
+from gradwright.study.tasks.task import Metric, Session, Task
 
 
 def from_loaders(

@@ -22,8 +22,8 @@ from gradwright.losses import (
 )
 from gradwright.losses.modules import settings_of
 from gradwright.losses.table import SHORT
-from gradwright.study.criteria import Loss, at
-from gradwright.study.names import unknown
+from gradwright.study.runs.criteria import Loss, at
+from gradwright.study.tasks.unknown import unknown
 
 REDUCERS = {kind.__name__: kind for kind in (HarrellDavis, HuberMean, MedianOfMeans, SoftMedian, TopMean, TrimmedMean)}
 THE_TASKS_OWN = ("dim", "ignore_index")  # settings that follow from the data
@@ -37,7 +37,7 @@ NORMALIZED = ("exact",)
 
 
 def losses(asked: Any) -> tuple[Loss, ...]:
-    """One entrant for each loss.
+    """One contender for each loss.
 
     Args:
         asked: a list, a comma separated string, or a dictionary from the labels to be shown. An item is the name of a

@@ -36,11 +36,11 @@ _STYLE = {
 }
 
 Shades = dict[str, int | None]
-"""The colour number of each entrant; None is grey."""
+"""The colour number of each contender; None is grey."""
 
 
 class Series:
-    """How one entrant is drawn."""
+    """How one contender is drawn."""
 
     def __init__(self, place: int | None) -> None:
         self.colour = OTHER if place is None else f"#0100{place:02x}"
@@ -57,7 +57,7 @@ class Series:
 
 
 def series_of(colours: Shades, name: str) -> Series:
-    """How the entrant of this name is drawn."""
+    """How the contender of this name is drawn."""
     return Series(colours.get(name))
 
 

@@ -1,4 +1,4 @@
-"""The report: one page that needs nothing but itself."""
+"""The page of the report, which needs nothing but itself."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ import importlib.util
 import math
 import re
 import shlex
-from pathlib import Path
 from typing import Any
 
-from gradwright.study import figures
-from gradwright.study.files import write
-from gradwright.study.reasons import reasons
-from gradwright.study.record import Study, TaskNote
-from gradwright.study.statistics import Gap
-from gradwright.study.summary import Arm, arms, basin, initial, regrets
-from gradwright.study.svg import Shades
-from gradwright.study.verdict import Verdict, beside, explanation, headline, verdict
-from gradwright.study.words import difference, listing, mean_and_deviation, number, plural, value
+from gradwright.study import tasks
+from gradwright.study.record.study import Study, TaskNote
+from gradwright.study.record.words import difference, listing, mean_and_deviation, number, plural, value
+from gradwright.study.report import figures
+from gradwright.study.report.reasons import reasons
+from gradwright.study.report.statistics import Gap
+from gradwright.study.report.summary import Arm, arms, basin, initial, regrets
+from gradwright.study.report.svg import Shades
+from gradwright.study.report.verdict import Verdict, beside, explanation, headline, verdict
 
 NEEDED = ("jinja2", "matplotlib", "scipy")
 
@@ -33,20 +32,6 @@ def require() -> None:
         raise ValueError(f'the report needs {listing(missing)}: pip install "gradwright[study]"')
 
 
-def save(study: Study, folder: Path) -> list[Path]:
-    """Write the numbers first, then the page; returns the paths, the page first."""
-    written = []
-    for name, text in (
-        ("results.json", study.to_json),
-        ("runs.csv", study.runs_csv),
-        ("curves.csv", study.curves_csv),
-        ("index.html", lambda: html(study)),
-    ):
-        write(folder / name, text())
-        written.insert(0, folder / name)
-    return written
-
-
 def html(study: Study) -> str:
     """The page."""
     import jinja2
@@ -54,14 +39,17 @@ def html(study: Study) -> str:
     colours = figures.shades(study)
     seen = [task for task in study.tasks if any(run.task == task.name for run in study.runs)]
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("gradwright.study", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.PackageLoader("gradwright.study.report", "."),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters["code"] = _code
-    return environment.get_template("report.html.j2").render(
+    return environment.get_template("page.html.j2").render(
         study=study,
         colours=colours,
-        title=f"{listing(study.entrants)} on {listing([task.name for task in study.tasks])}",
-        count=f"{len(study.entrants)} {plural(study.noun, len(study.entrants))}",
+        title=f"{listing(study.contenders)} on {listing([task.name for task in study.tasks])}",
+        count=f"{len(study.contenders)} {plural(study.noun, len(study.contenders))}",
         trained_by=_trained_by(study),
         sections=[_section(study, task, colours) for task in seen],
         overview=_overview(study, seen) if len(seen) > 1 else [],
@@ -73,8 +61,6 @@ def html(study: Study) -> str:
 def command(study: Study) -> str:
     """The line that repeats the study, or the empty string where none can: tasks, optimizers or losses of the user's
     own, seeds with gaps."""
-    from gradwright.study import tasks
-
     names = [task.name for task in study.tasks]
     if not set(names) <= set(tasks.names()) or not study.settings.get("named", True):
         return ""
@@ -110,10 +96,10 @@ def _section(study: Study, task: TaskNote, colours: Shades) -> dict[str, Any]:
     return {
         "task": task,
         "kind": v.kind,
-        "winner": v.winner.entrant if v.winner else "",
+        "winner": v.winner.contender if v.winner else "",
         "headline": headline(v),
         "explanation": explanation(v),
-        "beside": beside(v, study.entrants[0]) if study.noun != "optimizer" else None,
+        "beside": beside(v, study.contenders[0]) if study.noun != "optimizer" else None,
         "reasons": reasons(study, v),
         "finals": figures.finals(study, task, colours),
         "main": figures.curves(study, task, colours, main.name, main.label, wide=True),
@@ -122,7 +108,7 @@ def _section(study: Study, task: TaskNote, colours: Shades) -> dict[str, Any]:
             for label, quantity, by_time in pictures
         ],
         "reliability": [
-            (arm.entrant, figures.reliability(task, colours, arm))
+            (arm.contender, figures.reliability(task, colours, arm))
             for arm in v.ranked
             if arm.finished and all(run.calibration for run in arm.finished)
         ],
@@ -135,16 +121,16 @@ def _section(study: Study, task: TaskNote, colours: Shades) -> dict[str, Any]:
 
 
 def _row(study: Study, v: Verdict, place: int, arm: Arm, grid: bool) -> dict[str, Any]:
-    gap = v.gaps.get(arm.entrant)
+    gap = v.gaps.get(arm.contender)
     metric = v.task.metric
     rates = {name: rate for run in arm.runs[:1] for name, rate in run.group_lrs.items()}
     others = [f"the rest: {name} at {rate:.3g}" for name, rate in rates.items() if rate != arm.lr]
     seconds = arm.median("cpu_seconds_per_step")
     return {
-        "name": arm.entrant,
+        "name": arm.contender,
         "place": place + 1 if arm.eligible else "–",
         "best": arm is v.winner,
-        "tied": arm.entrant in v.tied,
+        "tied": arm.contender in v.tied,
         "final": mean_and_deviation(metric, *arm.summary()[1:]),
         "runs": f"{len(arm.finished)} of {len(arm.runs)} runs",
         "gap": _gap(v.task, gap) if gap else ("", ""),
@@ -156,24 +142,24 @@ def _row(study: Study, v: Verdict, place: int, arm: Arm, grid: bool) -> dict[str
         "bytes": number(arm.median("state_bytes_per_parameter"), 3) if arm.median("state_bytes_per_parameter") else "0",
         "lr": "–" if math.isnan(arm.lr) else f"{arm.lr:.3g}",
         "source": [arm.runs[0].lr_source, *others] if study.noun != "loss" else [],
-        "basin": _decades(basin(arms(study, v.task)[arm.entrant], initial(study, v.task))) if grid else "",
+        "basin": _decades(basin(arms(study, v.task)[arm.contender], initial(study, v.task))) if grid else "",
         "trouble": arm.trouble,
         "reason": arm.reason,
     }
 
 
 def _overview(study: Study, seen: list[TaskNote]) -> list[dict[str, Any]]:
-    """One row an entrant: its result on every task and the mean of how far it is behind."""
+    """One row a contender: its result on every task and the mean of how far it is behind."""
     short = {task.name: regrets(study, task) for task in seen}
     verdicts = {task.name: verdict(study, task) for task in seen}
     rows = []
-    for name in study.entrants:
+    for name in study.contenders:
         if not all(name in by for by in short.values()):
             continue
         cells = []
         for task in seen:
             v = verdicts[task.name]
-            arm = next(arm for arm in v.ranked if arm.entrant == name)
+            arm = next(arm for arm in v.ranked if arm.contender == name)
             behind = short[task.name][name]
             cells.append(
                 {

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gradwright.calibration import CalibrationError
-from gradwright.study.seeding import RandomStream, derive
+from gradwright.study.tasks.seeding import RandomStream, derive
 
 
 @dataclass(frozen=True)

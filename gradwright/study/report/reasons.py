@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradwright.study.record import FAILED, FINISHED, Study
-from gradwright.study.summary import Arm, arms
-from gradwright.study.verdict import Verdict
-from gradwright.study.words import listing, number, value
+from gradwright.study.record.study import FAILED, FINISHED, Study
+from gradwright.study.record.words import listing, number, value
+from gradwright.study.report.summary import Arm, arms
+from gradwright.study.report.verdict import Verdict
 
 GOOD, WARN, NOTE = "good", "warn", "note"
 
@@ -72,7 +72,7 @@ def _seeds(study: Study, v: Verdict) -> Reason:
 def _noise(v: Verdict) -> Reason | None:
     if v.winner is None or v.second is None:
         return None
-    name = v.winner.entrant
+    name = v.winner.contender
     if v.kind == "clear":
         largest = max(gap.p for gap in v.gaps.values())
         odds = "less than once in 10 000 times" if largest < 1e-4 else f"at most {100 * largest:.2g} times in 100"
@@ -106,13 +106,13 @@ def _time(v: Verdict) -> Reason | None:
         return None
     seconds, name = leader_by_time([arm for arm in v.ranked if arm.eligible])
     cost = v.winner.median("cpu_seconds_per_step") / v.second.median("cpu_seconds_per_step")
-    second = v.second.entrant
+    second = v.second.contender
     if 0.95 <= cost <= 1.05:
-        price = f"A step of {v.winner.entrant} costs about as much as one of {second}"
+        price = f"A step of {v.winner.contender} costs about as much as one of {second}"
     else:
-        price = f"A step of {v.winner.entrant} takes {cost:.2g} times as long as one of {second}"
+        price = f"A step of {v.winner.contender} takes {cost:.2g} times as long as one of {second}"
     equal = f"given equal processor time ({number(seconds, 2)} s)"
-    if name == v.winner.entrant:
+    if name == v.winner.contender:
         return Reason(GOOD, "Also by time", f"{price}; {equal} it still leads.")
     return Reason(WARN, "Not by time", f"{price}; {equal} {name} leads on this machine.")
 
@@ -124,14 +124,14 @@ def _early(v: Verdict) -> Reason | None:
     for arm in v.ranked:
         if arm.eligible:
             values = sign * _mean_curve(arm)[1]
-            best[arm.entrant] = float(values.min())
+            best[arm.contender] = float(values.min())
             if values[-1] - values.min() > 0.05 * (values[0] - sign * v.ranked[0].summary().mean):
                 step = arm.runs[0].points[int(values.argmin())].step
-                worse.append(f"{arm.entrant} ({value(v.task.metric, abs(float(values.min())))} after {step} steps)")
+                worse.append(f"{arm.contender} ({value(v.task.metric, abs(float(values.min())))} after {step} steps)")
     if not worse:
         return None
     leader = min(best, key=best.__getitem__)
-    change = "the winner is the same" if leader == v.ranked[0].entrant else f"{leader} would lead"
+    change = "the winner is the same" if leader == v.ranked[0].contender else f"{leader} would lead"
     return Reason(
         WARN,
         "Better before the end",
@@ -141,7 +141,7 @@ def _early(v: Verdict) -> Reason | None:
 
 def _rates(study: Study, v: Verdict) -> Reason:
     if study.settings.get("lr_grid"):
-        edges = [arm.entrant for arm in v.ranked if on_edge(arms(study, v.task)[arm.entrant], arm)]
+        edges = [arm.contender for arm in v.ranked if on_edge(arms(study, v.task)[arm.contender], arm)]
         text = f"Each {v.noun} is shown at its best rate, chosen on these same seeds, which flatters all a little"
         if edges:
             advice = f"{listing(edges)} did best at the edge of the grid: widen it before you judge"
@@ -182,8 +182,8 @@ def _trouble(v: Verdict) -> Reason | None:
 def _named(arm: Arm, title: str) -> str:
     """An arm in trouble, with its trouble so far as the title does not say it."""
     if arm.trouble == title.lower():
-        return arm.entrant
-    return f"{arm.entrant} ({arm.trouble})"
+        return arm.contender
+    return f"{arm.contender} ({arm.trouble})"
 
 
 def _scope() -> Reason:
@@ -196,9 +196,9 @@ def _scope() -> Reason:
 
 
 def leader_by_time(ranked: list[Arm]) -> tuple[float, str]:
-    """Who is ahead once the first entrant has used up its processor time, and that time in seconds."""
+    """Who is ahead once the first contender has used up its processor time, and that time in seconds."""
 
-    found = {arm.entrant: _mean_curve(arm) for arm in ranked}
+    found = {arm.contender: _mean_curve(arm) for arm in ranked}
     seconds = min(float(x[-1]) for x, _ in found.values())
     sign = 1 if ranked[0].metric.lower_is_better else -1
     values = {name: sign * float(np.interp(seconds, x, y)) for name, (x, y) in found.items()}

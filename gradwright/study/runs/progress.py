@@ -7,11 +7,11 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from gradwright.study.entrants import Entrant
-from gradwright.study.record import FINISHED, RunRecord
-from gradwright.study.run import Tick
-from gradwright.study.task import Task
-from gradwright.study.words import number, value
+from gradwright.study.record.study import FINISHED, RunRecord
+from gradwright.study.record.words import number, value
+from gradwright.study.runs.contenders import Contender
+from gradwright.study.runs.run import Tick
+from gradwright.study.tasks.task import Task
 
 REFRESH = 0.1  # seconds between two updates of the live display
 HEARTBEAT = 30.0  # seconds between two lines of a long run where there is no live display
@@ -21,7 +21,7 @@ class Job(NamedTuple):
     """One run to come."""
 
     task: Task
-    entrant: Entrant
+    contender: Contender
     seed: int
     lr: float | None
     lr_source: str
@@ -29,7 +29,7 @@ class Job(NamedTuple):
     @property
     def title(self) -> str:
         rate = "" if self.lr is None else f"  lr {self.lr:.3g}"
-        return f"{self.task.name}  {self.entrant.name}{rate}  seed {self.seed}"
+        return f"{self.task.name}  {self.contender.name}{rate}  seed {self.seed}"
 
 
 class Watcher:
@@ -72,7 +72,7 @@ class Estimator(Watcher):
 
     def finish(self, record: RunRecord) -> None:
         self.done += 1
-        self.seen.setdefault((record.task, record.entrant), []).append(record.total_seconds)
+        self.seen.setdefault((record.task, record.contender), []).append(record.total_seconds)
 
     def due(self, interval: float) -> bool:
         """True once every ``interval`` seconds."""
@@ -94,7 +94,7 @@ class Estimator(Watcher):
         return current + sum(self._expected(job, typical) for job in rest)
 
     def _expected(self, job: Job, typical: float) -> float:
-        same = self.seen.get((job.task.name, job.entrant.name))
+        same = self.seen.get((job.task.name, job.contender.name))
         near = [s for (task, _), seconds in self.seen.items() if task == job.task.name for s in seconds]
         every = [s for seconds in self.seen.values() for s in seconds]
         for found in (same, near, every):
@@ -193,7 +193,7 @@ class Live(Estimator):
 
 def outcome(job: Job | None, record: RunRecord) -> str:
     """One line on a finished run."""
-    head = f"{job.task.name:<11} {job.entrant.name:<18} seed {job.seed}" if job else record.task
+    head = f"{job.task.name:<11} {job.contender.name:<18} seed {job.seed}" if job else record.task
     if job is not None and job.lr is not None:
         head += f"  lr {job.lr:.3g}"
     if record.status != FINISHED:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gradwright.losses import GeometricSchedule, GradientNormalizer
-from gradwright.study.task import Session
+from gradwright.study.tasks.task import Session
 
 
 class Criterion:

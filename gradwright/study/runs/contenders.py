@@ -9,14 +9,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from gradwright.study.criteria import Loss
-from gradwright.study.names import unknown
+from gradwright.study.runs.criteria import Loss
+from gradwright.study.tasks.unknown import unknown
 
 Builder = Callable[[nn.Module], torch.optim.Optimizer]
 
 
 @dataclass(frozen=True)
-class Entrant:
+class Contender:
     """One optimizer of a comparison.
 
     Args:
@@ -38,12 +38,12 @@ class Entrant:
     optimizer: str = ""
 
 
-def pairs(optimizers: Sequence[Entrant], losses: Sequence[Loss]) -> tuple[Entrant, ...]:
+def pairs(optimizers: Sequence[Contender], losses: Sequence[Loss]) -> tuple[Contender, ...]:
     """Every optimizer with every loss, labelled by what there are several of."""
     if not losses:
         return tuple(optimizers)
 
-    def label(optimizer: Entrant, loss: Loss) -> str:
+    def label(optimizer: Contender, loss: Loss) -> str:
         if len(losses) == 1:
             return optimizer.name
         return loss.name if len(optimizers) == 1 else f"{optimizer.name} + {loss.name}"
@@ -61,8 +61,8 @@ def pairs(optimizers: Sequence[Entrant], losses: Sequence[Loss]) -> tuple[Entran
     )
 
 
-def entrants(optimizers: Any) -> tuple[Entrant, ...]:
-    """One entrant for each optimizer.
+def contenders(optimizers: Any) -> tuple[Contender, ...]:
+    """One contender for each optimizer.
 
     Args:
         optimizers: a list, a comma separated string, or a dictionary from the labels to be shown. An item is a
@@ -76,54 +76,54 @@ def entrants(optimizers: Any) -> tuple[Entrant, ...]:
     if isinstance(optimizers, str):
         optimizers = [name.strip() for name in optimizers.split(",") if name.strip()]
     if isinstance(optimizers, Mapping):
-        found = [_entrant(item, str(label)) for label, item in optimizers.items()]
+        found = [_contender(item, str(label)) for label, item in optimizers.items()]
     elif isinstance(optimizers, Iterable):
         found = [each for item in optimizers for each in _expand(item)]
     else:
-        found = [_entrant(optimizers)]
+        found = [_contender(optimizers)]
     if not found:
         raise ValueError("optimizers is empty: name at least one, such as AdamW, or 'all' for every recipe")
-    labels = [entrant.name for entrant in found]
+    labels = [contender.name for contender in found]
     twice = next((label for label in labels if labels.count(label) > 1), None)
     if twice is not None:
         raise ValueError(f"optimizers names {twice!r} twice: give a dictionary of labels, or name it once")
     return tuple(found)
 
 
-def _expand(item: Any) -> list[Entrant]:
-    return [_entrant(name) for name in sorted(_registry())] if item == "all" else [_entrant(item)]
+def _expand(item: Any) -> list[Contender]:
+    return [_contender(name) for name in sorted(_registry())] if item == "all" else [_contender(item)]
 
 
-def _entrant(item: Any, label: str | None = None) -> Entrant:
-    if isinstance(item, Entrant):
+def _contender(item: Any, label: str | None = None) -> Contender:
+    if isinstance(item, Contender):
         return item
     if isinstance(item, str) and item.startswith("torch:"):
         kinds = _torch_optimizers()
         if item[6:] not in kinds:
             raise unknown("optimizer", item, [f"torch:{kind}" for kind in kinds])
-        return _torch_entrant(kinds[item[6:]], label or item, named=label is None)
+        return _torch_contender(kinds[item[6:]], label or item, named=label is None)
     if isinstance(item, str):
         registry = _registry()
         if item not in registry:
             raise unknown("optimizer", item, [*sorted(registry), *(f"torch:{kind}" for kind in _torch_optimizers())])
-        return _recipe_entrant(registry[item], {}, label or item, named=label is None)
+        return _recipe_contender(registry[item], {}, label or item, named=label is None)
     if hasattr(item, "recipe") and hasattr(item, "knobs"):
         knobs = dict(item.knobs)
         shown = ", ".join(f"{key}={value}" for key, value in knobs.items())
-        return _recipe_entrant(item.recipe, knobs, label or f"{_name(item.recipe)}({shown})")
+        return _recipe_contender(item.recipe, knobs, label or f"{_name(item.recipe)}({shown})")
     if isinstance(item, type) and issubclass(item, torch.optim.Optimizer):
         if item in _registry().values() or hasattr(item, "chain"):
-            return _recipe_entrant(item, {}, label or _name(item))
-        return _torch_entrant(item, label or item.__name__)
+            return _recipe_contender(item, {}, label or _name(item))
+        return _torch_contender(item, label or item.__name__)
     if callable(item) and not isinstance(item, torch.optim.Optimizer):
-        return Entrant(label or _name(item), item, "as your function sets it")
+        return Contender(label or _name(item), item, "as your function sets it")
     raise TypeError(
         f"optimizers holds {item!r}: give a name, a recipe, or a function from a model to a torch.optim.Optimizer"
         + (" (an optimizer is bound to one model, and every run has its own)" if _is_optimizer(item) else "")
     )
 
 
-def _recipe_entrant(recipe: type, knobs: dict[str, Any], label: str, named: bool = False) -> Entrant:
+def _recipe_contender(recipe: type, knobs: dict[str, Any], label: str, named: bool = False) -> Contender:
     def make(model: nn.Module) -> torch.optim.Optimizer:
         from gradwright.routing import build
 
@@ -131,12 +131,12 @@ def _recipe_entrant(recipe: type, knobs: dict[str, Any], label: str, named: bool
 
     paper = getattr(getattr(recipe, "formula", None), "paper", "").removeprefix("https://")
     default = f"{_name(recipe)}'s default ({paper})" if paper else f"{_name(recipe)}'s default"
-    return Entrant(label, make, "as you bound it" if "lr" in knobs else default, _name(recipe), named)
+    return Contender(label, make, "as you bound it" if "lr" in knobs else default, _name(recipe), named)
 
 
-def _torch_entrant(kind: type[torch.optim.Optimizer], label: str, named: bool = False) -> Entrant:
+def _torch_contender(kind: type[torch.optim.Optimizer], label: str, named: bool = False) -> Contender:
     source = "torch's default" if kind.__module__.startswith("torch.") else f"default of {kind.__module__}"
-    return Entrant(label, lambda model: kind(model.parameters()), source, named=named)  # type: ignore[call-arg]
+    return Contender(label, lambda model: kind(model.parameters()), source, named=named)  # type: ignore[call-arg]
 
 
 def _torch_optimizers() -> dict[str, type[torch.optim.Optimizer]]:

@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from gradwright.study.record import Study, TaskNote
-from gradwright.study.statistics import Gap, probability_of_improvement, seeds_needed, welch
-from gradwright.study.summary import Arm, ranking
-from gradwright.study.words import difference, listing, value
+from gradwright.study.record.study import Study, TaskNote
+from gradwright.study.record.words import difference, listing, value
+from gradwright.study.report.statistics import Gap, probability_of_improvement, seeds_needed, welch
+from gradwright.study.report.summary import Arm, ranking
 
 ALPHA = 0.05
 
@@ -19,7 +19,7 @@ class Verdict:
     """The ranking of one task and what the noise between seeds allows to say.
 
     Args:
-        ranked: one arm for each entrant, the best first, diverged and failed ones last.
+        ranked: one arm for each contender, the best first, diverged and failed ones last.
         noun: what is compared: "optimizer", "loss" or "pair".
         gaps: how much worse than the winner each other eligible arm is (positive), with its 95 % interval.
 
@@ -61,13 +61,13 @@ class Verdict:
 
 
 def verdict(study: Study, task: TaskNote) -> Verdict:
-    """Rank the entrants of a task and compare the winner with each of the others."""
+    """Rank the contenders of a task and compare the winner with each of the others."""
     ranked = tuple(ranking(study, task))
     gaps: dict[str, Gap] = {}
     if ranked and ranked[0].eligible:
         sign = 1.0 if task.metric.lower_is_better else -1.0
         best = [sign * value for value in ranked[0].values()]
-        gaps = {arm.entrant: welch(best, [sign * v for v in arm.values()]) for arm in ranked[1:] if arm.eligible}
+        gaps = {arm.contender: welch(best, [sign * v for v in arm.values()]) for arm in ranked[1:] if arm.eligible}
     return Verdict(task, study.noun, ranked, gaps)
 
 
@@ -75,7 +75,7 @@ def headline(v: Verdict) -> str:
     """One sentence: who won."""
     if v.winner is None:
         return f"Nobody won {v.task.name}: no {v.noun} finished all its runs"
-    name = v.winner.entrant
+    name = v.winner.contender
     return {
         "alone": f"{name} {'ran alone' if len(v.ranked) == 1 else 'is the only one that finished'} on {v.task.name}",
         "single": f"{name} came first on {v.task.name}, but one seed proves nothing",
@@ -95,14 +95,14 @@ class Beside(NamedTuple):
 def beside(v: Verdict, first: str) -> Beside | None:
     """The winner beside ``first``, or beside the next where that is itself; None where nobody else finished."""
     others = [arm for arm in v.ranked if arm is not v.winner and arm.eligible]
-    rival = next((arm for arm in others if arm.entrant == first), v.second)
+    rival = next((arm for arm in others if arm.contender == first), v.second)
     if v.winner is None or rival is None:
         return None
     rows = []
     for metric in v.task.metrics:
         a, b = (arm.summary(metric.name).mean for arm in (v.winner, rival))
         rows.append((metric.label, value(metric, a), value(metric, b), int((b < a) == metric.lower_is_better)))
-    return Beside(v.winner.entrant, rival.entrant, rows)
+    return Beside(v.winner.contender, rival.contender, rows)
 
 
 def explanation(v: Verdict) -> str:
@@ -110,11 +110,11 @@ def explanation(v: Verdict) -> str:
     if v.winner is None or v.second is None:
         return "There is nothing to compare it with." if v.winner else "See the table for what happened to each."
     best, second = v.winner, v.second
-    gap = v.gaps[second.entrant]
+    gap = v.gaps[second.contender]
     metric = v.task.metric
     size, low, high = difference(metric, gap.difference, gap.low, gap.high)
     lead = (
-        f"{best.entrant} ended at {value(metric, best.summary().mean)}, {second.entrant}, the next, at "
+        f"{best.contender} ended at {value(metric, best.summary().mean)}, {second.contender}, the next, at "
         f"{value(metric, second.summary().mean)}: a gap of {size}{' points' if metric.share else ''}"
     )
     if v.kind == "single":
@@ -125,7 +125,7 @@ def explanation(v: Verdict) -> str:
     lead += f", 95 % interval {low} to {high} over {seeds}"
     if v.kind == "clear":
         return f"{lead}. The gap is larger than the noise between seeds, for this one and for all the others."
-    if v.tied[0] != second.entrant:
+    if v.tied[0] != second.contender:
         return f"{lead}. The noise of {listing(v.tied)} is too large to tell from the winner."
     needed = seeds_needed(best.values(), second.values())
     chance = probability_of_improvement(
@@ -133,6 +133,6 @@ def explanation(v: Verdict) -> str:
     )
     advice = f"about {needed:.0f} seeds would settle it" if needed <= 1000 else "no practical number of seeds would"
     return (
-        f"{lead}. That is within the noise between seeds: {best.entrant} beat {second.entrant} in "
+        f"{lead}. That is within the noise between seeds: {best.contender} beat {second.contender} in "
         f"{100 * chance:.0f} % of the pairs of runs, and {advice}. Not told apart from the winner: {listing(v.tied)}."
     )

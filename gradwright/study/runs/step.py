@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from gradwright.study.criteria import Criterion
-from gradwright.study.seeding import derive
-from gradwright.study.task import Session
+from gradwright.study.runs.criteria import Criterion
+from gradwright.study.tasks.seeding import derive
+from gradwright.study.tasks.task import Session
 
 
 class Times(NamedTuple):

@@ -84,12 +84,3 @@ def seeds_needed(a: Sequence[float], b: Sequence[float]) -> float:
     if gap == 0:
         return math.inf
     return max(2.0, math.ceil((1.96 + 0.84) ** 2 * (first.deviation**2 + second.deviation**2) / gap**2))
-
-
-def diverged(initial: float, final: float, lower_is_better: bool = True) -> str:
-    """Why a run counts as diverged, or the empty string: its end is not finite, or no better than its start."""
-    if not math.isfinite(final):
-        return f"ended at {final}"
-    if math.isfinite(initial) and (final >= initial if lower_is_better else final <= initial):
-        return f"ended at {final:.4g}, no better than {initial:.4g} before the first step"
-    return ""

@@ -13,14 +13,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from gradwright.study.budget import SCHEDULES, Budget
-from gradwright.study.criteria import Criterion
-from gradwright.study.entrants import Entrant
-from gradwright.study.record import DIVERGED, FAILED, FINISHED, Point, RunRecord
-from gradwright.study.seeding import RandomStream
-from gradwright.study.statistics import diverged
-from gradwright.study.step import Step, Times, evaluating, state_bytes, switches
-from gradwright.study.task import Session, Task
+from gradwright.study.record.study import DIVERGED, FAILED, FINISHED, Point, RunRecord
+from gradwright.study.runs.budget import SCHEDULES, Budget
+from gradwright.study.runs.contenders import Contender
+from gradwright.study.runs.criteria import Criterion
+from gradwright.study.runs.divergence import diverged
+from gradwright.study.runs.step import Step, Times, evaluating, state_bytes, switches
+from gradwright.study.tasks.seeding import RandomStream
+from gradwright.study.tasks.task import Session, Task
 
 EVALUATIONS = 20
 SETTLING = 3  # first steps left out of the times: they compile kernels and fill caches
@@ -41,7 +41,7 @@ class Training:
     Args:
         lr: the learning rate of the optimizer's first group; other groups (the AdamW half of Muon) keep their
             proportion to it. None: the default.
-        lr_source: who chose ``lr``; empty: the entrant's own word for its default.
+        lr_source: who chose ``lr``; empty: the contender's own word for its default.
         schedule: a key of :data:`gradwright.study.budget.SCHEDULES`.
 
     An error inside the run ends it as failed with the sentence of the error. A loss that is not finite, or an end no
@@ -51,7 +51,7 @@ class Training:
     def __init__(
         self,
         task: Task,
-        entrant: Entrant,
+        contender: Contender,
         seed: int,
         budget: Budget,
         *,
@@ -60,8 +60,8 @@ class Training:
         schedule: str = "constant",
         evaluations: int = EVALUATIONS,
     ) -> None:
-        self.task, self.entrant, self.seed, self.budget = task, entrant, seed, budget
-        self.lr, self.lr_source = lr, lr_source or entrant.lr_source
+        self.task, self.contender, self.seed, self.budget = task, contender, seed, budget
+        self.lr, self.lr_source = lr, lr_source or contender.lr_source
         self.schedule, self.evaluations = SCHEDULES[schedule], evaluations
         self.optimizer: torch.optim.Optimizer | None = None
         self.main, self.base = 0, list[float]()
@@ -83,9 +83,9 @@ class Training:
 
     def _train(self) -> Iterator[Tick]:
         session, criterion = self._begin()
-        self.optimizer = self.entrant.build(session.model)
+        self.optimizer = self.contender.build(session.model)
         self.parameters = sum(parameter.numel() for parameter in session.model.parameters())
-        self.main = main_group(self.optimizer, self.entrant.recipe)
+        self.main = main_group(self.optimizer, self.contender.recipe)
         self.base = _learning_rates(self.optimizer, self.main, self.lr)
         advance = Step(session, self.optimizer, (self.task.name, self.seed), criterion)
         session.model.train()
@@ -118,8 +118,8 @@ class Training:
         return diverged(values[0], values[-1], self.task.metric.lower_is_better)
 
     def _begin(self) -> tuple[Session, Criterion | None]:
-        """The session, with the entrant's loss in the place of the task's own if it has one."""
-        session, loss = self.task.begin(self.seed), self.entrant.loss
+        """The session, with the contender's loss in the place of the task's own if it has one."""
+        session, loss = self.task.begin(self.seed), self.contender.loss
         if loss is None:
             return session, None
         criterion, batch = loss.begin(session), session.batch
@@ -165,9 +165,9 @@ class Training:
         cpu = sum(times.cpu for times in settled)
         return RunRecord(
             task=self.task.name,
-            optimizer=self.entrant.optimizer or self.entrant.name,
-            loss=self.entrant.loss.name if self.entrant.loss else "",
-            entrant=self.entrant.name,
+            optimizer=self.contender.optimizer or self.contender.name,
+            loss=self.contender.loss.name if self.contender.loss else "",
+            contender=self.contender.name,
             seed=self.seed,
             asked_lr=self.lr,
             lr=self.base[self.main] if self.base else (math.nan if self.lr is None else self.lr),

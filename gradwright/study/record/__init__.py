@@ -1,0 +1,6 @@
+"""What is kept of a comparison, and how it is written down."""
+
+from gradwright.study.record.store import from_json, to_json
+from gradwright.study.record.study import RunRecord, Study
+
+__all__ = ["RunRecord", "Study", "from_json", "to_json"]
