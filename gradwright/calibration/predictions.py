@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from gradwright.losses import checks
-from gradwright.losses.rows import rows
+from gradwright.losses.batch import checks
+from gradwright.losses.batch.rows import rows
 
 Kind = Literal["top", "classwise", "binary", "multilabel"]
 KINDS = ("top", "classwise", "binary", "multilabel")

@@ -5,18 +5,7 @@ One vocabulary throughout: logits with the classes along ``dim`` (the last), tar
 computed in float32. ``LOSSES`` is the table of all of them.
 """
 
-from gradwright.losses.accuracy import soft_accuracy, top_margin
-from gradwright.losses.agreement import GradientAgreement
-from gradwright.losses.checks import checking
-from gradwright.losses.cross_entropy import cross_entropy, normalized_cross_entropy
-from gradwright.losses.emo import emo
-from gradwright.losses.exact import GeometricSchedule, exact
-from gradwright.losses.focal import focal, sigmoid_focal
-from gradwright.losses.gce import gce
-from gradwright.losses.grad_norm import GradNorm
-from gradwright.losses.gradient_normalizer import GradientNormalizer
-from gradwright.losses.joint import joint_cross_entropy
-from gradwright.losses.logit_norm import logit_norm
+from gradwright.losses.batch.checks import checking
 from gradwright.losses.modules import (
     EMO,
     GCE,
@@ -40,20 +29,31 @@ from gradwright.losses.modules import (
     TaiLr,
     TopMargin,
 )
-from gradwright.losses.multilabel import (
+from gradwright.losses.multilabel.cross_entropy import (
     label_share,
     multilabel_cross_entropy,
     score_threshold,
     sparse_multilabel_cross_entropy,
 )
-from gradwright.losses.pairwise import pairwise_cubic, pairwise_mixture, pairwise_sigmoid
-from gradwright.losses.poly import poly1
-from gradwright.losses.reducers import HarrellDavis, SoftMedian, TopMean, TrimmedMean
-from gradwright.losses.robust_means import HuberMean, MedianOfMeans
-from gradwright.losses.sce import sce
-from gradwright.losses.soft_f1 import soft_f1
+from gradwright.losses.multilabel.joint import joint_cross_entropy
+from gradwright.losses.multilabel.soft_f1 import soft_f1
+from gradwright.losses.orthant.exact import GeometricSchedule, exact
+from gradwright.losses.pairwise.accuracy import soft_accuracy, top_margin
+from gradwright.losses.pairwise.counts import pairwise_cubic, pairwise_mixture, pairwise_sigmoid
+from gradwright.losses.per_row.cross_entropy import cross_entropy, normalized_cross_entropy
+from gradwright.losses.per_row.emo import emo
+from gradwright.losses.per_row.focal import focal, sigmoid_focal
+from gradwright.losses.per_row.gce import gce
+from gradwright.losses.per_row.logit_norm import logit_norm
+from gradwright.losses.per_row.poly import poly1
+from gradwright.losses.per_row.sce import sce
+from gradwright.losses.per_row.tailr import tailr
 from gradwright.losses.table import LOSSES, TRAITS, Entry
-from gradwright.losses.tailr import tailr
+from gradwright.losses.weighting.agreement import GradientAgreement
+from gradwright.losses.weighting.grad_norm import GradNorm
+from gradwright.losses.weighting.gradient_normalizer import GradientNormalizer
+from gradwright.losses.weighting.reducers import HarrellDavis, SoftMedian, TopMean, TrimmedMean
+from gradwright.losses.weighting.robust_means import HuberMean, MedianOfMeans
 
 __all__ = [
     "EMO",

@@ -8,20 +8,20 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from gradwright.losses.accuracy import soft_accuracy, top_margin
-from gradwright.losses.cross_entropy import cross_entropy, normalized_cross_entropy
-from gradwright.losses.emo import emo
-from gradwright.losses.exact import exact
-from gradwright.losses.focal import focal, sigmoid_focal
-from gradwright.losses.gce import gce
-from gradwright.losses.joint import joint_cross_entropy
-from gradwright.losses.logit_norm import logit_norm
-from gradwright.losses.multilabel import multilabel_cross_entropy, sparse_multilabel_cross_entropy
-from gradwright.losses.pairwise import pairwise_cubic, pairwise_mixture, pairwise_sigmoid
-from gradwright.losses.poly import poly1
-from gradwright.losses.sce import sce
-from gradwright.losses.soft_f1 import soft_f1
-from gradwright.losses.tailr import tailr
+from gradwright.losses.multilabel.cross_entropy import multilabel_cross_entropy, sparse_multilabel_cross_entropy
+from gradwright.losses.multilabel.joint import joint_cross_entropy
+from gradwright.losses.multilabel.soft_f1 import soft_f1
+from gradwright.losses.orthant.exact import exact
+from gradwright.losses.pairwise.accuracy import soft_accuracy, top_margin
+from gradwright.losses.pairwise.counts import pairwise_cubic, pairwise_mixture, pairwise_sigmoid
+from gradwright.losses.per_row.cross_entropy import cross_entropy, normalized_cross_entropy
+from gradwright.losses.per_row.emo import emo
+from gradwright.losses.per_row.focal import focal, sigmoid_focal
+from gradwright.losses.per_row.gce import gce
+from gradwright.losses.per_row.logit_norm import logit_norm
+from gradwright.losses.per_row.poly import poly1
+from gradwright.losses.per_row.sce import sce
+from gradwright.losses.per_row.tailr import tailr
 
 _AT_CALL = ("sample_weight", "mask")
 

@@ -9,14 +9,14 @@ from typing import Any
 from torch import Tensor
 
 from gradwright.losses import modules as m
-from gradwright.losses.accuracy import Miss
-from gradwright.losses.cross_entropy import Log
-from gradwright.losses.curve import Curve
-from gradwright.losses.focal import Focal
-from gradwright.losses.gce import BoxCox
-from gradwright.losses.poly import Poly
-from gradwright.losses.sce import Symmetric
-from gradwright.losses.tailr import Tailored
+from gradwright.losses.pairwise.accuracy import Miss
+from gradwright.losses.per_row.cross_entropy import Log
+from gradwright.losses.per_row.curve import Curve
+from gradwright.losses.per_row.focal import Focal
+from gradwright.losses.per_row.gce import BoxCox
+from gradwright.losses.per_row.poly import Poly
+from gradwright.losses.per_row.sce import Symmetric
+from gradwright.losses.per_row.tailr import Tailored
 
 TRAITS: dict[str, str] = {
     "bounded": "no sample can have a loss above a fixed number",

@@ -11,9 +11,9 @@ import gradwright.calibration
 import gradwright.losses
 
 NAMES = [
-    f"{package.__name__}.{module.name}"
+    module.name
     for package in (gradwright.losses, gradwright.calibration)
-    for module in pkgutil.iter_modules(package.__path__)
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
 ]
 
 

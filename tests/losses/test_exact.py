@@ -9,7 +9,7 @@ from scipy import integrate
 from scipy.stats import norm
 
 from gradwright.losses import GeometricSchedule, GradientNormalizer, exact, soft_accuracy
-from gradwright.losses.orthant import log_orthant, orthant
+from gradwright.losses.orthant.quadrature import log_orthant, orthant
 
 
 def _quadrature(d):

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from gradwright.engine import select
-from gradwright.losses import checking, exact, orthant_kernel
-from gradwright.losses.margins import conditions
-from gradwright.losses.orthant import gauss_hermite, orthant
+from gradwright.losses import checking, exact
+from gradwright.losses.orthant import kernel
+from gradwright.losses.orthant.quadrature import gauss_hermite, orthant
+from gradwright.losses.pairwise.margins import conditions
 from gradwright.native import build
 
 pytestmark = pytest.mark.usefixtures("compiler")
@@ -25,8 +26,8 @@ def _case(classes, labels=1, rows=5, spread=1.0, seed=0):
 
 def _kernel(z, y, sigma=1.0, margin=None):
     z = z.clone().requires_grad_()
-    assert orthant_kernel.serves(z)
-    p = orthant_kernel.probability(z, y, sigma, margin, 128)
+    assert kernel.serves(z)
+    p = kernel.probability(z, y, sigma, margin, 128)
     upstream = torch.linspace(-1.0, 2.0, p.numel(), dtype=p.dtype).reshape(p.shape)
     return p.detach(), torch.autograd.grad(p, z, upstream)[0]
 
@@ -92,7 +93,7 @@ def test_memory_of_soft_targets_is_linear_in_classes():
 def test_second_derivatives(dtype):
     z, y = _case(4, labels=2, rows=2)
     z = z.to(dtype).requires_grad_()
-    p = orthant_kernel.probability(z, y, 0.8, 1.5, 64)
+    p = kernel.probability(z, y, 0.8, 1.5, 64)
     (slope,) = torch.autograd.grad(p.sum(), z, create_graph=True)
     torch.testing.assert_close(slope, torch.autograd.grad(p.sum(), z)[0], rtol=1e-5, atol=1e-8)
     (bend,) = torch.autograd.grad((slope * slope).sum(), z)
@@ -142,7 +143,7 @@ def test_a_forked_process_does_not_wait_for_threads_it_has_not():
         child = os.fork()
         if child == 0:
             signal.alarm(20)
-            p = orthant_kernel.probability(z, y.unsqueeze(-1), 1.0, None, 128)
+            p = kernel.probability(z, y.unsqueeze(-1), 1.0, None, 128)
             os._exit(0 if p.isfinite().all().item() else 1)
     finally:
         torch.set_num_threads(before)
@@ -165,14 +166,14 @@ def test_without_a_compiler_plain_torch_does(monkeypatch):
 @pytest.mark.parametrize("engine", ["eager", "triton"])
 def test_another_engine_is_plain_torch(monkeypatch, engine):
     monkeypatch.setenv("GRADWRIGHT_ENGINE", engine)
-    assert not orthant_kernel.serves(torch.zeros(2, 3))
+    assert not kernel.serves(torch.zeros(2, 3))
 
 
 def test_it_does_not_serve_what_holds_no_values():
-    assert not orthant_kernel.serves(torch.zeros(2, 3, device="meta"))
-    assert not orthant_kernel.serves(torch.zeros(2, 3, dtype=torch.bfloat16))
+    assert not kernel.serves(torch.zeros(2, 3, device="meta"))
+    assert not kernel.serves(torch.zeros(2, 3, dtype=torch.bfloat16))
     seen = []
-    torch.func.vmap(lambda z: seen.append(orthant_kernel.serves(z)) or z)(torch.zeros(2, 3))
+    torch.func.vmap(lambda z: seen.append(kernel.serves(z)) or z)(torch.zeros(2, 3))
     assert seen == [False]
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gradwright.losses import checks
-from gradwright.losses.cross_entropy import Log
-from gradwright.losses.curve import terms_of
-from gradwright.losses.reduction import Reduction, reduce
-from gradwright.losses.rows import rows
+from gradwright.losses.batch import checks
+from gradwright.losses.batch.reduction import Reduction, reduce
+from gradwright.losses.batch.rows import rows
+from gradwright.losses.per_row.cross_entropy import Log
+from gradwright.losses.per_row.curve import terms_of
 
 
 def logit_norm(

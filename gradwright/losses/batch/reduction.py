@@ -31,8 +31,8 @@ def reduce(terms: Terms, reduction: Reduction) -> Tensor:
 
     ``"none"`` gives weight · loss for each sample, ``"sum"`` their sum, ``"mean"`` their sum divided by the sum of the
     weights. A callable is given the losses and the weights, flattened, and answers with one number; see
-    :mod:`gradwright.losses.reducers`. Nothing to reduce, or nothing but ignored samples, gives 0 with a gradient of 0,
-    where torch gives NaN.
+    :mod:`gradwright.losses.weighting.reducers`. Nothing to reduce, or nothing but ignored samples, gives 0 with a
+    gradient of 0, where torch gives NaN.
 
     Raises:
         ValueError: an unknown string.

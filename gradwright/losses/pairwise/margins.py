@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gradwright.losses.rows import Rows, rows
+from gradwright.losses.batch.rows import Rows, rows
 
 
 def index_rows(

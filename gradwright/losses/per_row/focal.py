@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from gradwright.losses import checks
-from gradwright.losses.curve import Curve, along, one_minus_p
-from gradwright.losses.reduction import Reduction, Terms, reduce
-from gradwright.losses.rows import binary_rows
+from gradwright.losses.batch import checks
+from gradwright.losses.batch.reduction import Reduction, Terms, reduce
+from gradwright.losses.batch.rows import binary_rows
+from gradwright.losses.per_row.curve import Curve, along, one_minus_p
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gradwright.losses.curve import index_terms, mixture
-from gradwright.losses.reduction import Reduction, Terms, reduce
-from gradwright.losses.rows import rows
+from gradwright.losses.batch.reduction import Reduction, Terms, reduce
+from gradwright.losses.batch.rows import rows
+from gradwright.losses.per_row.curve import index_terms, mixture
 
 
 def emo(

@@ -8,9 +8,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from gradwright.losses.multilabel import softplus_sum
-from gradwright.losses.reduction import Reduction, Terms, reduce
-from gradwright.losses.rows import rows
+from gradwright.losses.batch.reduction import Reduction, Terms, reduce
+from gradwright.losses.batch.rows import rows
+from gradwright.losses.multilabel.cross_entropy import softplus_sum
 
 
 def joint_cross_entropy(

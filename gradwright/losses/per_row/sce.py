@@ -9,9 +9,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from gradwright.losses.curve import Curve, mixture, one_minus_p, plain_terms
-from gradwright.losses.reduction import Reduction, Terms, reduce
-from gradwright.losses.rows import rows
+from gradwright.losses.batch.reduction import Reduction, Terms, reduce
+from gradwright.losses.batch.rows import rows
+from gradwright.losses.per_row.curve import Curve, mixture, one_minus_p, plain_terms
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradwright.losses import checks
+from gradwright.losses.batch import checks
 
 
 class GradientNormalizer:

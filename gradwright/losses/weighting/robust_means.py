@@ -1,5 +1,5 @@
 """Reducers that aim at the mean and resist outliers; what all reducers have in common is said in
-:mod:`gradwright.losses.reducers`.
+:mod:`gradwright.losses.weighting.reducers`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradwright.losses import checks
-from gradwright.losses.reducers import SoftMedian, average
+from gradwright.losses.batch import checks
+from gradwright.losses.weighting.reducers import SoftMedian, average
 
 
 @dataclass(frozen=True)

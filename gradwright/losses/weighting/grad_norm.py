@@ -10,7 +10,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from gradwright.losses import checks
+from gradwright.losses.batch import checks
 
 
 class GradNorm(nn.Module):

@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from gradwright.losses import checks
+from gradwright.losses.batch import checks
 
 
 class _Ranked(NamedTuple):

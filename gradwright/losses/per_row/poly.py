@@ -8,9 +8,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from gradwright.losses.curve import Curve, along, one_minus_p
-from gradwright.losses.focal import Focal
-from gradwright.losses.reduction import Reduction
+from gradwright.losses.batch.reduction import Reduction
+from gradwright.losses.per_row.curve import Curve, along, one_minus_p
+from gradwright.losses.per_row.focal import Focal
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
-"""The probability of :mod:`gradwright.losses.orthant` straight from logits, compiled: one pass forward, one backward.
+"""The probability of :mod:`~gradwright.losses.orthant.quadrature` straight from logits, compiled, in one pass each way.
 
-As in :mod:`gradwright.losses.binning`, a row is reduced to the sums of 1, v, v², ... over the classes in each interval
-of d. Here the intervals are few and the powers many, so that a row's sums and tables stay in the nearest cache. The
-backward pass reads the logits again: nothing of their size is kept. A second derivative takes the plain path.
+As in :mod:`gradwright.losses.orthant.binning`, a row is reduced to the sums of 1, v, v², ... over the classes in each
+interval of d. Here the intervals are few and the powers many, so that a row's sums and tables stay in the nearest
+cache. The backward pass reads the logits again: nothing of their size is kept. A second derivative takes the plain
+path. The C++ is ``kernel.cpp`` beside this file.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import math
 from functools import lru_cache
+from importlib.resources import files
 from typing import Any, NamedTuple
 
 import torch
@@ -17,14 +19,16 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from gradwright.engine import select
-from gradwright.losses import checks
-from gradwright.losses.binning import polynomials
-from gradwright.losses.margins import conditions
-from gradwright.losses.orthant import gauss_hermite, orthant
-from gradwright.losses.orthant_cpp import LANES, SOURCE
+from gradwright.losses.batch import checks
+from gradwright.losses.orthant.binning import polynomials
+from gradwright.losses.orthant.quadrature import gauss_hermite, orthant
+from gradwright.losses.pairwise.margins import conditions
 from gradwright.native import build
 from gradwright.native.maths import math_source
 from gradwright.native.threads import threads_for
+
+LANES = 16
+"""Numbers taken at once."""
 
 
 class _Grid(NamedTuple):
@@ -57,7 +61,7 @@ def serves(logits: Tensor) -> bool:
 
 
 def probability(logits: Tensor, labels: Tensor, sigma: float, margin: float | None, nodes: int) -> Tensor:
-    """P(d) for several labels of each row, d their :func:`~gradwright.losses.margins.conditions`.
+    """P(d) for several labels of each row, d their :func:`~gradwright.losses.pairwise.margins.conditions`.
 
     A class that the label leads by more than 9.6 σ (12 σ in float64) is left out, one that is as far ahead is taken to
     be just there: in P either is less than 1e-11.
@@ -168,7 +172,8 @@ def _library(dtype: torch.dtype) -> ctypes.CDLL:
         f"constexpr int L = {LANES}, N = {grid.intervals}, M = {grid.terms};\n"
         f"constexpr double REACH = {grid.reach};\n"
     )
-    library = build.load(head + math_source({"exp"}, single) + SOURCE)
+    source = files(__package__).joinpath("kernel.cpp").read_text(encoding="utf-8")
+    library = build.load(head + math_source({"exp"}, single) + source)
     pointers, counts, numbers = ([kind] for kind in (ctypes.c_void_p, ctypes.c_longlong, ctypes.c_double))
     library.forward.argtypes = pointers * 2 + counts * 4 + pointers * 2 + numbers * 2 + pointers * 2 + counts
     library.backward.argtypes = pointers * 2 + counts * 4 + pointers * 3 + numbers * 2 + pointers + counts

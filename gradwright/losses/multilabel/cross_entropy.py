@@ -7,9 +7,9 @@ import math
 import torch
 from torch import Tensor
 
-from gradwright.losses import checks
-from gradwright.losses.reduction import Reduction, Terms, reduce
-from gradwright.losses.rows import binary_rows, class_weights, computing, sample_weights
+from gradwright.losses.batch import checks
+from gradwright.losses.batch.reduction import Reduction, Terms, reduce
+from gradwright.losses.batch.rows import binary_rows, class_weights, computing, sample_weights
 
 
 def multilabel_cross_entropy(

@@ -11,10 +11,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from gradwright.losses import checks
-from gradwright.losses.curve import index_terms
-from gradwright.losses.margins import index_rows, margins
-from gradwright.losses.reduction import Reduction, reduce
+from gradwright.losses.batch import checks
+from gradwright.losses.batch.reduction import Reduction, reduce
+from gradwright.losses.pairwise.margins import index_rows, margins
+from gradwright.losses.per_row.curve import index_terms
 
 
 def pairwise_sigmoid(

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gradwright.losses.binning import binned, table
+from gradwright.losses.orthant.binning import binned, table
 
 _HELD = 1 << 20
 """Entries held at a time on top of those of d; one node is always taken whole."""
@@ -59,8 +59,8 @@ def orthant(d: Tensor, nodes: int = 128) -> Tensor:
     """P(d) = E_t ∏ᵢ Φ(dᵢ + t), over the last dimension of d.
 
     Memory is a few times that of d: nodes are taken a few at a time and the slope is gathered on the way. On a
-    processor in float32 the sum over the classes is taken from a table (:mod:`gradwright.losses.binning`), whose cost
-    does not depend on the number of nodes. Both can be differentiated twice.
+    processor in float32 the sum over the classes is taken from a table (:mod:`gradwright.losses.orthant.binning`),
+    whose cost does not depend on the number of nodes. Both can be differentiated twice.
 
     Args:
         d: ``(..., C)``, float32 or float64. A place with +inf is no condition; finite values above 40 do as well.

@@ -9,8 +9,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from gradwright.losses.curve import Curve, along
-from gradwright.losses.reduction import Reduction
+from gradwright.losses.batch.reduction import Reduction
+from gradwright.losses.per_row.curve import Curve, along
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """Smooth stand-ins for accuracy: what a classifier is judged by, made differentiable.
 
 All sharpen as their temperature falls. S1 (:func:`soft_accuracy`), S5 (:func:`top_margin`) and S6
-(:func:`~gradwright.losses.exact`) then tend to 1 − accuracy itself. S2 to S4 (:mod:`~gradwright.losses.pairwise`) count
-the classes that beat the label. S7 is :func:`~gradwright.losses.soft_f1`, S8 is :func:`~gradwright.losses.tailr`.
+(:func:`~gradwright.losses.exact`) then tend to 1 − accuracy itself. S2 to S4
+(:mod:`~gradwright.losses.pairwise.counts`) count the classes that beat the label. S7 is
+:func:`~gradwright.losses.soft_f1`, S8 is :func:`~gradwright.losses.tailr`.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradwright.losses import checks
-from gradwright.losses.curve import Curve, index_terms, one_minus_p, plain_terms
-from gradwright.losses.margins import index_rows, margins
-from gradwright.losses.reduction import Reduction, reduce
-from gradwright.losses.rows import rows
+from gradwright.losses.batch import checks
+from gradwright.losses.batch.reduction import Reduction, reduce
+from gradwright.losses.batch.rows import rows
+from gradwright.losses.pairwise.margins import index_rows, margins
+from gradwright.losses.per_row.curve import Curve, index_terms, one_minus_p, plain_terms
 
 
 @dataclass(frozen=True)

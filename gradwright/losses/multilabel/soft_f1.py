@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gradwright.losses import checks
-from gradwright.losses.rows import binary_rows
+from gradwright.losses.batch import checks
+from gradwright.losses.batch.rows import binary_rows
 
 
 def soft_f1(

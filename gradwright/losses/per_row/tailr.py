@@ -9,10 +9,10 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from gradwright.losses.cross_entropy import Log
-from gradwright.losses.curve import Curve, one_minus_p, plain_terms, smoothed
-from gradwright.losses.reduction import Reduction, reduce
-from gradwright.losses.rows import rows
+from gradwright.losses.batch.reduction import Reduction, reduce
+from gradwright.losses.batch.rows import rows
+from gradwright.losses.per_row.cross_entropy import Log
+from gradwright.losses.per_row.curve import Curve, one_minus_p, plain_terms, smoothed
 
 _NEAR = math.log(0.5)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from gradwright.losses import checks
+from gradwright.losses.batch import checks
 
 
 def computing(dtype: torch.dtype) -> torch.dtype:

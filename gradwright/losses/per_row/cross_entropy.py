@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradwright.losses.curve import Curve, along, index_terms, mixture
-from gradwright.losses.reduction import Reduction, Terms, reduce
-from gradwright.losses.rows import rows
+from gradwright.losses.batch.reduction import Reduction, Terms, reduce
+from gradwright.losses.batch.rows import rows
+from gradwright.losses.per_row.curve import Curve, along, index_terms, mixture
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from gradwright.losses import checks
-from gradwright.losses.reduction import Reduction, Terms, reduce
-from gradwright.losses.rows import Rows, rows
+from gradwright.losses.batch import checks
+from gradwright.losses.batch.reduction import Reduction, Terms, reduce
+from gradwright.losses.batch.rows import Rows, rows
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,13 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from gradwright.losses import checks, orthant_kernel
-from gradwright.losses.curve import index_terms, mixture
-from gradwright.losses.margins import conditions
-from gradwright.losses.orthant import log_orthant, orthant
-from gradwright.losses.reduction import Reduction, Terms, reduce
-from gradwright.losses.rows import Rows, rows
+from gradwright.losses.batch import checks
+from gradwright.losses.batch.reduction import Reduction, Terms, reduce
+from gradwright.losses.batch.rows import Rows, rows
+from gradwright.losses.orthant import kernel
+from gradwright.losses.orthant.quadrature import log_orthant, orthant
+from gradwright.losses.pairwise.margins import conditions
+from gradwright.losses.per_row.curve import index_terms, mixture
 
 
 def exact(
@@ -85,8 +86,8 @@ def exact(
     labels = every.expand_as(z) if batch.label is None else batch.label.unsqueeze(-1)
     if form == "log":
         losses = -log_orthant(conditions(z, labels, sigma, margin))
-    elif orthant_kernel.serves(z):
-        losses = 1 - orthant_kernel.probability(z, labels, sigma, margin, nodes)
+    elif kernel.serves(z):
+        losses = 1 - kernel.probability(z, labels, sigma, margin, nodes)
     else:
         losses = 1 - orthant(conditions(z, labels, sigma, margin), nodes)
     if batch.label is not None:

@@ -1,16 +1,9 @@
-"""The C++ of :mod:`gradwright.losses.orthant_kernel`.
+// The C++ of kernel.py beside it, which puts in front SINGLE (0 or 1), a type F and the constants L (lanes), N (intervals;
+// L in single precision), M (terms: 8 or 16) and REACH: the intervals divide [-REACH, REACH]. Loops over classes go
+// through blocks, so that what they leave for one another stays in the nearest cache. The sums of powers are scattered
+// over the intervals by one vector addition a class; reading a polynomial back is, in single precision with AVX-512, a
+// permutation of one register.
 
-Before it stand ``SINGLE`` (0 or 1), a type ``F`` and the constants ``L`` (lanes), ``N`` (intervals; L in single
-precision), ``M`` (terms: 8 or 16) and ``REACH``: the intervals divide [−REACH, REACH]. Loops over classes go through
-blocks, so that what they leave for one another stays in the nearest cache. The sums of powers are scattered over the
-intervals by one vector addition a class; reading a polynomial back is, in single precision with AVX-512, a permutation
-of one register.
-"""
-
-LANES = 16
-"""Numbers taken at once."""
-
-SOURCE = """\
 typedef long long i64;
 constexpr int B = 256;  // classes in a block
 typedef F eight __attribute__((vector_size(8 * sizeof(F)), aligned(sizeof(F))));
@@ -154,4 +147,3 @@ extern "C" void backward(const F* z, const i64* label, i64 rows, i64 classes, i6
         }
     }
 }
-"""

@@ -1,0 +1,1 @@
+"""EXACT: the accuracy under noise, by quadrature and as a compiled kernel."""

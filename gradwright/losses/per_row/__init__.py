@@ -1,0 +1,1 @@
+"""Losses of one label a row: each sample by itself, most of them curves of the probability of its label."""
