@@ -68,11 +68,13 @@ class Backend(Protocol):
     Attributes:
         name: how it is asked for, in ``engine=...``.
         in_flight: how many numbers may wait between two sweeps at a time, unless one tensor alone is larger.
+        on_trial: whether each program is compared with plain torch before a device is trusted with it.
         on_device: whether totals, the loss and shared slots stay on the device, so that the host never waits for them.
     """
 
     name: str
     in_flight: int
+    on_trial: bool
     on_device: bool
 
     def check(self, device: torch.device) -> None:

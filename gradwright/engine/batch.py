@@ -156,7 +156,7 @@ class TensorBatch:
         unfit = set()
         if memory.unfit:
             indices = range(len(launches.step.params)) if everyone is None else everyone.tolist()
-            unfit = {self._place[at] for at in memory.unfit.intersection(indices)}
+            unfit = {self._place[at] for at in indices if at in memory.unfit}
         if not launches.program.links and not unfit:
             return [members]
         chosen = list(range(len(self.params))) if members is None else members.tolist()

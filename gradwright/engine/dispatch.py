@@ -106,16 +106,17 @@ class Dispatch:
         """The programs of parameters of one kind, the one for now, and those that it can serve."""
         param, state = step.params[members[0]], step.states[members[0]]
         spec = step.spec_of(param)
+        kinds = None
         try:
-            kinds = specializations(step.chain, spec, step.maximize, backend)
+            kinds = specializations(step.chain, spec, step.maximize, backend, param.device)
             probe = TensorBatch([kinds], backend, members[:1], step)
             age = (state["step"], *(state[key] for key in kinds.numbers))
             found = kinds.at(probe.inputs(step, age))
         except (Untraceable, NoCompiler) as why:
             if isinstance(why, NoCompiler):
                 select.give_up(self.engine, why)
-            else:
-                give_up(step.chain, spec, step.maximize, backend, why)
+            elif kinds is not None:
+                give_up(kinds, why)
             self.eager += members
             return None
         if found.program.split is not None:
@@ -144,7 +145,7 @@ class Dispatch:
                     return False
             except Untraceable as why:
                 for kind in batch.kinds:
-                    give_up(step.chain, kind.spec, kind.maximize, batch.backend, why)
+                    give_up(kind, why)
                 return False
             except NoCompiler:
                 return False  # the next dispatch meets it again, and knows what to do

@@ -6,18 +6,26 @@ import threading
 from collections.abc import Hashable
 from typing import Any
 
+import torch
+
 from gradwright.core import Chain, Number, ParamSpec, Slot
+from gradwright.core.warn import warn_once
 from gradwright.engine.backend import Backend
 from gradwright.engine.graph.host import compile_host
 from gradwright.engine.graph.plan import planned
 from gradwright.engine.graph.symbol import Untraceable
 from gradwright.engine.graph.trace import trace
 from gradwright.engine.program import Program
+from gradwright.engine.trial import differs
 
 MOST = 8
 """A chain that decides otherwise more often than this runs on plain torch; cycles and first steps need a few."""
 
 Values = tuple[float, ...]
+
+
+class Distrusted(Untraceable):
+    """Kernels that do not do on a device what plain torch does; the message says what is wrong."""
 
 
 class Specialization:
@@ -47,8 +55,8 @@ class Specialization:
 class Specializations:
     """All specializations of a chain on one kind of tensor and one backend."""
 
-    def __init__(self, chain: Chain, spec: ParamSpec, maximize: bool, backend: Backend) -> None:
-        self.chain, self.spec, self.maximize, self.backend = chain, spec, maximize, backend
+    def __init__(self, chain: Chain, spec: ParamSpec, maximize: bool, backend: Backend, device: torch.device) -> None:
+        self.chain, self.spec, self.maximize, self.backend, self.device = chain, spec, maximize, backend, device
         slots = chain.slots(spec)
         self.numbers = tuple(key for key, slot in slots.items() if isinstance(slot, Number))
         self.shared = tuple(key for key, slot in slots.items() if isinstance(slot, Slot) and slot.shared)
@@ -89,10 +97,14 @@ class Specializations:
         traced = trace(self.chain, self.spec, numbers)
         program = planned(traced, self.spec, self.maximize)
         facts = (program.phases, program.operands, program.host, program.numbers, program.shared, program.split)
-        kind = (self.backend.name, tuple(program.graph.nodes), facts, program.computing, program.maximize)
+        where = (self.backend.name, self.device) if self.backend.on_trial else (self.backend.name,)
+        kind = (where, tuple(program.graph.nodes), facts, program.computing, program.maximize)
         signature = repr((kind, self.inputs, sorted(traced.guards.items())))
         if signature not in _made:
-            _made[signature] = Specialization(self.backend, program, self.inputs, traced.guards)
+            made = Specialization(self.backend, program, self.inputs, traced.guards)
+            if self.backend.on_trial and (why := differs(program, made.kernel, self.device)):
+                raise Distrusted(f"the {self.backend.name} kernels on {self.device}, which failed their trial: {why}")
+            _made[signature] = made
         return _made[signature]
 
 
@@ -109,21 +121,25 @@ def kind_of(chain: Chain, spec: ParamSpec) -> Hashable:
     return structure, spec.shape, spec.dtype, spec.roles, spec.name if _asks_for_names[structure] else ""
 
 
-def specializations(chain: Chain, spec: ParamSpec, maximize: bool, backend: Backend) -> Specializations:
+def specializations(
+    chain: Chain, spec: ParamSpec, maximize: bool, backend: Backend, device: torch.device
+) -> Specializations:
     """Those of ``chain`` on tensors of this kind; kept for the process.
 
     Raises:
         Untraceable: it was found before that there are none.
     """
-    key = (kind_of(chain, spec), maximize, backend.name)
+    key = (kind_of(chain, spec), maximize, backend.name, device)
     found = _known.get(key)
     if found is None:
-        found = _known[key] = Specializations(chain, spec, maximize, backend)
+        found = _known[key] = Specializations(chain, spec, maximize, backend, device)
     if isinstance(found, Untraceable):
         raise found
     return found
 
 
-def give_up(chain: Chain, spec: ParamSpec, maximize: bool, backend: Backend, why: Untraceable) -> None:
+def give_up(kinds: Specializations, why: Untraceable) -> None:
     """Remember that these tensors run on plain torch, so that nobody tries again at every step."""
-    _known[(kind_of(chain, spec), maximize, backend.name)] = why
+    if isinstance(why, Distrusted):
+        warn_once(f"steps of some parameters run on plain torch, several times slower, instead of {why}")
+    _known[(kind_of(kinds.chain, kinds.spec), kinds.maximize, kinds.backend.name, kinds.device)] = why

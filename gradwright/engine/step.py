@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence, Set
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -27,9 +27,9 @@ class Memory(Protocol):
     """
 
     version: int
-    unfit: Collection[int]
-    shared: Collection[int]
-    odd: Collection[int]
+    unfit: Set[int]
+    shared: Set[int]
+    odd: Set[int]
 
     def gradient(self, at: int) -> Tensor: ...
 

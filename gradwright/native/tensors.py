@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import enum
+import sys
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -82,6 +83,18 @@ def extent(tensor: Tensor) -> int:
     if tensor.numel() == 0:
         return 0
     return 1 + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride()))
+
+
+def warm(objects: np.ndarray, dictionaries: np.ndarray) -> None:
+    """Bring objects of Python into the processor's cache, which a loop is about to visit one after another.
+
+    Args:
+        objects: where they are, by ``id``; nothing is read, so they may be gone.
+        dictionaries: the same for dictionaries that somebody holds.
+    """
+    compiled = native() if sys.implementation.name == "cpython" else None
+    if compiled is not None:
+        compiled.warm(objects, dictionaries)
 
 
 def look(known: Known, tensors: Sequence[Tensor]) -> int:
@@ -182,8 +195,9 @@ class Native:
             gradient = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(_address(extra[0]))
             undefined = ctypes.c_void_p.from_address(gradient(torch.ones(1)._cdata)).value
         self._torch = np.array([*map(_address, found), *map(_address, extra), undefined], np.int64)
-        self._look, self._look_at_gradients = code.look, code.look_at_gradients
+        self._look, self._look_at_gradients, self._warm = code.look, code.look_at_gradients, code.warm
         pointer, count = ctypes.c_void_p, ctypes.c_int64
+        self._warm.argtypes, self._warm.restype = [count, pointer, count, pointer], None
         self._look.argtypes = [pointer, count, *[pointer] * 5]
         self._look_at_gradients.argtypes = [pointer, count, *[pointer] * 5, count, *[pointer] * 3]
         self._look.restype = self._look_at_gradients.restype = count
@@ -203,6 +217,9 @@ class Native:
             one = torch.empty(0, device=device)
             self._devices[device] = self._number("device_type", one), self._number("device_index", one)
         return self._devices[device]
+
+    def warm(self, objects: np.ndarray, dictionaries: np.ndarray) -> None:
+        self._warm(len(objects), objects.ctypes.data, len(dictionaries), dictionaries.ctypes.data)
 
     def look(self, known: Known, tensors: Sequence[Tensor]) -> int:
         facts = known.facts(self)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gradwright.native.tensors import Known, Verdict, extent, look, look_at_gradients
+from gradwright.native.tensors import Known, Verdict, extent, look, look_at_gradients, warm
 
 State = dict[str, Any]
 
@@ -49,6 +49,7 @@ class PointerCache:
                 self._holders.setdefault(key, []).append(at)
         self._columns = [(itemgetter(key), [states[at] for at in found]) for key, found in self._holders.items()]
         self._known = Known(self._tensors())
+        self._dictionaries = np.fromiter(map(id, states), np.int64, len(states))
         self._gradients = Known(self._own)
         self._places: dict[str, np.ndarray] = {}
         self._place()
@@ -75,6 +76,7 @@ class PointerCache:
         offsets = (tensor.storage_offset() * tensor.element_size() for tensor in tensors)
         begins = pointers - np.fromiter(offsets, np.int64, len(tensors))
         self._written = np.unique(begins)
+        self._objects = np.fromiter(map(id, tensors), np.int64, len(tensors))
 
     def _overlapping(self) -> frozenset[int]:
         """The parameters of which some memory, their own or of their state, is another's too."""
@@ -103,6 +105,7 @@ class PointerCache:
 
     def still(self) -> bool:
         """Whether all pointers may be used, after those of state that moved were brought up to date."""
+        warm(self._objects, self._dictionaries)
         try:
             verdict = look(self._known, self._tensors())
         except (KeyError, AttributeError):

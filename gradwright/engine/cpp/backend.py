@@ -16,6 +16,7 @@ class Cpp:
 
     name = "cpp"
     in_flight = 2**21  # 8 MiB of float32; plain torch takes several times as much on top
+    on_trial = False
     on_device = False
 
     def check(self, device: torch.device) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -40,7 +42,7 @@ def _plain(storage: Plain) -> Access:
     return Access(TYPES[storage.dtype], in_blocks=storage.dtype == torch.float16)
 
 
-ACCESS = {Plain: _plain}
+ACCESS: dict[type[Storage], Callable[[Any], Access]] = {Plain: _plain}
 """From each storage to its loads and stores."""
 
 
@@ -52,4 +54,4 @@ def access(storage: Storage) -> Access:
     """
     if type(storage) not in ACCESS:
         raise Untraceable(f"the storage {storage}")
-    return ACCESS[type(storage)](storage)  # type: ignore[arg-type]
+    return ACCESS[type(storage)](storage)

@@ -24,6 +24,7 @@ class PlainTorch:
 
     name = "torch"
     in_flight = 2**21
+    on_trial = False
     on_device = False
 
     def check(self, device: torch.device) -> None:
@@ -129,7 +130,9 @@ class TorchBound:
         return value if own == kind else function(value, dim=gone, keepdim=True)
 
     def _load(self, name: str, at: int) -> Tensor:
-        value = self.program.operand(name).storage.decode(self.tensors[name][at]).to(self.program.computing)
+        # a copy, since what one value overwrites another may still be about to hand on
+        held = self.program.operand(name).storage.decode(self.tensors[name][at])
+        value = held.to(self.program.computing, copy=True)
         return value.reshape(()) if self.program.operand(name).kind == TENSOR else value
 
     def _store(self, operand: Operand, at: int, value: Tensor) -> None:

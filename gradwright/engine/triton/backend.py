@@ -16,6 +16,7 @@ class Triton:
 
     name = "triton"
     in_flight = 2**28  # 1 GiB of float32
+    on_trial = True
     on_device = True
 
     def check(self, device: torch.device) -> None:

@@ -98,6 +98,7 @@ class TritonBound:
             self._pointers[:, self.rows[key]] = part.data_ptr() + np.arange(self.count) * part.element_size()
         self._moved, self._replayed = True, False
         self._for_capture: list[Tensor] = []
+        self._read_by_graphs: list[Tensor] = []
 
     def aim(self, operand: str, column: Column) -> None:
         own = self._pointers[:, self.rows[operand]]
@@ -141,7 +142,7 @@ class TritonBound:
         staging = self._for_capture.pop()
         staging.numpy()[:] = self._pointers
         self.held["table"].copy_(staging, non_blocking=True)
-        self._captured_from = [*getattr(self, "_captured_from", []), staging]
+        self._read_by_graphs.append(staging)
         # replays write the table, so that nothing is known of it from now on
         self._replayed = True
         if self not in _captured:

@@ -1,0 +1,120 @@
+"""Trial: before a device is trusted with a program, its kernels step small tensors beside plain torch.
+
+No printer is beyond doubt on a device that it has not met, and a kernel may fail to compile or to launch there. What
+does not agree is left to plain torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradwright.engine.backend import Kernel
+from gradwright.engine.launch import Tensors
+from gradwright.engine.operand import COLUMN, ELEMENT, ROW, SHARED, Operand, Source
+from gradwright.engine.plain.backend import TorchKernel
+from gradwright.engine.program import Program
+
+FLAT = ((1061,), (37,), (2, 1))
+FOLDED = ((24, 512), (19, 37), (3, 1))
+"""Rows and columns of the tensors of a trial: some that kernels read in whole blocks, some under a mask."""
+
+TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4, torch.bfloat16: 2e-2, torch.float16: 4e-3}
+"""How far kernels may be from plain torch, relative to the largest entry."""
+
+
+def differs(program: Program, kernel: Kernel, device: torch.device) -> str:
+    """What is wrong with a kernel on a device; nothing if it is an empty string."""
+    try:
+        return _Trial(program, kernel, device).difference()
+    except Exception as why:  # whatever a compiler or a driver raises
+        return f"{type(why).__name__}: {str(why).strip().splitlines()[0] if str(why).strip() else 'no reason given'}"
+
+
+class _Trial:
+    """The same random tensors, once for the kernel and once for plain torch."""
+
+    def __init__(self, program: Program, kernel: Kernel, device: torch.device) -> None:
+        self.program, self.kernel, self.device = program, kernel, device
+        self.random = torch.Generator().manual_seed(1)
+        folded = program.split is not None
+        self.shapes = [self._shape(sizes) for sizes in (FOLDED if folded else FLAT)]
+
+    def _shape(self, sizes: tuple[int, ...]) -> tuple[int, ...]:
+        """Rows before the split, columns behind it."""
+        if self.program.split is None:
+            return sizes
+        return (sizes[0], *[1] * (self.program.split - 1), sizes[1])
+
+    def _tensor(self, operand: Operand, shape: tuple[int, ...]) -> Tensor:
+        """Weights and gradients of both signs; state as if it were of squares, which suits every kind."""
+        split = self.program.split or 0
+        size = {
+            ELEMENT: shape,
+            ROW: (*shape[:split], *[1] * (len(shape) - split)),
+            COLUMN: (*[1] * split, *shape[split:]),
+        }.get(operand.kind, ())
+        values = torch.randn(size, generator=self.random, dtype=torch.float64)
+        if operand.source is Source.STATE:
+            values = values.abs() + 0.1
+        (stored,) = operand.storage.encode(values)
+        return stored.to(self.device)
+
+    def difference(self) -> str:
+        program = self.program
+        arrays = {
+            one.name: [self._tensor(one, shape) for shape in self.shapes]
+            for one in program.operands
+            if one.source is not Source.SUM
+        }
+        copies = {name: [tensor.clone() for tensor in tensors] for name, tensors in arrays.items()}
+        mine = self.kernel.bind(arrays["param"])
+        its = TorchKernel(program).bind(copies["param"])
+        for name in arrays:
+            mine.aim(name, Tensors(arrays[name]))
+            its.aim(name, Tensors(copies[name]))
+        scalars = {at: self._scalar(at) for at in {*self.kernel.row, *program.host}}
+        mine.fill([[scalars[at] for at in self.kernel.row]])
+        given = {name: torch.full((), 0.5, dtype=torch.float64, device=self.device) for name in self._given()}
+        mine.know(given)
+        derived = getattr(mine, "held", {}).get("derived")
+        if derived is not None and derived.numel():
+            shared = [at for at in program.host if program.graph.nodes[at].kind == SHARED]
+            scalars |= dict(zip(shared, derived[0].tolist()))
+        its.fill([[scalars[at] for at in program.host]])
+        for segment in program.segments:
+            for bound in (mine, its):
+                bound.run(segment.first, segment.last)
+        for key in program.sums:
+            if far := self._far(key, [mine.part(key)], [its.part(key)], program.computing):
+                return far
+        for one in program.operands:
+            if one.name in program.stores and one.source is not Source.SUM:
+                (buffer, *_) = one.storage.buffers(())
+                if far := self._far(one.name, arrays[one.name], copies[one.name], buffer.dtype):
+                    return far
+        return ""
+
+    def _scalar(self, at: int) -> float:
+        if self.program.graph.nodes[at].is_bool:
+            return 1.0
+        return 0.2 + 0.6 * float(torch.rand((), generator=self.random, dtype=torch.float64))
+
+    def _given(self) -> set[str]:
+        nodes = self.program.graph.nodes
+        return {node.data for node in nodes if node.op == "input" and node.kind == SHARED}
+
+    def _far(self, name: str, mine: Sequence[Any], its: Sequence[Any], dtype: torch.dtype) -> str:
+        for one, other in zip(mine, its):
+            one, other = one.double().cpu(), other.double().cpu()
+            finite = other.isfinite()
+            if not torch.equal(finite, one.isfinite()):
+                return f"{name!r} is not finite in other places than plain torch says"
+            scale = float(other[finite].abs().max()) if finite.any() else 0.0
+            gap = float((one - other)[finite].abs().max()) if finite.any() else 0.0
+            if gap > TOLERANCE.get(dtype, 1e-4) * max(scale, 1e-30):
+                return f"{name!r} is {gap:.2g} from what plain torch says, of at most {scale:.2g}"
+        return ""
