@@ -20,6 +20,8 @@ class Context(NamedTuple):
         loss: the loss of this step, 0-d and detached, for transforms that declare the need.
         spec: shape, roles and name of the parameter.
         moment: the estimate of E[g²] that the last ``Precondition`` divided by.
+        spare: whether the memory of ``u`` is nobody else's, so that an ``update`` may put its answer there. It need
+            not, and nothing else may ever be written.
     """
 
     param: Tensor
@@ -29,6 +31,7 @@ class Context(NamedTuple):
     loss: Tensor | None
     spec: ParamSpec
     moment: Tensor | None = None
+    spare: bool = False
 
 
 class Total:

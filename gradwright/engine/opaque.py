@@ -33,6 +33,7 @@ def run_link(link: Part, updates: list[Tensor], step: GroupStep, params: Sequenc
         alike.setdefault((update.shape, update.stride()), []).append(at)
     for members in alike.values():
         run = _Alone(link, step, params[members[0]], age)
+        # kernels made the updates for this alone, so what the link makes of one may take its place
         stacked = len(members) > 1 and updates[members[0]].numel() <= WORTH_STACKING
         answers = run.stacked([updates[at] for at in members]) if stacked else None
         for at in members:
@@ -52,7 +53,7 @@ class _Alone:
         self.context = Context(absent, absent, age, step.clock, None, step.spec_of(param))
 
     def __call__(self, update: Tensor) -> Tensor:
-        return _laid_out(self._answer(update), update)
+        return _laid_out(self.link.update(update, {}, self.context._replace(spare=True))[0], update)
 
     def _answer(self, update: Tensor) -> Tensor:
         return self.link.update(update, {}, self.context)[0]
@@ -67,6 +68,4 @@ class _Alone:
 
 def _laid_out(answer: Tensor, update: Tensor) -> Tensor:
     """As the parameter lies in memory, which is how the next sweep reads it."""
-    if answer is update:  # what is made may be written beside what was taken
-        return answer
     return answer if has_layout_of(answer, update) else with_layout_of(answer, update)

@@ -45,6 +45,29 @@ def test_a_step_in_bounded_memory(recipe):
     assert peak_of(optimizer.step) <= LIMIT
 
 
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        [(512, 512)] * 64,
+        [(1024, 1024)] * 16,
+        pytest.param([(64, 64)] * 4000, marks=pytest.mark.slow),
+        pytest.param([(1024, 1024)] * 32, marks=pytest.mark.slow),
+        pytest.param([(2304, 2304)], marks=pytest.mark.slow),
+        pytest.param([(4096, 2048)], marks=pytest.mark.slow),
+        pytest.param([(8192, 1024), (1024, 8192)], marks=pytest.mark.slow),
+        pytest.param([(16, 512, 1024)], marks=pytest.mark.slow),
+    ],
+    ids=str,
+)
+def test_plain_torch_between_kernels_in_bounded_memory(shapes):
+    """However many matrices there are; a matrix that is large by itself is worked on in its place."""
+    params = [torch.zeros(shape, requires_grad=True) for shape in shapes]
+    optimizer = Muon(params, engine="cpp")
+    for param in params:
+        param.grad = torch.ones_like(param)
+    assert peak_of(optimizer.step) <= max(LIMIT, 3 * max(param.nbytes for param in params))
+
+
 def test_gradients_that_are_copied_are_not_all_copied_at_once():
     params = [torch.zeros(1024, 1024, requires_grad=True) for _ in range(24)]
     optimizer = AdamW(params, engine="cpp")

@@ -174,3 +174,24 @@ def test_a_number_that_is_not_one_is_not_hidden():
     found = run(gw.Muon, [EXPERTS], [[g]], lr=0.1).last[0]
     assert np.isnan(found[0]).all()
     assert np.isfinite(found[1]).all()
+
+
+@pytest.mark.parametrize(
+    "shape", [(40, 56), (56, 40), (48, 48), (24, 96), (96, 24), (3, 40, 56), (2, 3, 16, 40)], ids=str
+)
+@pytest.mark.parametrize("room", [0, 2**24], ids=["in place", "with room"])
+def test_newton_schulz_may_work_in_the_memory_of_its_matrix(shape, room, monkeypatch):
+    monkeypatch.setattr(orthogonalize, "ROOM", room)
+    monkeypatch.setattr(orthogonalize, "_workspace", lambda entries, squares: entries + 10**9 if not room else 0)
+    monkeypatch.setattr(orthogonalize, "STRIP", 500)
+    matrix = torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    rows = orthogonalize.coefficients_of("keller")
+    with monkeypatch.context() as plain:
+        plain.setattr(orthogonalize, "_workspace", lambda entries, squares: 0)
+        expected = orthogonalize.newton_schulz(matrix, rows)
+    before = matrix.clone()
+    assert torch.equal(orthogonalize.newton_schulz(matrix, rows), orthogonalize.newton_schulz(before, rows))
+    assert torch.equal(matrix, before)
+    answer = orthogonalize.newton_schulz(matrix, rows, overwrite=True)
+    assert answer.data_ptr() == matrix.data_ptr()
+    torch.testing.assert_close(answer, expected, rtol=1e-11, atol=1e-12)

@@ -27,7 +27,14 @@ FIRST_RESTART, RESTART_EVERY = 2, 3
 which would leave a matrix of rank one wrong by up to two hundredths."""
 
 
-def newton_schulz(matrix: Tensor, coefficients: Quintics, norm: Norm = "frobenius") -> Tensor:
+ROOM = 2**24
+"""So many numbers (64 MiB of float32) may be held at once, or three times the matrix; beyond, X is changed in place."""
+
+STRIP = 2**20
+"""Numbers in a block of columns then."""
+
+
+def newton_schulz(matrix: Tensor, coefficients: Quintics, norm: Norm = "frobenius", overwrite: bool = False) -> Tensor:
     """The orthogonal polar factor of ``matrix`` (..., n, m), by a quintic Newton-Schulz iteration.
 
     X ← G / ‖G‖,   then for each (a, b, c):   A = X Xᵀ,   X ← a X + (b A + c A²) X.
@@ -41,23 +48,59 @@ def newton_schulz(matrix: Tensor, coefficients: Quintics, norm: Norm = "frobeniu
         coefficients: the polynomials, such as ``COEFFICIENTS["keller"]``.
         norm: ``"frobenius"`` divides by ‖G‖ = (Σ σ²)^½, ``"schatten"`` by ‖G Gᵀ‖^½ = (Σ σ⁴)^¼, which is closer to
             the largest singular value and saves about an iteration for one more product.
+        overwrite: whether the memory of ``matrix`` may be used for the answer.
     """
     tall = matrix.shape[-2] > matrix.shape[-1]
     x = matrix.mT if tall else matrix
     x = x.flatten(0, -3) if x.dim() > 3 else x
-    largest = x.abs().amax(dim=(-2, -1), keepdim=True)
-    x = x / torch.where(largest > 0, largest, 1)
+    largest = torch.linalg.vector_norm(x, torch.inf, dim=(-2, -1), keepdim=True)
+    largest = torch.where(largest > 0, largest, 1)
+    x = x.div_(largest) if overwrite else x / largest
     length = _length(x, norm)
-    x = x / torch.where(length > 0, length, 1)
-    if x.shape[-1] >= OBLONG * x.shape[-2]:
+    x.div_(torch.where(length > 0, length, 1))
+    n, m = x.shape[-2:]
+    if _workspace(x.numel(), n * n * x.numel() // max(1, n * m)) > max(ROOM, 3 * x.numel()):
+        for one in x.unbind() if x.dim() > 2 else (x,):
+            _iterate_in_place(one, coefficients)
+    elif m >= OBLONG * n:
         count = len(coefficients)
         for first, last in pairwise((0, *range(FIRST_RESTART, count, RESTART_EVERY), count)):
-            x = _gram_factor(x @ x.mT, coefficients[first:last]) @ x
+            x = _product(_gram_factor(x @ x.mT, coefficients[first:last]), x, overwrite)
     else:
         for a, b, c in coefficients:
             gram = x @ x.mT
             x = _plus(a, x, _polynomial(gram, b, c), x)
-    return (x.mT if tall else x).reshape(matrix.shape)
+            del gram
+    answer = (x.mT if tall else x).reshape(matrix.shape)
+    return matrix.copy_(answer) if overwrite else answer
+
+
+def _workspace(entries: int, squares: int) -> int:
+    """About how many numbers the iteration holds at once: two of the size of X, five of the size of X Xᵀ."""
+    return 2 * entries + 5 * squares
+
+
+def _product(factor: Tensor, x: Tensor, overwrite: bool) -> Tensor:
+    """factor · X, in the place of X where that is allowed, a block of columns after another."""
+    if not overwrite or x.dim() > 2:
+        return factor @ x
+    for block in x.split(max(1, STRIP // x.shape[0]), dim=1):
+        block.copy_(factor @ block)
+    return x
+
+
+def _iterate_in_place(x: Tensor, coefficients: Quintics) -> None:
+    """The same iteration with hardly more than X Xᵀ beside X: a block of columns after another,
+    X ← a X + b (A X) + c A (A X)."""
+    width = max(1, STRIP // x.shape[0])
+    gram = x.new_empty(x.shape[0], x.shape[0])
+    for a, b, c in coefficients:
+        torch.mm(x, x.mT, out=gram)
+        for block in x.split(width, dim=1):
+            first = gram @ block
+            block.mul_(a).add_(first, alpha=b)
+            if c:
+                block.addmm_(gram, first, alpha=c)
 
 
 def _length(x: Tensor, norm: Norm) -> Tensor:
@@ -141,4 +184,10 @@ class Orthogonalize(Transform):
 
     def update(self, u: Any, state: State, ctx: Context) -> Any:
         rows = coefficients_of(self.coefficients)
-        return per_block(lambda block: _Stackable.apply(block, rows, self.norm), ctx.spec, self.split, u), state
+
+        def polar(block: Tensor) -> Tensor:
+            return (
+                newton_schulz(block, rows, self.norm, True) if ctx.spare else _Stackable.apply(block, rows, self.norm)
+            )
+
+        return per_block(polar, ctx.spec, self.split, u), state
