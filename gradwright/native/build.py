@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import _ctypes
 import ctypes
 import hashlib
 import os
 import platform
-import shutil
-import subprocess
+import re
 import sys
-import tempfile
 import threading
 from functools import lru_cache
 from pathlib import Path
+
+from gradwright.core.warn import warn_once
+from gradwright.native import cache
+from gradwright.native.cache import cache_folder, folders
+from gradwright.native.compiler import NoCompiler, compiler, make_library
+
+__all__ = ["FLAGS", "NoCompiler", "cache_folder", "compiler", "folders", "load"]
 
 FLAGS = (
     "-O3",
@@ -26,49 +32,42 @@ FLAGS = (
     "-fno-trapping-math",
     "-ffp-contract=off",  # a fused multiply-add would round otherwise than eager
 )
+SANITIZED = (
+    "-O1",
+    "-g",
+    "-fno-omit-frame-pointer",
+    "-fsanitize=address,undefined",
+    "-fno-sanitize-recover=undefined",
+)
+"""Added where ``GRADWRIGHT_SANITIZE=1``: a kernel that reads or writes what is not its own stops the process."""
 
 _lock = threading.Lock()
 _loaded: dict[str, ctypes.CDLL] = {}
 
 
-class NoCompiler(RuntimeError):
-    """There is no C++ compiler, or it cannot compile; the message says how to get the speed."""
+class Unloadable(OSError):
+    """A library was made that the system does not load."""
 
 
-def cache_folder() -> Path:
-    """Where kernels are kept: ``GRADWRIGHT_CACHE``, or ``gradwright`` in the user's cache folder."""
-    if chosen := os.environ.get("GRADWRIGHT_CACHE"):
-        return Path(chosen)
-    base = os.environ.get("XDG_CACHE_HOME") or (Path.home() / ".cache")
-    return Path(base) / "gradwright"
+class Incomplete(Exception):
+    """A library lacks a function of its source."""
 
 
-def folders() -> tuple[Path, Path]:
-    """Where kernels may be kept: the cache, or where that cannot be written, a folder for the time being."""
-    user = os.getuid() if hasattr(os, "getuid") else 0
-    return cache_folder(), Path(tempfile.gettempdir()) / f"gradwright-{user}"
-
-
-@lru_cache(maxsize=1)
-def compiler() -> tuple[str, str]:
-    """The compiler and what identifies it.
+def flags() -> tuple[str, ...]:
+    """The compiler's flags.
 
     Raises:
-        NoCompiler: none was found.
+        NoCompiler: kernels that watch their memory were asked for, in a process that cannot load them.
     """
-    for name in filter(None, (os.environ.get("CXX"), "g++", "clang++", "c++")):
-        path = shutil.which(name)
-        if path is None:
-            continue
-        try:
-            version = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20, check=True)
-        except (OSError, subprocess.SubprocessError):
-            continue
-        return path, version.stdout.splitlines()[0] if version.stdout else path
-    raise NoCompiler(
-        "no C++ compiler was found, so optimizers run on plain torch and linear models on numpy, several times slower; "
-        "install g++ or clang++, or point CXX at one (engine='eager' silences this for an optimizer)"
-    )
+    if os.environ.get("GRADWRIGHT_SANITIZE") != "1":
+        return FLAGS
+    if not hasattr(ctypes.CDLL(None), "__asan_init"):
+        # to load one would end the process
+        raise NoCompiler(
+            "GRADWRIGHT_SANITIZE=1 needs the sanitizer in the process from its start: "
+            "LD_PRELOAD=$(g++ -print-file-name=libasan.so); make test-asan does that"
+        )
+    return (*FLAGS, *SANITIZED)
 
 
 @lru_cache(maxsize=1)
@@ -76,22 +75,24 @@ def _machine() -> str:
     """What the compiled code depends on beside its source: home folders are shared between machines."""
     try:
         with open("/proc/cpuinfo") as info:
-            flags = next((line for line in info if line.startswith(("flags", "Features"))), "")
-    except OSError:
-        flags = platform.processor()
-    return f"{platform.machine()} {sys.platform} {flags}"
+            features = next((line for line in info if line.startswith(("flags", "Features"))), "")
+    except (OSError, ValueError):
+        features = platform.processor()
+    return f"{platform.machine()} {sys.platform} {features}"
 
 
 def load(source: str) -> ctypes.CDLL:
     """The compiled kernel of ``source``: from this process, from the cache, or compiled now.
 
-    A damaged cache entry is compiled again. Several processes may compile at once; each puts a whole file in place.
+    A damaged cache entry, and one that somebody else may have written, is compiled again. Several processes may compile
+    at once; each puts a whole file in place.
 
     Raises:
-        NoCompiler: it cannot be compiled.
+        NoCompiler: it cannot be compiled, kept or loaded; the message says which.
+        ValueError: ``GRADWRIGHT_COMPILE_SECONDS`` is no number of seconds.
     """
     path, version = compiler()
-    key = hashlib.sha256("\0".join([source, version, *FLAGS, _machine()]).encode()).hexdigest()[:32]
+    key = hashlib.sha256("\0".join([source, version, *flags(), _machine()]).encode()).hexdigest()[:32]
     with _lock:
         if key not in _loaded:
             _loaded[key] = _load_or_compile(source, key, path)
@@ -99,49 +100,69 @@ def load(source: str) -> ctypes.CDLL:
 
 
 def _load_or_compile(source: str, key: str, path: str) -> ctypes.CDLL:
-    for folder in folders():
-        target = folder / f"{key}.so"
+    try:
+        return cache.in_first(lambda folder: _from(folder, source, key, path))
+    except cache.NoFolder as why:
+        unloadable = any(isinstance(failure, Unloadable) for _, failure in why.failures)
+        fault = "a kernel was compiled but cannot be loaded" if unloadable else "no folder can keep compiled kernels"
+        raise NoCompiler(
+            f"{fault}, so optimizers run on plain torch and linear models on numpy, several times slower: {why}. Set "
+            "GRADWRIGHT_CACHE to a folder of your own from which programs may be run"
+        ) from None
+
+
+def _from(folder: Path, source: str, key: str, path: str) -> ctypes.CDLL:
+    """The kernel in this folder, compiled if need be."""
+    target = folder / f"{key}.so"
+    if hasattr(os, "statvfs") and os.statvfs(folder).f_flag & getattr(os, "ST_NOEXEC", 0):
+        raise OSError("it is on a file system from which nothing may be run (noexec)")
+    if _is_whole(target):
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if folder != cache_folder() and not _is_ours(folder):
-                continue
-            if not _is_whole(target):
-                _compile(source, target, path)
-            return ctypes.CDLL(str(target))
-        except OSError:
-            continue
-    raise NoCompiler(f"no folder for compiled kernels can be written; set GRADWRIGHT_CACHE (tried {cache_folder()})")
+            return _open(target, source)
+        except (Unloadable, Incomplete) as why:
+            warn_once(f"a kept kernel is compiled anew: {why}")
+    _compile(source, target, path)
+    try:
+        return _open(target, source)
+    except Incomplete as why:
+        raise NoCompiler(f"{path} makes libraries that cannot be used: {why}; point CXX at another compiler") from None
 
 
 def _compile(source: str, target: Path, path: str) -> None:
-    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        code, made = Path(scratch) / "kernel.cpp", Path(scratch) / "kernel.so"
-        code.write_text(source)
-        done = subprocess.run([path, *FLAGS, str(code), "-o", str(made)], capture_output=True, text=True)
-        if done.returncode != 0:
-            raise NoCompiler(f"{path} could not compile a kernel:\n{done.stderr[:2000]}")
-        digest = made.with_name("digest")
-        digest.write_text(_digest(made))
-        os.replace(digest, _digest_of(target))
-        os.replace(made, target)
+    with make_library(path, flags(), source, target.parent) as scratch:
+        made, digest = Path(scratch, "kernel.so"), Path(scratch, "digest")
+        digest.write_bytes(_digest(made.read_bytes()).encode())
+        cache.place(digest, _digest_of(target))
+        cache.place(made, target)
 
 
-def _is_ours(folder: Path) -> bool:
-    """Whether nobody else can have put a kernel into a folder that stands where everybody may write."""
-    facts = folder.stat()
-    return not hasattr(os, "getuid") or (facts.st_uid == os.getuid() and not facts.st_mode & 0o022)
+def _open(target: Path, source: str) -> ctypes.CDLL:
+    try:
+        library = ctypes.CDLL(str(target))
+    except OSError as why:
+        raise Unloadable(f"it cannot be loaded ({why})") from None
+    for name in _functions(source):
+        if not hasattr(library, name):
+            # the system would hand out this one again, whatever is put in its place
+            if hasattr(_ctypes, "dlclose"):
+                _ctypes.dlclose(library._handle)
+            raise Incomplete(f"it lacks the function {name!r}")
+    return library
+
+
+def _functions(source: str) -> list[str]:
+    """The functions that a source defines for Python to call."""
+    return re.findall(r'extern "C"[\w\s*]+?\b(\w+)\s*\([^;{}]*\)\s*\{', source)
 
 
 def _is_whole(target: Path) -> bool:
     """Whether a kernel is there as it was written: to load the half of one would crash the process."""
-    try:
-        return _digest_of(target).read_text() == _digest(target)
-    except (OSError, ValueError):
-        return False
+    code, digest = cache.kept(target), cache.kept(_digest_of(target))
+    return code is not None and digest is not None and digest == _digest(code).encode()
 
 
-def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+def _digest(code: bytes) -> str:
+    return hashlib.sha256(code).hexdigest()
 
 
 def _digest_of(target: Path) -> Path:

@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
-from gradwright.native import build
+from gradwright.native import build, cache
 
 WARPS = 4
 """Groups of 32 threads in a program."""
@@ -77,18 +77,23 @@ def load(source: str) -> dict[str, Any]:
 
 def _kept(source: str, key: str) -> Path:
     """A file with this text; processes that write it at once each put a whole one in place."""
-    for folder in build.folders():
-        path = folder / f"{key}.py"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            if not path.exists() or path.read_text() != source:
-                with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".py", delete=False) as scratch:
-                    scratch.write(source)
-                os.replace(scratch.name, path)
-        except OSError:
-            continue
-        return path
-    raise NoTriton(f"no folder for kernels can be written; set GRADWRIGHT_CACHE (tried {build.cache_folder()})")
+    try:
+        return cache.in_first(lambda folder: _kept_in(folder, source, key))
+    except cache.NoFolder as why:
+        raise NoTriton(
+            f"no folder can keep compiled kernels, so optimizers run on plain torch, several times slower: {why}. Set "
+            "GRADWRIGHT_CACHE to a folder of your own"
+        ) from None
+
+
+def _kept_in(folder: Path, source: str, key: str) -> Path:
+    path, text = folder / f"{key}.py", source.encode()
+    if cache.kept(path) != text:
+        with tempfile.TemporaryDirectory(dir=folder, prefix=cache.UNFINISHED, ignore_cleanup_errors=True) as scratch:
+            made = Path(scratch, path.name)
+            made.write_bytes(text)
+            cache.place(made, path)
+    return path
 
 
 def start(kernel: Any, programs: int, arguments: Sequence[Tensor]) -> None:
