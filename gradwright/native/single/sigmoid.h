@@ -1,0 +1,1 @@
+static inline float sigmoid_(float x) { return 1.f / (1.f + exp_(-x)); }
