@@ -307,8 +307,8 @@ extern "C" double dense_pass(int mode, const T *X, I n, I d, I stride, const A *
             I i0 = block_ * ROWS, step = stride;
             int m = (int)std::min<I>(ROWS, n - i0);
             const T *x = X + i0 * stride;
-            // a vector may read past the end of a row into the next one, but not past the end of X or into a gap
-            if (dp != d && (stride != d || i0 + m == n)) {
+            // a vector may read past the end of a row into the next ones, but not past the end of X or into a gap
+            if (dp != d && (stride != d || (n - i0 - m) * d < dp - d)) {
                 copy.assign((size_t)ROWS * dp, T(0));
                 for (int r = 0; r < m; r++) std::memcpy(copy.data() + r * dp, x + r * stride, d * sizeof(T));
                 x = copy.data(); step = dp;

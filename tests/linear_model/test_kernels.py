@@ -106,6 +106,21 @@ def test_last_block_does_not_read_past_the_end_of_x(compiler):
     np.testing.assert_allclose(one[1], two[1], rtol=1e-12)
 
 
+@pytest.mark.parametrize("n", [1, 64, 65, 67, 70, 128, 129])
+@pytest.mark.parametrize("d", [1, 2, 3, 5])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_few_columns_do_not_read_past_the_end_of_x(n, d, dtype, compiler):
+    """A vector of such a row ends rows further on, which a last block of a few rows does not have."""
+    room = np.full(n * d + 32, np.nan, dtype)
+    X = room[: n * d].reshape(n, d)
+    X[:] = np.random.default_rng(n + d).normal(size=(n, d))
+    y, W, b = np.zeros(n), np.ones((d, 1)), np.zeros(1)
+    one = passes("compiled", LOSSES["logistic"], X, y, W, b, None, None, None, np.float64)
+    two = passes("plain", LOSSES["logistic"], X.copy(), y, W, b, None, None, None, np.float64)
+    for mine, its in zip(one, two):
+        np.testing.assert_allclose(mine, its, rtol=1e-12, atol=1e-12)
+
+
 def test_an_unknown_mode_is_refused():
     with pytest.raises(ValueError, match="plain"), kernels.using("fast"):
         pass
