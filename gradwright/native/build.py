@@ -38,6 +38,7 @@ SANITIZED = (
     "-fno-omit-frame-pointer",
     "-fsanitize=address,undefined",
     "-fno-sanitize-recover=undefined",
+    "-D_GLIBCXX_ASSERTIONS",  # indices of std::vector
 )
 """Added where ``GRADWRIGHT_SANITIZE=1``: a kernel that reads or writes what is not its own stops the process."""
 
