@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from gradwright.engine import select
+from gradwright.core import warn
 from gradwright.linear_model import LogisticRegression, curvature, gram_kernel, kernels
 from gradwright.linear_model.data import Data
 from gradwright.linear_model.losses import Logistic, Softmax
@@ -137,7 +137,7 @@ def test_without_a_compiler_fits_say_so_once(monkeypatch):
         raise build.NoCompiler("no compiler, says the test")
 
     monkeypatch.setattr(build, "load", none)
-    monkeypatch.setattr(select, "_warned", set())
+    monkeypatch.setattr(warn, "_told", set())
     kernels._function.cache_clear()
     gram_kernel._compiled.cache_clear()
     X = np.random.default_rng(0).normal(size=(400, 9))

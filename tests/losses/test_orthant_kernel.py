@@ -7,7 +7,7 @@ import signal
 import pytest
 import torch
 
-from gradwright.engine import select
+from gradwright.core import warn
 from gradwright.losses import checking, exact
 from gradwright.losses.orthant import kernel
 from gradwright.losses.orthant.quadrature import gauss_hermite, orthant
@@ -158,7 +158,7 @@ def test_without_a_compiler_plain_torch_does(monkeypatch):
         raise build.NoCompiler("no C++ compiler was found, says the test")
 
     monkeypatch.setattr(build, "compiler", none)
-    monkeypatch.setattr(select, "_warned", set())
+    monkeypatch.setattr(warn, "_told", set())
     with pytest.warns(UserWarning, match="says the test"):
         torch.testing.assert_close(exact(z, y.squeeze(-1)), expected, rtol=1e-10, atol=1e-12)
 
