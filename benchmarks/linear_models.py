@@ -30,10 +30,11 @@ from linear_tasks import FITS, PATHS, PLAIN, Task
 from sklearn.linear_model import LogisticRegression as Theirs
 from sklearn.linear_model import LogisticRegressionCV as TheirsCV
 
-from gradwright.linear_model import LogisticRegression, LogisticRegressionCV, kernels
-from gradwright.linear_model.data import Data
-from gradwright.linear_model.losses import Logistic, Softmax
-from gradwright.linear_model.objective import Objective
+from gradwright.linear_model import LogisticRegression, LogisticRegressionCV
+from gradwright.linear_model.data import kernels
+from gradwright.linear_model.data.data import Data
+from gradwright.linear_model.losses.loss import Logistic, Softmax
+from gradwright.linear_model.objective.objective import Objective
 
 LIMIT = 25.0
 """Seconds of one of scikit-learn's solvers after which no tighter tolerance of it is tried."""

@@ -173,7 +173,7 @@ def application() -> Any:
 
         Columns of text become one column per category; columns of numbers are scaled.
         """
-        from gradwright.linear_model.fit import fit_table
+        from gradwright.linear_model.fit_table import fit_table
 
         fit_table(path, target, loss=loss, test_size=test_size, C=C, out=out, seed=seed, say=typer.echo)
 

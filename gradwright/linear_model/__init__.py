@@ -8,10 +8,11 @@ except ModuleNotFoundError as missing:
         f'gradwright.linear_model needs {missing.name}: pip install "gradwright[study]"', name=missing.name
     ) from None
 
-from gradwright.linear_model.classification import LogisticRegression
-from gradwright.linear_model.cross_validation import LogisticRegressionCV, Path, regularization_path
-from gradwright.linear_model.huber import HuberRegressor
-from gradwright.linear_model.regression import (
+from gradwright.linear_model.certificate.result import FitResult, Record, Status
+from gradwright.linear_model.estimators.classification import LogisticRegression
+from gradwright.linear_model.estimators.cross_validation import LogisticRegressionCV, Path, regularization_path
+from gradwright.linear_model.estimators.huber import HuberRegressor
+from gradwright.linear_model.estimators.regression import (
     ElasticNet,
     GammaRegressor,
     GeneralizedLinearModel,
@@ -20,8 +21,7 @@ from gradwright.linear_model.regression import (
     PoissonRegressor,
     Ridge,
 )
-from gradwright.linear_model.result import FitResult, Record, Status
-from gradwright.linear_model.svm import LinearSVC, LinearSVR
+from gradwright.linear_model.estimators.svm import LinearSVC, LinearSVR
 
 __all__ = [
     "ElasticNet",

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
-from gradwright.linear_model import LogisticRegression, Status, kernels, smooth
-from gradwright.linear_model.data import Data
-from gradwright.linear_model.objective import Objective
+from gradwright.linear_model import LogisticRegression, Status
+from gradwright.linear_model.data import kernels
+from gradwright.linear_model.data.data import Data
+from gradwright.linear_model.objective.objective import Objective
+from gradwright.linear_model.solvers import smooth
 
 from .problems import LOSSES, NUMBERS, draw
 from .reference import best, objective

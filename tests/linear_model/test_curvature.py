@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from gradwright.linear_model import certificate, newton
-from gradwright.linear_model.certificate import Factor
-from gradwright.linear_model.data import Data
-from gradwright.linear_model.losses import Logistic, Softmax
-from gradwright.linear_model.objective import Objective
+from gradwright.linear_model.certificate import bounds
+from gradwright.linear_model.certificate.bounds import Factor
+from gradwright.linear_model.data.data import Data
+from gradwright.linear_model.losses.loss import Logistic, Softmax
+from gradwright.linear_model.objective.objective import Objective
+from gradwright.linear_model.solvers import newton
 
 
 def objective(n, d, K, seed=0, dtype=np.float64, l2=1e-3):
@@ -39,7 +40,7 @@ def test_a_factor_of_float32_products_is_below_the_hessian():
     F, _ = objective(20_000, 24, 1, dtype=np.float32)
     used = []
     gram = lambda dtype: used.append(dtype) or F.hessian(dtype=dtype)  # noqa: E731
-    factor = certificate.below(gram, F)
+    factor = bounds.below(gram, F)
     assert used == [np.float32]
     assert factor.damping < 0
     root = np.tril(factor.root).astype(np.float64) * factor.scale[:, None]

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from gradwright import linear_model as lm
-from gradwright.linear_model import device_rows
+from gradwright.linear_model.data import device_rows
 
 N, D = 6000, 12
 

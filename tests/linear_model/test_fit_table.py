@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from gradwright.linear_model.fit import fit_table
-from gradwright.linear_model.progress import shown
-from gradwright.linear_model.result import Record
-from gradwright.linear_model.table import read
+from gradwright.linear_model.certificate.result import Record
+from gradwright.linear_model.fit_table import fit_table
+from gradwright.linear_model.fit_table.progress import shown
+from gradwright.linear_model.fit_table.table import read
 
 pandas = pytest.importorskip("pandas")
 EXAMPLES = Path(__file__).parents[2] / "examples"

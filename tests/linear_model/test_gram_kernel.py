@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from gradwright.core import warn
-from gradwright.linear_model import LogisticRegression, curvature, gram_kernel, kernels
-from gradwright.linear_model.data import Data
-from gradwright.linear_model.losses import Logistic, Softmax
-from gradwright.linear_model.objective import Objective
+from gradwright.linear_model import LogisticRegression
+from gradwright.linear_model.data import gram_kernel, kernels
+from gradwright.linear_model.data.data import Data
+from gradwright.linear_model.losses.loss import Logistic, Softmax
+from gradwright.linear_model.objective import curvature
+from gradwright.linear_model.objective.objective import Objective
 from gradwright.native import build
 
 from .problems import LOSSES, draw

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from gradwright.linear_model import kernels
-from gradwright.linear_model.losses import Envelope, Softmax
+from gradwright.linear_model.data import kernels
+from gradwright.linear_model.losses.loss import Envelope, Softmax
 
 from .problems import LOSSES, NUMBERS, draw
 from .reference import loss as reference_loss

@@ -7,7 +7,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from gradwright import linear_model as lm
-from gradwright.linear_model import separation
+from gradwright.linear_model.diagnosis import separation
 
 N = 300
 

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array, random_array
 
-from gradwright.linear_model import GeneralizedLinearModel, LogisticRegression, kernels, proximal
+from gradwright.linear_model import GeneralizedLinearModel, LogisticRegression
+from gradwright.linear_model.data import kernels
+from gradwright.linear_model.solvers import proximal
 
 N, D = 400, 90
 

@@ -1,0 +1,244 @@
+"""Passes over rows of X: compiled where that pays and a compiler is there, else numpy in blocks of rows."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from numpy import ndarray
+
+from gradwright.engine import select
+from gradwright.linear_model.data.device_rows import DeviceRows
+from gradwright.linear_model.data.kernel_source import source
+from gradwright.linear_model.losses.loss import Loss
+from gradwright.native import build
+
+EVALUATE, CURVE, PREDICT = 0, 1, 2
+WORTH_THREADS = 500_000
+"""From this many products on, a pass is shared out to threads."""
+WORTH_COMPILING = 250_000
+"""Multiplications of one pass from which a kernel pays; smaller problems run in numpy at once."""
+
+ON_DEVICE = 2**18
+"""Rows of a block where a device computes their products."""
+
+LINE = ("along", "weights")
+"""Passes over predictions alone; one library holds both."""
+
+C_NAMES = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
+_mode: list[str] = ["auto"]
+
+
+@contextlib.contextmanager
+def using(mode: str) -> Iterator[None]:
+    """Choose ``auto``, ``plain`` (numpy only) or ``compiled`` (always) for the fits inside the ``with``."""
+    if mode not in ("auto", "plain", "compiled"):
+        raise ValueError(f"mode is auto, plain or compiled, not {mode!r}")
+    _mode.append(mode)
+    try:
+        yield
+    finally:
+        _mode.pop()
+
+
+def chosen() -> str:
+    """What ``using`` chose last."""
+    return _mode[-1]
+
+
+def load(text: str) -> Any:
+    """The library of a program, or None, with one warning that says why, where it cannot be compiled."""
+    try:
+        return build.load(text)
+    except build.NoCompiler as why:
+        select.warn_once(str(why))
+        return None
+
+
+@cache
+def _function(data: str, compute: str, loss: str, part: str) -> Any:
+    library = load(source(data, compute, loss, "line" if part in LINE else part))
+    if library is None:
+        return None
+    run = getattr(library, part if part in LINE else part.split("_")[0] + "_pass")
+    run.restype = None if part in LINE else ctypes.c_double
+    return run
+
+
+def function(part: str, work: float, data: np.dtype, compute: np.dtype, loss: Loss) -> Any:
+    """One compiled pass for one loss, or None where numpy is the choice."""
+    if chosen() == "plain" or (chosen() == "auto" and work < WORTH_COMPILING):
+        return None
+    return _function(C_NAMES[np.dtype(data)], C_NAMES[np.dtype(compute)], loss.name, part)
+
+
+def address(array: ndarray | None) -> ctypes.c_void_p:
+    """Where an array begins, as C takes it; none is null."""
+    return ctypes.c_void_p(0 if array is None else array.ctypes.data)
+
+
+def _numbers(loss: Loss) -> Any:
+    return (ctypes.c_double * 3)(*loss.abc())
+
+
+def threads(work: float) -> int:
+    """For small passes one: a team that waits for its next turn takes the cores from numpy's products in between."""
+    return torch.get_num_threads() if work >= WORTH_THREADS else 1
+
+
+def rows_pass(mode, X, loss, W, b, y, s, offset, u, Z, D, G, gb) -> float:
+    """One pass over the rows of X (C-ordered or CSR); adds into G (d, K) and gb (K,), answers the sum of losses."""
+    n, d = X.shape
+    K = W.shape[1]
+    sparse = hasattr(X, "indptr")
+    work = float(X.nnz if sparse else n * d) * K
+    data = X.data.dtype if sparse else X.dtype
+    if isinstance(X, DeviceRows):
+        return _plain_pass(mode, X, sparse, loss, W, b, y, s, offset, u, Z, D, G, gb)
+    run = None
+    part = ("sparse_32" if X.indices.dtype == np.int32 else "sparse_64") if sparse else "dense"
+    if sparse or X.flags.c_contiguous or (X.strides[1] == X.itemsize and X.strides[0] >= d * X.itemsize):
+        run = function(part, work, data, Z.dtype, loss)
+    if run is None:
+        return _plain_pass(mode, X, sparse, loss, W, b, y, s, offset, u, Z, D, G, gb)
+    tail = (
+        address(y),
+        address(s),
+        address(offset),
+        address(u),
+        _numbers(loss),
+        address(Z),
+        address(D),
+        address(G),
+        address(gb),
+        threads(work),
+    )
+    bias = np.ascontiguousarray(b, Z.dtype)
+    if sparse:
+        padded = 1 if K == 1 else -(-K // 8) * 8
+        weights = np.zeros((d, padded), Z.dtype)
+        weights[:, :K] = W
+        index = X.indices.dtype
+        ends = X.indptr if X.indptr.dtype == index else X.indptr.astype(index)
+        place = (address(X.data), address(X.indices), address(ends), ctypes.c_int64(n), ctypes.c_int64(d))
+        return run(mode, *place, address(weights), address(bias), K, padded, *tail)
+    lanes = 64 // Z.itemsize
+    weights = np.zeros((K, -(-d // lanes) * lanes), Z.dtype)
+    weights[:, :d] = W.T
+    stride = X.strides[0] // X.itemsize
+    place = (address(X), ctypes.c_int64(n), ctypes.c_int64(d), ctypes.c_int64(stride))
+    return run(mode, *place, address(weights), address(bias), K, *tail)
+
+
+def block_size(d: int) -> int:
+    """Rows of a block whose copies stay small beside X."""
+    return int(min(max(2**18 // max(d, 1), 64), 16384))
+
+
+def blocks(n: int, size: int) -> Iterator[slice]:
+    for low in range(0, n, size):
+        yield slice(low, min(low + size, n))
+
+
+def _plain_pass(mode, X, sparse, loss, W, b, y, s, offset, u, Z, D, G, gb) -> float:
+    n, d = X.shape
+    K = W.shape[1]
+    kind = Z.dtype
+    weights, bias, total = W.astype(kind), b.astype(kind), 0.0
+    whole = sparse and n * K < 2**22
+    for part in blocks(n, n if whole else ON_DEVICE if isinstance(X, DeviceRows) else block_size(d)):
+        rows = X if sparse and part == slice(0, n) else X[part]
+        rows = rows if rows.dtype == kind else rows.astype(kind)
+        z = np.asarray(rows @ weights) + bias
+        if mode == CURVE:
+            direction, z = z.astype(np.float64), Z[part]
+        else:
+            if offset is not None:
+                z = (z + offset[part]).astype(kind)
+            if D is not None:
+                D[part] = z - Z[part]
+            Z[part] = z
+            if mode == PREDICT:
+                continue
+        scale = np.ones(len(z)) if s is None else s[part]
+        value, slope, curve = point(loss, z, y[part], None if u is None else u[part])
+        if mode == CURVE:
+            slope = curved(loss, curve, direction)
+        total += float(np.sum(np.where(scale != 0, scale * value, 0.0)))
+        slope = slope * scale[:, None]
+        G += np.asarray(rows.T @ slope.astype(kind))
+        gb += slope.sum(0)
+    return total
+
+
+def point(loss: Loss, z: ndarray, y: ndarray, u: ndarray | None = None) -> tuple[ndarray, ndarray, ndarray]:
+    """``Loss.point`` of predictions of shape (n, K), in double; values (n,), slopes and curvatures (n, K)."""
+    z = z.astype(np.float64)
+    if loss.name == "softmax":
+        return loss.point(z, y)
+    value, slope, curve = loss.point(z[:, 0], y, u)
+    return value, slope[:, None], np.asarray(curve, np.float64)[:, None]
+
+
+def curved(loss: Loss, curve: ndarray, direction: ndarray) -> ndarray:
+    """The Hessian of each prediction times a direction; ``curve`` as ``point`` answers it."""
+    if loss.name == "softmax":
+        return curve * (direction - (curve * direction).sum(1, keepdims=True))
+    return curve * direction
+
+
+def weights(
+    loss: Loss, Z: ndarray, y: ndarray, s: ndarray | None, u: ndarray | None, scale: float, whole: int = 0
+) -> ndarray:
+    """Second derivatives of each row's loss by its predictions, times ``scale`` sᵢ, in double.
+
+    ``whole`` says of how many rows these are a block: that decides whether a kernel pays.
+
+    Returns:
+        shape (1, m), or (K (K + 1) / 2, m) for a softmax: the entries (k, l) with k ≥ l, row by row.
+    """
+    n, K = Z.shape
+    pairs = K * (K + 1) // 2
+    run = function("weights", 20.0 * max(n, whole) * K, np.dtype(np.float32), Z.dtype, loss)
+    if run is not None and Z.flags.c_contiguous:
+        out = np.empty((pairs, n))
+        place = (ctypes.c_int64(n), K, address(Z), address(y), address(s), address(u), _numbers(loss))
+        run(*place, ctypes.c_double(scale), address(out), threads(20.0 * n * K))
+        return out
+    _, _, curve = point(loss, Z, y, u)
+    own = np.full(n, scale) if s is None else s * scale
+    if loss.name != "softmax":
+        return (curve[:, 0] * own)[None]
+    k, l = np.tril_indices(K)  # noqa: E741 - the letters of the equation
+    q = np.ascontiguousarray(curve.T)
+    w = -(q[k] * own) * q[l]
+    w[k == l] += q * own
+    return w
+
+
+def along(loss, Z, D, step, y, s, u) -> tuple[float, float, float]:
+    """Change of the loss from Z to Z + step D, and its slope and curvature there along D, without X."""
+    n, K = Z.shape
+    run = function("along", 20.0 * n * K, np.dtype(np.float32), Z.dtype, loss)
+    if run is not None:
+        out = np.zeros(3)
+        place = (ctypes.c_int64(n), K, address(Z), address(D), ctypes.c_double(step))
+        run(*place, address(y), address(s), address(u), _numbers(loss), address(out), threads(20.0 * n * K))
+        return tuple(out)
+    change = slope = curve = 0.0
+    for part in blocks(n, 16384):
+        start, d = Z[part].astype(np.float64), D[part].astype(np.float64)
+        multiplier = None if u is None else u[part]
+        scale = np.ones(len(d)) if s is None else s[part]
+        before, _, _ = point(loss, start, y[part], multiplier)
+        after, g, h = point(loss, start + step * d, y[part], multiplier)
+        with np.errstate(invalid="ignore"):
+            change += float(np.sum(np.where(scale != 0, scale * (after - before), 0.0)))
+        slope += float(np.sum(scale[:, None] * g * d))
+        curve += float(np.sum(scale[:, None] * curved(loss, h, d) * d))
+    return change, slope, curve

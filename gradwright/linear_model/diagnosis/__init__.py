@@ -1,0 +1,1 @@
+"""Diagnosis: what limits the score of a fitted model, in plain words."""

@@ -1,0 +1,226 @@
+"""Alternatives: what an intercept, products of columns, another loss or another kind of model would bring."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+from sklearn.base import clone, is_classifier
+from sklearn.model_selection import train_test_split
+
+PRODUCTS = 1e7
+"""Entries of all products of two columns up to which they are tried."""
+MOST_COLUMNS = 500
+"""Columns up to which boosted trees are tried."""
+
+SURE_FROM = 200
+"""Rows from which the confidence of boosted trees says something about a single label."""
+
+
+@dataclass
+class Split:
+    """Rows of which two thirds are fitted to and the others scored; ``offset`` and ``weights`` may be None."""
+
+    X: ndarray
+    y: ndarray
+    weights: ndarray | None
+    offset: ndarray | None
+    train: ndarray
+    test: ndarray
+    classes: bool
+
+    @property
+    def what(self) -> str:
+        """The name of the score."""
+        return "accuracy" if self.classes else "R²"
+
+    def better(self, guess: ndarray, than: ndarray) -> bool:
+        """Whether predictions score higher by 0.01 and by two standard errors of the difference, row by row."""
+        y = self.y[self.test]
+        if self.classes:
+            gain = (guess == y).astype(np.float64) - (than == y)
+        else:
+            gain = ((than - y) ** 2 - (guess - y) ** 2) / max(float(np.var(y)), 1e-300)
+        w = np.ones(len(y)) if self.weights is None else self.weights[self.test]
+        mean = float(np.average(gain, weights=w))
+        error = float(np.sqrt(np.sum((w * (gain - mean)) ** 2)) / w.sum())
+        return mean > max(0.01, 2.0 * error)
+
+    def fit(self, model: Any, X: ndarray | None = None) -> Any:
+        """The model, fitted to the training rows of X."""
+        X = self.X if X is None else X
+        more = {} if self.weights is None else {"sample_weight": self.weights[self.train]}
+        if self.offset is not None:
+            more["offset"] = self.offset[self.train]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return model.fit(X[self.train], self.y[self.train], **more)
+
+    def predict(self, fitted: Any, X: ndarray | None = None) -> ndarray:
+        """Its predictions of the other rows."""
+        X = self.X if X is None else X
+        more = {} if self.offset is None else {"offset": self.offset[self.test]}
+        return fitted.predict(X[self.test], **more)
+
+    def score(self, guess: ndarray) -> float:
+        """Accuracy or R² of predictions of the other rows."""
+        y, w = self.y[self.test], None if self.weights is None else self.weights[self.test]
+        if self.classes:
+            return float(np.average(guess == y, weights=w))
+        spread = np.average((y - np.average(y, weights=w)) ** 2, weights=w)
+        return float(1 - np.average((guess - y) ** 2, weights=w) / max(spread, 1e-300))
+
+
+def compare(
+    out: Any,
+    model: Any,
+    X: ndarray,
+    y: ndarray,
+    weights: ndarray | None,
+    offset: ndarray | None,
+    names: list[str],
+    index: ndarray,
+) -> None:
+    """Fit variants of a model to two thirds of the rows and add to the diagnosis what they would bring."""
+    classes = is_classifier(model)
+    if weights is not None:
+        place = np.flatnonzero(weights > 0)
+        index = index[place]
+        X, y, weights, offset = X[place], y[place], weights[place], None if offset is None else offset[place]
+    if len(y) < 60 or (classes and np.unique(y, return_counts=True)[1].min() < 6):
+        out.add("tried", f"{len(y)} rows are too few to hold some out and compare other models.")
+        return
+    y = y if classes else y.astype(np.float64)
+    train, test = train_test_split(np.arange(len(y)), test_size=1 / 3, random_state=0, stratify=y if classes else None)
+    rows = Split(X, y, weights, offset, train, test, classes)
+    plain = bare(model)
+    guess = rows.predict(rows.fit(clone(plain)))
+    base = out.scores["this model"] = rows.score(guess)
+    if not model.fit_intercept:
+        changed = clone(plain).set_params(fit_intercept=True)
+        answer = rows.predict(rows.fit(changed))
+        new = out.scores["with an intercept"] = rows.score(answer)
+        verdict = "worth having" if rows.better(answer, guess) else "not what is missing"
+        out.add("intercept", f"An intercept would take held-out {rows.what} from {base:.3f} to {new:.3f}: {verdict}.")
+    _products(out, plain, rows, base, guess, names)
+    _losses(out, plain, rows, base, guess)
+    if offset is None and X.shape[1] <= MOST_COLUMNS:
+        _trees(out, rows, base, guess, index)
+    tried = ", ".join(f"{name} {score:.3f}" for name, score in out.scores.items())
+    out.add("tried", f"Fitted to two thirds of these rows, {rows.what} on the rest: {tried}.")
+
+
+def bare(model: Any) -> Any:
+    """A copy for comparisons: not fitted, silent, in this process, and of a tolerance that scores do not see."""
+    if hasattr(model, "C_"):
+        from gradwright.linear_model.estimators.classification import LogisticRegression
+
+        kept = {name: getattr(model, name) for name in LogisticRegression().get_params() if hasattr(model, name)}
+        model = LogisticRegression(**{**kept, "C": model.C_, "l1_ratio": model.l1_ratio_})
+    silent = {"callback": None, "distributed": False, "warm_start": False, "tol": max(model.tol, 1e-4)}
+    return clone(model).set_params(**silent)
+
+
+def _products(out: Any, model: Any, rows: Split, base: float, guess: ndarray, names: list[str]) -> None:
+    n, d = rows.X.shape
+    if n * d * (d + 3) / 2 > PRODUCTS:
+        return
+    spread = rows.X.std(0, dtype=np.float64)
+    z = (rows.X - rows.X.mean(0, dtype=np.float64)) / np.where(spread > 0, spread, 1.0)
+    a, b = np.triu_indices(d)
+    wide = np.hstack([z, z[:, a] * z[:, b]])
+    settings = {"fit_intercept": True, "penalty_factors": None, "groups": None}
+    pairs = clone(model).set_params(**{k: v for k, v in settings.items() if k in model.get_params()})
+    pairs = rows.fit(pairs, wide)
+    answer = rows.predict(pairs, wide)
+    new = out.scores["with products of two columns"] = rows.score(answer)
+    if rows.better(answer, guess):
+        best = np.abs(np.atleast_2d(pairs.coef_)).max(0)[d:]
+        top = ", ".join(f"{names[a[i]]} × {names[b[i]]}" for i in np.argsort(-best)[:3])
+        out.add(
+            "interactions",
+            f"Products of two columns would take held-out {rows.what} from {base:.3f} to {new:.3f}; the largest are "
+            f"{top}. The answer is not linear in the columns.",
+        )
+
+
+def _losses(out: Any, model: Any, rows: Split, base: float, guess: ndarray) -> None:
+    """Whether another loss scores better, and for regressors whether residuals ask for a robust one."""
+    from gradwright.linear_model.estimators.regression import GeneralizedLinearModel, PoissonRegressor
+    from gradwright.linear_model.estimators.svm import LinearSVC
+
+    own = getattr(model, "loss", "softmax") if rows.classes else model._loss().name
+    others: dict[str, Any] = {}
+    if rows.classes and own != "squared_hinge":
+        others["squared hinge loss"] = LinearSVC(C=model.C if np.isfinite(model.C) else 1e6, tol=1e-4)
+    y = rows.y
+    if not rows.classes and own == "squared" and y.min() >= 0 and y[rows.train].max() > 0:
+        if np.all(y % 1 == 0):
+            others["Poisson loss"] = PoissonRegressor(alpha=1e-6, tol=1e-4)
+        elif y.min() > 0 and np.mean(y) > 1.2 * np.median(y):
+            others["gamma loss"] = GeneralizedLinearModel("gamma", alpha=1e-6, tol=1e-4)
+    for name, other in others.items():
+        other.set_params(fit_intercept=model.fit_intercept)
+        answer = rows.predict(rows.fit(other))
+        new = out.scores[f"with {name}"] = rows.score(answer)
+        if rows.better(answer, guess):
+            out.add("loss", f"With {name} held-out {rows.what} goes from {base:.3f} to {new:.3f}.")
+    if own not in ("squared", "squared_epsilon_insensitive"):
+        return
+    error = np.abs(guess - y[rows.test])
+    scale = 1.4826 * np.median(error) + 1e-300
+    far = float(np.mean(error > 6 * scale))
+    robust = GeneralizedLinearModel("absolute", alpha=0.0, tol=1e-4)
+    answer = rows.predict(rows.fit(robust))
+    out.scores["with absolute loss"] = rows.score(answer)
+    other_error = np.abs(answer - y[rows.test])
+    if far > 0.005 and np.median(other_error) < 0.9 * np.median(error):
+        out.add(
+            "loss",
+            f"{far:.1%} of held-out residuals are beyond six times their usual size. With the absolute loss the median "
+            f"error falls from {np.median(error):.3g} to {np.median(other_error):.3g}; use HuberRegressor or "
+            "LeastAbsoluteDeviations.",
+        )
+
+
+def _trees(out: Any, rows: Split, base: float, guess: ndarray, index: ndarray) -> None:
+    """The score of a model that is not linear, and labels that it contradicts."""
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    make = HistGradientBoostingClassifier if rows.classes else HistGradientBoostingRegressor
+    flexible = rows.fit(make(max_iter=100, random_state=0))
+    answer = rows.predict(flexible)
+    new = out.scores["boosted trees"] = rows.score(answer)
+    best = max(out.scores.values())
+    if rows.better(answer, guess):
+        out.add(
+            "limit",
+            f"Boosted trees reach a held-out {rows.what} of {new:.3f} on these columns, this linear model {base:.3f}: "
+            "the columns hold more than a linear model can use.",
+        )
+    elif base > 0.95 and "interactions" not in out.kinds():
+        out.add(
+            "limit", f"Little is left to gain: held-out {rows.what} is {base:.3f}, that of boosted trees {new:.3f}."
+        )
+    else:
+        out.add(
+            "limit",
+            f"Boosted trees are no better beyond chance (held-out {rows.what} {new:.3f} beside {base:.3f})"
+            f"{'' if 'interactions' in out.kinds() else ': look for other columns'}.",
+        )
+    test = rows.test
+    if not rows.classes or len(rows.train) < SURE_FROM:
+        return
+    p = flexible.predict_proba(rows.X[test])
+    own = p[np.arange(len(test)), np.searchsorted(flexible.classes_, rows.y[test])]
+    odd = np.flatnonzero((own < 0.05) & (p.max(1) > 0.9))
+    if len(odd) > max(3, 0.01 * len(test)) and best > 0.6:
+        shown = ", ".join(str(index[test[i]]) for i in odd[:5])
+        out.add(
+            "noise",
+            f"{len(odd) / len(test):.1%} of held-out labels are contradicted with more than 90 % confidence by a model "
+            f"that never saw them (rows {shown}, …): look at these labels.",
+        )

@@ -1,0 +1,219 @@
+"""What the estimators share: from parameters and data to a problem, and from its solution to fitted attributes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy import ndarray
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
+from sklearn.utils.validation import check_is_fitted
+
+from gradwright.linear_model.certificate.result import FitResult, Record, Status
+from gradwright.linear_model.data import inputs
+from gradwright.linear_model.data.data import Data
+from gradwright.linear_model.solvers.problem import Problem
+
+if TYPE_CHECKING:
+    from gradwright.linear_model.diagnosis.diagnose import Diagnosis
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class LinearModel(BaseEstimator):
+    """A linear model that is fitted to the optimum, with a certificate in ``result_``.
+
+    Subclasses name their loss and penalties; every one has these parameters, by keyword.
+
+    Args:
+        fit_intercept: whether b is free; never penalised. Default True.
+        tol: the fit ends when the objective is proven to be within this part of its minimum; above 0. Default 1e-6.
+        max_iter: iterations at most, at least 1. Default 1000.
+        warm_start: begin at the last fit's coefficients. Default False.
+        penalty_factors: what each column's penalty is multiplied by, shape (d,), at least 0; 0 leaves it free, None is
+            1 for all. Default None.
+        callback: called with each iteration's ``Record``; a true answer stops the fit. Default None.
+        distributed: rows are sharded over the ranks of the torch.distributed group; every rank calls ``fit`` with its
+            own and gets the same answer. Default False.
+    """
+
+    fit_intercept: bool = True
+    tol: float = 1e-6
+    max_iter: int = 1000
+    warm_start: bool = False
+    penalty_factors: Any = None
+    callback: Callable[[Record], bool | None] | None = None
+    distributed: bool = False
+
+    def _read(self, X: Any, y: Any, sample_weight: Any) -> tuple[Data, ndarray, ndarray | None]:
+        """Data, targets as given, and weights."""
+        if callable(X):
+            if y is not None or sample_weight is not None:
+                raise ValueError("chunks carry their own y and sample_weight; call fit(chunks) without them")
+            data, y, weights, first = inputs.read_chunks(X)
+            inputs.matrix(self, first, reset=True)
+        elif y is None:
+            hint = ""
+            if hasattr(X, "__next__") or (isinstance(X, (list, tuple)) and X and isinstance(X[0], tuple)):
+                hint = " For chunks give a function that returns a new iterator of (X, y) at every call."
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, but the target y is None.{hint}"
+            )
+        else:
+            X = inputs.matrix(self, X, reset=True)
+            data, weights = Data.of(X), sample_weight
+            y = self._target_shape(np.asarray(inputs.plain(y)) if not hasattr(y, "to_numpy") else y.to_numpy())
+            if len(y) != data.n:
+                raise ValueError(f"Found input variables with inconsistent numbers of samples: [{data.n}, {len(y)}]")
+        if data.n == 0:
+            raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
+        if self.distributed:
+            from gradwright.linear_model.data.distributed import reducer
+
+            data.reduce = reducer()
+        return data, y, inputs.sample_weights(weights, data.n)
+
+    @staticmethod
+    def _target_shape(y: ndarray) -> ndarray:
+        if y.ndim == 2 and y.shape[1] == 1:
+            warnings.warn(
+                "A column-vector y was passed when a 1d array was expected; use y.ravel().", DataConversionWarning, 3
+            )
+            return y.ravel()
+        if y.ndim != 1:
+            raise ValueError(f"y should be a 1d array, got an array of shape {y.shape} instead.")
+        return y
+
+    def _factors(self, d: int) -> ndarray:
+        given = self.penalty_factors
+        if given is None:
+            return np.ones(d)
+        words = f"penalty_factors must be {d} finite numbers of at least 0, one per column, not {given!r}"
+        try:
+            factors = np.asarray(given, np.float64)
+        except (TypeError, ValueError):
+            raise ValueError(words) from None
+        if factors.shape != (d,) or not np.all(np.isfinite(factors)) or np.any(factors < 0):
+            raise ValueError(words)
+        return factors
+
+    def _groups(self, d: int) -> list[ndarray]:
+        return groups_of(getattr(self, "groups", None), d)
+
+    def _check_common(self) -> None:
+        check_number("tol", self.tol, above=0.0)
+        if not (isinstance(self.max_iter, Integral) and self.max_iter >= 1):
+            raise ValueError(f"max_iter must be a whole number of at least 1, not {self.max_iter!r}")
+        for name in ("fit_intercept", "warm_start", "distributed"):
+            if not isinstance(getattr(self, name), (bool, np.bool_, Integral)):
+                raise ValueError(f"{name} must be True or False, not {getattr(self, name)!r}")
+        if self.callback is not None and not callable(self.callback):
+            raise ValueError(f"callback must be a function of a Record, or None, not {self.callback!r}")
+
+    def _solve(self, problem: Problem, multiple: bool) -> FitResult:
+        """Fit, and set coefficients and the certificate."""
+        start = None
+        if self.warm_start and hasattr(self, "coef_"):
+            W = np.atleast_2d(self.coef_).T.astype(np.float64)
+            if W.shape == (problem.data.d, problem.K):
+                b = np.atleast_1d(self.intercept_).astype(np.float64) * np.ones(problem.K)
+                start = (W, b if problem.intercept else np.zeros(problem.K))
+        W, b, result = self._solve_from(problem, start)
+        self._keep(W.T if multiple else W[:, 0], b if multiple else float(b[0]), [result])
+        return result
+
+    def _solve_from(self, problem: Problem, start: Any, place: int = 0) -> tuple[ndarray, ndarray, FitResult]:
+        """Solve one of the problems of a fit; a warm start takes up its dual variables too."""
+        kept: dict[int, Any] = self.__dict__.get("_multipliers", {}) if start is not None else {}
+        problem.multipliers = kept.get(place)
+        answer = problem.solve(start, self.tol, self.max_iter, self.callback)
+        if self.warm_start and problem.multipliers is not None:
+            self._multipliers = {**kept, place: problem.multipliers}
+        return answer
+
+    def _keep(self, coef: ndarray, intercept: Any, results: list[FitResult]) -> None:
+        """Set fitted attributes and warn of a fit that did not converge. Coefficients are float64 whatever X is."""
+        self.coef_ = np.ascontiguousarray(coef)
+        self.intercept_ = intercept
+        self.results_ = results
+        self.result_ = max(results, key=lambda result: result.relative_gap_bound)
+        counts = [max(len(result.history), 1) for result in results]
+        self.n_iter_: Any = np.array(counts) if np.ndim(intercept) else counts[0]
+        for result in results:
+            if result.status is not Status.converged:
+                warnings.warn(f"{type(self).__name__}: {result}", ConvergenceWarning, stacklevel=4)
+                break
+
+    def _predictions(self, X: Any, offset: Any = None) -> ndarray:
+        """Xw + b + offset, shape (n,) or (n, K)."""
+        check_is_fitted(self)
+        X = inputs.matrix(self, X, reset=False)
+        W = np.atleast_2d(self.coef_).T
+        z = np.asarray(X @ W.astype(X.dtype) if np.abs(W).max(initial=0) < 1e30 else X @ W, np.float64)
+        z = z + np.atleast_1d(self.intercept_)
+        given = inputs.offsets(offset, *z.shape)
+        z = z if given is None else z + given
+        return z[:, 0] if z.shape[1] == 1 else z
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def diagnose(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> Diagnosis:
+        """Print and answer what limits this model on these rows, in plain words; see ``diagnose.Diagnosis``."""
+        from gradwright.linear_model.diagnosis.diagnose import diagnose
+
+        found = diagnose(self, X, y, sample_weight, offset)
+        print(found)
+        return found
+
+
+def groups_of(groups: Sequence[Sequence[int]] | None, d: int) -> list[ndarray]:
+    """Groups as arrays of column numbers.
+
+    Raises:
+        ValueError: an empty group, a number that is no column, or one that comes twice.
+    """
+    words = f"groups must name each of the columns 0 to {d - 1} at most once, by number, not {groups!r}"
+    try:
+        given = [np.asarray(list(group)) for group in (groups or ())]
+    except TypeError:
+        raise ValueError(words) from None
+    if any(len(group) == 0 or group.dtype.kind not in "iu" for group in given):
+        raise ValueError(words)
+    every = np.concatenate(given) if given else np.zeros(0, np.intp)
+    if len(every) != len(set(every.tolist())) or np.any(every < 0) or np.any(every >= d):
+        raise ValueError(words)
+    return [group.astype(np.intp) for group in given]
+
+
+def check_number(
+    name: str, value: Any, *, above: float = -np.inf, least: float = -np.inf, infinite: bool = False
+) -> None:
+    """Refuse what is not a number, or not in a range.
+
+    Raises:
+        ValueError: with the name, the range and the value given.
+    """
+    number = float(value) if isinstance(value, Real) else float("nan")
+    if not (number > above and number >= least and (infinite or np.isfinite(number))):
+        range_ = f"above {above:g}" if above > -np.inf else f"at least {least:g}"
+        end = " (infinity for no penalty)" if infinite else " and finite"
+        raise ValueError(f"{name} must be {range_}{end}, not {value!r}")
+
+
+def normalised(weights: ndarray | None, data: Data) -> tuple[ndarray | None, float]:
+    """Weights that sum to 1 over all processes (None if equal), and what they summed to.
+
+    Raises:
+        ValueError: none is above zero.
+    """
+    total = float(data.sum(np.array([data.n if weights is None else weights.sum()]))[0])
+    if not total > 0:
+        raise ValueError("sample_weight and class_weight leave every row with weight 0; give some row a weight above 0")
+    return (None if weights is None else weights / total), total

@@ -1,0 +1,1 @@
+"""Losses and penalties: what is minimised, as functions of one prediction and of the coefficients."""

@@ -1,0 +1,1 @@
+"""The smooth part of what is minimised, with its derivatives, in coordinates that are well scaled."""

@@ -1,0 +1,1 @@
+"""Solvers: from a problem to its minimum, with the certificate."""

@@ -1,0 +1,77 @@
+"""Newton's method with conjugate gradients, for Hessians too large to form."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy import ndarray
+
+from gradwright.linear_model.certificate import bounds
+from gradwright.linear_model.certificate.bounds import Floor
+from gradwright.linear_model.certificate.result import Status
+from gradwright.linear_model.solvers.line_search import take
+from gradwright.linear_model.solvers.preconditioner import Metric, direction
+from gradwright.linear_model.solvers.recession import separated
+from gradwright.linear_model.solvers.run import Run
+
+
+def newton_cg(run: Run) -> Status:
+    """Newton with conjugate gradients, in double; what they leave undone is bounded, so that the certificate holds."""
+    objective = run.objective
+    metric = run.metric or Metric(objective)
+    best, tight = np.inf, 0.3
+    while True:
+        if separated(run):
+            return Status.separated
+        metric.renew()
+        wide = objective.p > 2000 or (objective.data.sparse and objective.p > 300)
+        floor = Floor.of(objective, whole=not wide)
+        x, decrement = _conjugate_gradients(run, metric, floor, tight)
+        slope = -float(np.sum(run.g * x))
+        run.gap = bounds.fallback(objective, run.value, run.g)
+        if objective.loss.shape == "quadratic":
+            run.gap = min(run.gap, 0.5 * decrement)
+        elif objective.loss.shape == "exponential":
+            run.gap = min(run.gap, floor.bound(objective, decrement))
+        if run.met(run.gap):
+            return Status.converged
+        if len(run.history) >= run.max_iter:
+            return Status.max_iter
+        if not slope < 0 or (-slope <= 1e-15 * abs(run.value) and -slope > 0.25 * best):
+            return Status.float_limit
+        best = min(best, -slope)
+        step, run.theta, run.value, g = take(objective, run.theta, run.value, -x, slope)
+        if step == 0.0:
+            if -slope <= 1e-13 * abs(run.value):
+                return Status.float_limit
+            return Status.line_search
+        run.g = g
+        if run.record(step):
+            return Status.interrupted
+
+
+def _conjugate_gradients(run: Run, metric: Metric, floor: Floor, tight: float) -> tuple[ndarray, float]:
+    """x near H⁻¹ g, and an upper bound of gᵀ H⁻¹ g = 2 gᵀx − xᵀHx + rᵀH⁻¹r with r = g − H x."""
+    objective, g = run.objective, run.g
+    x, r, bound = np.zeros_like(g), g.copy(), np.inf
+    z = -direction(r, metric, run.pairs, 1.0)
+    d, rz = z.copy(), float(np.sum(r * z))
+    for _ in range(200):
+        if not rz > 0:
+            break
+        Hd = objective.product(d)
+        a = rz / float(np.sum(d * Hd))
+        if not np.isfinite(a):
+            break
+        x, r = x + a * d, r - a * Hd
+        known = float(np.sum(g * x) + np.sum(r * x))
+        rest = bounds.remainder(objective, floor, r)
+        bound = min(bound, known + rest)
+        if rest <= tight * known or (np.isinf(floor.rho) and np.sum(r * r) <= 1e-4 * np.sum(g * g)):
+            break
+        z = -direction(r, metric, run.pairs, 1.0)
+        before, rz = rz, float(np.sum(r * z))
+        # far from the optimum a rough direction does; the certificate is not yet within reach
+        if 0.5 * known > 3 * run.tol * max(run.value, 0.0) and rz <= 0.03 * known:
+            break
+        d = z + (rz / before) * d
+    return x, bound

@@ -1,0 +1,61 @@
+"""Run: what the rungs of a smooth fit share, from its history to the gap that is proven."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy import ndarray
+
+from gradwright.linear_model.certificate.result import FitResult, Record, Status
+from gradwright.linear_model.objective.objective import Objective
+from gradwright.linear_model.solvers.preconditioner import Metric
+
+MEMORY = 10
+"""Pairs that L-BFGS keeps."""
+
+
+@dataclass
+class Run:
+    """What the rungs of the ladder share."""
+
+    objective: Objective
+    tol: float
+    max_iter: int
+    callback: Callable[[Record], bool | None] | None
+    theta: ndarray
+    began: float = field(default_factory=time.perf_counter)
+    history: list[Record] = field(default_factory=list)
+    ladder: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    value: float = np.inf
+    g: ndarray | None = None
+    first: float = np.inf
+    gap: float = np.inf
+    metric: Metric | None = None
+    pairs: deque = field(default_factory=lambda: deque(maxlen=MEMORY))
+    """Steps and changes of the gradient of L-BFGS, which precondition conjugate gradients too."""
+
+    def evaluate(self) -> None:
+        self.value, self.g = self.objective.evaluate(self.theta)
+        self.first = max(self.value, 0.0) if not np.isfinite(self.first) else self.first
+
+    def record(self, step: float) -> bool:
+        """Note an iteration; whether the callback asks to stop."""
+        now = time.perf_counter() - self.began
+        count = self.objective.evaluations + self.objective.products
+        self.history.append(Record(self.value, float(np.abs(self.g).max(initial=0.0)), step, count, now))
+        return self.callback is not None and bool(self.callback(self.history[-1]))
+
+    def met(self, gap: float) -> bool:
+        """Whether a gap is within tol of the optimum, or as near as numbers of this size can tell."""
+        return gap <= self.tol * max(self.value - gap, 0.0) or gap <= np.finfo(float).eps * self.first
+
+    def answer(self, status: Status) -> FitResult:
+        count = self.objective.evaluations + self.objective.products
+        seconds = time.perf_counter() - self.began
+        gap = min(self.gap, max(self.value, 0.0))
+        return FitResult(status, self.value, gap, self.history, count, seconds, self.ladder, self.notes)
