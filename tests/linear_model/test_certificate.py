@@ -42,7 +42,7 @@ def test_bound_holds_and_is_tight(name):
 
 @pytest.mark.parametrize("stage", ["lbfgs", "newton_cg"])
 @pytest.mark.parametrize("name", ["logistic", "softmax", "poisson", "squared"])
-def test_bound_holds_on_the_large_rungs(name, stage, monkeypatch):
+def test_bound_holds_on_the_large_stages(name, stage, monkeypatch):
     monkeypatch.setattr(smooth, "NEWTON_AT_ONCE", 0)
     if stage == "newton_cg":
         monkeypatch.setattr(smooth, "NEWTON_AT_MOST", 0)

@@ -207,16 +207,16 @@ def test_warm_start_begins_at_the_last_answer(rows):
     first, scale = huber.n_iter_, huber.scale_
     assert huber.fit(X, y).n_iter_ < first
     assert huber.scale_ == pytest.approx(scale, rel=1e-3)
-    for kinked in (
+    for nonsmooth in (
         lm.LinearSVR(epsilon=0.1, warm_start=True),
         lm.LeastAbsoluteDeviations(warm_start=True),
         lm.LinearSVC(loss="hinge", warm_start=True),
     ):
-        target = np.digitize(y, np.quantile(y, [0.3, 0.6])) if isinstance(kinked, lm.LinearSVC) else y
-        first = np.sum(kinked.fit(X, target).n_iter_)
-        coef = kinked.coef_
-        assert np.sum(kinked.fit(X, target).n_iter_) <= 0.7 * first
-        np.testing.assert_allclose(kinked.coef_, coef, rtol=1e-4, atol=1e-6)
+        target = np.digitize(y, np.quantile(y, [0.3, 0.6])) if isinstance(nonsmooth, lm.LinearSVC) else y
+        first = np.sum(nonsmooth.fit(X, target).n_iter_)
+        coef = nonsmooth.coef_
+        assert np.sum(nonsmooth.fit(X, target).n_iter_) <= 0.7 * first
+        np.testing.assert_allclose(nonsmooth.coef_, coef, rtol=1e-4, atol=1e-6)
 
 
 def test_cross_validation_picks_the_strength_that_scores_best(rows):

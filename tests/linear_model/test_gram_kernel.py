@@ -5,7 +5,6 @@ import warnings
 import numpy as np
 import pytest
 
-from gradwright.core import warn
 from gradwright.linear_model import LogisticRegression
 from gradwright.linear_model.data import gram_kernel, kernels
 from gradwright.linear_model.data.data import Data
@@ -139,7 +138,6 @@ def test_without_a_compiler_fits_say_so_once(monkeypatch):
         raise build.NoCompiler("no compiler, says the test")
 
     monkeypatch.setattr(build, "load", none)
-    monkeypatch.setattr(warn, "_told", set())
     kernels._function.cache_clear()
     gram_kernel._compiled.cache_clear()
     X = np.random.default_rng(0).normal(size=(400, 9))

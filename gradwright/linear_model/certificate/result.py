@@ -31,7 +31,7 @@ _SENTENCES = {
     Status.float_limit: "rounding stops progress short of tol; give X as float64, or a larger tol",
     Status.separated: "rows can be separated by their class without error, so that without a penalty there is no "
     "optimum; add an L2 penalty, and see diagnose for the columns",
-    Status.line_search: "no step lowers the objective and yet tol is not reached; see ladder",
+    Status.line_search: "no step lowers the objective and yet tol is not reached; see fallbacks",
     Status.interrupted: "the fit was stopped; coefficients are those of the best point so far",
 }
 
@@ -58,7 +58,7 @@ class FitResult:
         history: a ``Record`` per iteration.
         evaluations: passes over X, products with the Hessian included.
         seconds: wall clock.
-        ladder: what was tried when plainer means were not enough, in order, in words.
+        fallbacks: what was tried when plainer means were not enough, in order, in words.
         notes: what else is known, in words.
     """
 
@@ -68,7 +68,7 @@ class FitResult:
     history: list[Record] = field(default_factory=list)
     evaluations: int = 0
     seconds: float = 0.0
-    ladder: list[str] = field(default_factory=list)
+    fallbacks: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -82,7 +82,7 @@ class FitResult:
             f"objective {self.objective:.10g}, at most {self.gap_bound:.2g} above the optimum "
             f"(relative {self.relative_gap_bound:.2g})",
             f"{len(self.history)} iterations, {self.evaluations} passes over X, {self.seconds:.3g} s",
-            *(f"ladder: {step}" for step in self.ladder),
+            *(f"fallback: {step}" for step in self.fallbacks),
             *(f"note: {note}" for note in self.notes),
         ]
         return "\n".join(lines)

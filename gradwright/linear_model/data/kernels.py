@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy import ndarray
 
-from gradwright.engine import select
+from gradwright.core.warn import warn_once
 from gradwright.linear_model.data.device_rows import DeviceRows
 from gradwright.linear_model.data.kernel_source import source
 from gradwright.linear_model.losses.loss import Loss
@@ -56,7 +56,7 @@ def load(text: str) -> Any:
     try:
         return build.load(text)
     except build.NoCompiler as why:
-        select.warn_once(str(why))
+        warn_once(str(why))
         return None
 
 

@@ -104,8 +104,8 @@ def _solver(out: Diagnosis, model: Any) -> None:
             else f"how far the objective {result.objective:.6g} is above the smallest possible is not known"
         )
         out.add("solver", f"The solver is not at the optimum: {far}: {result.status.sentence}.")
-    if result.status is Status.float_limit or any("singular" in step for step in result.ladder):
-        out.add("precision", f"Rounding limits this fit: {'; '.join(result.ladder) or result.status.sentence}.")
+    if result.status is Status.float_limit or any("singular" in step for step in result.fallbacks):
+        out.add("precision", f"Rounding limits this fit: {'; '.join(result.fallbacks) or result.status.sentence}.")
 
 
 def _separable(out: Diagnosis, model: Any, X: Any, y: ndarray, weights, offset, names: list[str]) -> None:

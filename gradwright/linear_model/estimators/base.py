@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -14,6 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 from sklearn.utils.validation import check_is_fitted
 
+from gradwright.core.warn import warn_user
 from gradwright.linear_model.certificate.result import FitResult, Record, Status
 from gradwright.linear_model.data import inputs
 from gradwright.linear_model.data.data import Data
@@ -80,8 +80,8 @@ class LinearModel(BaseEstimator):
     @staticmethod
     def _target_shape(y: ndarray) -> ndarray:
         if y.ndim == 2 and y.shape[1] == 1:
-            warnings.warn(
-                "A column-vector y was passed when a 1d array was expected; use y.ravel().", DataConversionWarning, 3
+            warn_user(
+                "A column-vector y was passed when a 1d array was expected; use y.ravel().", DataConversionWarning
             )
             return y.ravel()
         if y.ndim != 1:
@@ -145,7 +145,7 @@ class LinearModel(BaseEstimator):
         self.n_iter_: Any = np.array(counts) if np.ndim(intercept) else counts[0]
         for result in results:
             if result.status is not Status.converged:
-                warnings.warn(f"{type(self).__name__}: {result}", ConvergenceWarning, stacklevel=4)
+                warn_user(f"{type(self).__name__}: {result}", ConvergenceWarning)
                 break
 
     def _predictions(self, X: Any, offset: Any = None) -> ndarray:

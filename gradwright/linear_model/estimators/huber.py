@@ -111,7 +111,7 @@ class HuberRegressor(Regressor):
             status = Status.float_limit
         whole = FitResult(
             status, best.value, gap, trace, sum(r.evaluations for r in results), sum(r.seconds for r in results),
-            best.result.ladder, [f"scale {best.sigma:.6g}, found in {len(results)} fits"],
+            best.result.fallbacks, [f"scale {best.sigma:.6g}, found in {len(results)} fits"],
         )  # fmt: skip
         self._keep(best.W[:, 0], float(best.b[0]), [whole])
         self.scale_ = best.sigma

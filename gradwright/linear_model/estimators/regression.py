@@ -12,24 +12,24 @@ from gradwright.linear_model.estimators.regressor import DevianceRegressor
 from gradwright.linear_model.losses.loss import (
     Gamma,
     Huber,
-    Kinked,
     Logistic,
     Loss,
+    Nonsmooth,
     Poisson,
     Squared,
     SquaredEpsilonInsensitive,
     Tweedie,
 )
 
-LOSSES: dict[str, tuple[str, Callable[[GeneralizedLinearModel], Loss | Kinked]]] = {
+LOSSES: dict[str, tuple[str, Callable[[GeneralizedLinearModel], Loss | Nonsmooth]]] = {
     "squared": ("identity", lambda model: Squared()),
     "poisson": ("log", lambda model: Poisson()),
     "gamma": ("log", lambda model: Gamma()),
     "tweedie": ("log", lambda model: Tweedie(model.power)),
     "logistic": ("logit", lambda model: Logistic()),
     "huber": ("identity", lambda model: Huber(model.delta)),
-    "absolute": ("identity", lambda model: Kinked()),
-    "epsilon_insensitive": ("identity", lambda model: Kinked(model.epsilon)),
+    "absolute": ("identity", lambda model: Nonsmooth()),
+    "epsilon_insensitive": ("identity", lambda model: Nonsmooth(model.epsilon)),
     "squared_epsilon_insensitive": ("identity", lambda model: SquaredEpsilonInsensitive(model.epsilon)),
 }
 """Losses, the link that makes each of them convex, and how a model makes them."""
@@ -75,7 +75,7 @@ class GeneralizedLinearModel(DevianceRegressor):
     l1_ratio: float = 0.0
     groups: Any = None
 
-    def _loss(self) -> Loss | Kinked:
+    def _loss(self) -> Loss | Nonsmooth:
         if self.loss not in LOSSES:
             raise ValueError(f"loss must be one of {', '.join(LOSSES)}, not {self.loss!r}")
         link, make = LOSSES[self.loss]
@@ -105,7 +105,7 @@ class Ridge(DevianceRegressor):
         fit_intercept, tol, max_iter, warm_start, penalty_factors, callback, distributed: see ``LinearModel``.
     """
 
-    def _loss(self) -> Loss | Kinked:
+    def _loss(self) -> Loss | Nonsmooth:
         return Squared()
 
     def _strength(self, total: float) -> float:
@@ -123,7 +123,7 @@ class PoissonRegressor(DevianceRegressor):
         fit_intercept, tol, max_iter, warm_start, penalty_factors, callback, distributed: see ``LinearModel``.
     """
 
-    def _loss(self) -> Loss | Kinked:
+    def _loss(self) -> Loss | Nonsmooth:
         return Poisson()
 
 
@@ -138,7 +138,7 @@ class GammaRegressor(DevianceRegressor):
         fit_intercept, tol, max_iter, warm_start, penalty_factors, callback, distributed: see ``LinearModel``.
     """
 
-    def _loss(self) -> Loss | Kinked:
+    def _loss(self) -> Loss | Nonsmooth:
         return Gamma()
 
 
@@ -155,8 +155,8 @@ class LeastAbsoluteDeviations(DevianceRegressor):
 
     alpha: float = 0.0
 
-    def _loss(self) -> Loss | Kinked:
-        return Kinked()
+    def _loss(self) -> Loss | Nonsmooth:
+        return Nonsmooth()
 
 
 @dataclass(eq=False, repr=False)
@@ -173,7 +173,7 @@ class Lasso(DevianceRegressor):
     groups: Any = None
     l1_ratio: ClassVar[float] = 1.0
 
-    def _loss(self) -> Loss | Kinked:
+    def _loss(self) -> Loss | Nonsmooth:
         return Squared()
 
 
@@ -195,5 +195,5 @@ class ElasticNet(DevianceRegressor):
     l1_ratio: float = 0.5
     groups: Any = None
 
-    def _loss(self) -> Loss | Kinked:
+    def _loss(self) -> Loss | Nonsmooth:
         return Squared()

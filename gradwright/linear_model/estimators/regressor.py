@@ -15,7 +15,7 @@ from gradwright.linear_model.data import inputs
 from gradwright.linear_model.data.data import Data
 from gradwright.linear_model.estimators.base import LinearModel, check_number, normalised
 from gradwright.linear_model.estimators.inference import StandardErrors, standard_errors
-from gradwright.linear_model.losses.loss import Kinked, Loss
+from gradwright.linear_model.losses.loss import Loss, Nonsmooth
 from gradwright.linear_model.losses.penalty import split
 from gradwright.linear_model.solvers.problem import Problem
 
@@ -27,7 +27,7 @@ LEAST = {"poisson": 0.0, "tweedie": 0.0, "logistic": 0.0, "gamma": float(np.next
 class Regressor(RegressorMixin, LinearModel):
     """What regressors share; subclasses answer a loss and a strength of the penalty."""
 
-    def _loss(self) -> Loss | Kinked:
+    def _loss(self) -> Loss | Nonsmooth:
         raise NotImplementedError
 
     def _strength(self, total: float) -> float:
@@ -46,7 +46,7 @@ class Regressor(RegressorMixin, LinearModel):
         return Problem(data, loss, y, 1, s, given, intercept=self.fit_intercept, total=total, **penalties)
 
     @staticmethod
-    def _targets(y: ndarray, data: Data, loss: Loss | Kinked) -> ndarray:
+    def _targets(y: ndarray, data: Data, loss: Loss | Nonsmooth) -> ndarray:
         try:
             numbers = np.asarray(y, np.float64)
         except (TypeError, ValueError):

@@ -11,7 +11,7 @@ from gradwright.linear_model.data import inputs
 from gradwright.linear_model.estimators.base import check_number, normalised
 from gradwright.linear_model.estimators.classification import Classifier
 from gradwright.linear_model.estimators.regressor import Regressor
-from gradwright.linear_model.losses.loss import Kinked, Loss, SquaredEpsilonInsensitive, SquaredHinge
+from gradwright.linear_model.losses.loss import Loss, Nonsmooth, SquaredEpsilonInsensitive, SquaredHinge
 from gradwright.linear_model.losses.penalty import split
 from gradwright.linear_model.solvers.problem import Problem
 
@@ -46,7 +46,7 @@ class LinearSVC(Classifier):
         """
         self._check_common()
         check_number("C", self.C, above=0.0)
-        losses: dict[str, Loss | Kinked] = {"hinge": Kinked(hinge=True), "squared_hinge": SquaredHinge()}
+        losses: dict[str, Loss | Nonsmooth] = {"hinge": Nonsmooth(hinge=True), "squared_hinge": SquaredHinge()}
         if self.loss not in losses:
             raise ValueError(f"loss must be 'hinge' or 'squared_hinge', not {self.loss!r}")
         data, y, weights = self._read(X, y, sample_weight)
@@ -100,10 +100,10 @@ class LinearSVR(Regressor):
         check_number("C", self.C, above=0.0)
         return 1.0 / (self.C * total)
 
-    def _loss(self) -> Loss | Kinked:
+    def _loss(self) -> Loss | Nonsmooth:
         check_number("epsilon", self.epsilon, least=0.0)
         if self.loss == "epsilon_insensitive":
-            return Kinked(self.epsilon)
+            return Nonsmooth(self.epsilon)
         if self.loss == "squared_epsilon_insensitive":
             return SquaredEpsilonInsensitive(self.epsilon)
         raise ValueError(f"loss must be 'epsilon_insensitive' or 'squared_epsilon_insensitive', not {self.loss!r}")

@@ -300,7 +300,7 @@ class SquaredEpsilonInsensitive(Loss):
 
 
 @dataclass(frozen=True)
-class Kinked:
+class Nonsmooth:
     """A loss with kinks: max over v in a box of v (z − y) − ε |v|; solved through its ``Envelope``.
 
     The hinge (``hinge=True``, y = ±1, boxes [−1, 0] and [0, 1]), the absolute and the ε-insensitive loss (box [−1, 1]).
@@ -308,7 +308,7 @@ class Kinked:
 
     epsilon: float = 0.0
     hinge: bool = False
-    name: ClassVar[str] = "kinked"
+    name: ClassVar[str] = "nonsmooth"
 
     def box(self, y: ndarray) -> tuple[ndarray, ndarray]:
         if self.hinge:
@@ -328,7 +328,7 @@ class Kinked:
 
 @dataclass(frozen=True)
 class Envelope(Loss):
-    """The smooth lower bound max over v of v (z − y) − ε |v| − (v − u)² / (2 σ) of a kinked loss, exact at u = v."""
+    """The smooth lower bound max over v of v (z − y) − ε |v| − (v − u)² / (2 σ) of a nonsmooth loss, exact at u = v."""
 
     sigma: float
     epsilon: float = 0.0
@@ -339,7 +339,7 @@ class Envelope(Loss):
 
     def point(self, z, y, u=None):
         u = np.zeros_like(y) if u is None else u
-        low, high = Kinked(self.epsilon, bool(self.hinge)).box(y)
+        low, high = Nonsmooth(self.epsilon, bool(self.hinge)).box(y)
         t = u + self.sigma * (z - y)
         w = np.sign(t) * np.maximum(np.abs(t) - self.sigma * self.epsilon, 0.0)
         v = np.clip(w, low, high)
@@ -348,7 +348,7 @@ class Envelope(Loss):
 
     def margin(self, z, y, u=None):
         u = np.zeros_like(y) if u is None else u
-        low, high = Kinked(self.epsilon, bool(self.hinge)).box(y)
+        low, high = Nonsmooth(self.epsilon, bool(self.hinge)).box(y)
         t = u + self.sigma * (z - y)
         w = np.sign(t) * np.maximum(np.abs(t) - self.sigma * self.epsilon, 0.0)
         edge = np.minimum(high - w, w - low)

@@ -16,7 +16,7 @@ def split(strength: float, l1_ratio: float, factors: ndarray, groups: list[ndarr
         strength: of the whole penalty, at least 0.
         l1_ratio: part of it that has kinks, in [0, 1].
         factors: of each column, shape (d,).
-        groups: column numbers; their kinked part is √|g| ‖W_g‖ times the mean factor of the group.
+        groups: column numbers; their nonsmooth part is √|g| ‖W_g‖ times the mean factor of the group.
     """
     if not (isinstance(l1_ratio, Real) and 0 <= l1_ratio <= 1):
         raise ValueError(f"l1_ratio must be between 0 and 1, not {l1_ratio!r}")

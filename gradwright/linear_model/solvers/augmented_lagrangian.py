@@ -23,7 +23,7 @@ SHARPEN = 5.0
 
 
 def minimize(problem, W: ndarray, b: ndarray, tol: float, max_iter: int, callback=None):
-    """W, b and the certificate of a problem with a ``Kinked`` loss and an L2 penalty, or none."""
+    """W, b and the certificate of a problem with a ``Nonsmooth`` loss and an L2 penalty, or none."""
     began = time.perf_counter()
     loss, y, data = problem.loss, problem.y, problem.data
     u = np.zeros(data.n)
@@ -33,7 +33,7 @@ def minimize(problem, W: ndarray, b: ndarray, tol: float, max_iter: int, callbac
     if problem.multipliers is not None and len(problem.multipliers[0]) == data.n:
         u, sigma = np.clip(problem.multipliers[0], *loss.box(y)), problem.multipliers[1]
     history: list[Record] = []
-    ladder: list[str] = []
+    fallbacks: list[str] = []
     objective = problem.objective(Envelope(sigma, loss.epsilon, float(loss.hinge)), u)
     objective.use(np.float64)
     theta = objective.theta(W, b)
@@ -74,13 +74,13 @@ def minimize(problem, W: ndarray, b: ndarray, tol: float, max_iter: int, callbac
             break
         if relative > 0.2 * last:
             sigma *= SHARPEN
-            ladder.append(f"stiffness of the envelope raised to {sigma:.2g}")
+            fallbacks.append(f"stiffness of the envelope raised to {sigma:.2g}")
         last = min(last, relative)
         u[:] = v
     value, theta = best
     seconds = time.perf_counter() - began
     gap = max(min(value - lower, value), 0.0)
-    return *objective.weights(theta), FitResult(status, value, gap, history, passes, seconds, ladder)
+    return *objective.weights(theta), FitResult(status, value, gap, history, passes, seconds, fallbacks)
 
 
 def _gap(problem, objective, theta: ndarray, s: ndarray) -> tuple[float, float, ndarray]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from gradwright.linear_model.certificate.result import Status
 from gradwright.linear_model.solvers.line_search import take
-from gradwright.linear_model.solvers.preconditioner import Metric, direction
+from gradwright.linear_model.solvers.preconditioner import Preconditioner, direction
 from gradwright.linear_model.solvers.recession import separated
 from gradwright.linear_model.solvers.run import Run
 
@@ -20,36 +20,36 @@ def lbfgs(run: Run) -> Status | None:
     """L-BFGS until the decrement says that tol is reached; None to go on with Newton."""
     objective = run.objective
     run.evaluate()
-    metric = run.metric = Metric(objective)
+    preconditioner = run.preconditioner = Preconditioner(objective)
     pairs, kept = run.pairs, np.float32 if run.theta.size >= LONG else np.float64
     gamma, best, stale = 1.0, np.inf, 0
     for iteration in range(run.max_iter):
         if iteration in (4, 12, 30) and objective.loss.shape != "quadratic":
-            metric.renew()
+            preconditioner.renew()
             gamma = 1.0
-        d = direction(run.g, metric, pairs, gamma)
+        d = direction(run.g, preconditioner, pairs, gamma)
         slope = float(np.sum(run.g * d))
         if not slope < 0:
             pairs.clear()
-            d = -metric.solve(run.g)
+            d = -preconditioner.solve(run.g)
             slope = float(np.sum(run.g * d))
         if not slope < 0 or run.met(-slope * 0.5 * 3.0):
             return _precise(run)
         stale = stale + 1 if -slope >= 0.5 * best else 0
         best = min(best, -slope)
         if iteration >= PATIENCE or stale >= 25:
-            run.ladder.append("L-BFGS is slow here: Newton's method")
+            run.fallbacks.append("L-BFGS is slow here: Newton's method")
             return _precise(run)
         before, g_before = run.theta, run.g
         step, run.theta, run.value, g = take(objective, run.theta, run.value, d, slope)
         if step == 0.0:
             if pairs:
                 pairs.clear()
-                run.ladder.append("no step along the L-BFGS direction: restart")
+                run.fallbacks.append("no step along the L-BFGS direction: restart")
                 run.evaluate()
                 continue
             if objective.compute == np.float32:
-                run.ladder.append("float32 predictions are at their limit: float64 predictions")
+                run.fallbacks.append("float32 predictions are at their limit: float64 predictions")
                 objective.use(np.float64)
                 run.evaluate()
                 continue
@@ -62,7 +62,7 @@ def lbfgs(run: Run) -> Status | None:
         s, y = run.theta - before, run.g - g_before
         sy = float(np.sum(s * y))
         if sy > 1e-12 * float(np.sqrt(np.sum(s * s) * np.sum(y * y))):
-            scaled = float(np.sum(y * metric.solve(y)))
+            scaled = float(np.sum(y * preconditioner.solve(y)))
             pairs.append((s.astype(kept), y.astype(kept), sy))
             gamma = sy / scaled if scaled > 0 else 1.0
     return Status.max_iter
@@ -70,4 +70,4 @@ def lbfgs(run: Run) -> Status | None:
 
 def _precise(run: Run) -> None:
     if run.objective.compute == np.float32:
-        run.ladder.append("float64 predictions for the last digits and the certificate")
+        run.fallbacks.append("float64 predictions for the last digits and the certificate")

@@ -40,8 +40,8 @@ def newton(run: Run) -> Status:
                 if objective.K == 1
                 else Factor.of(objective.hessian(), damping)
             )
-            if factor.damping > 1e-9 and "Hessian damped" not in "".join(run.ladder):
-                run.ladder.append(
+            if factor.damping > 1e-9 and "Hessian damped" not in "".join(run.fallbacks):
+                run.fallbacks.append(
                     "the Hessian is singular to rounding (collinear columns or flat losses): Hessian damped"
                 )
             d = -factor.solve(run.g.T.ravel()).reshape(objective.K, objective.p).T
@@ -51,10 +51,10 @@ def newton(run: Run) -> Status:
             continue
         if not rough and (0.5 * -slope <= 30 * run.tol * max(run.value, 0.0) or run.met(-0.5 * slope)):
             run.gap = bounds.dense(objective, run.value, run.g, factor)
-            endless = recedes(run, d)
-            if endless:
+            recession = recedes(run, d)
+            if recession:
                 return Status.separated
-            if run.met(run.gap) and endless is False:
+            if run.met(run.gap) and recession is False:
                 return Status.converged
         if not slope < 0:
             return Status.converged if run.met(run.gap) else Status.float_limit
@@ -74,7 +74,7 @@ def newton(run: Run) -> Status:
             if damping > 1.0:
                 return Status.line_search
             damping = max(1e-8, damping * 1e3)
-            run.ladder.append(f"no step along Newton's direction: damping {damping:.0e}")
+            run.fallbacks.append(f"no step along Newton's direction: damping {damping:.0e}")
             run.evaluate()
             continue
         damping = damping * 0.1 if step > 0.5 and damping > 1e-10 else 0.0 if damping <= 1e-10 else damping

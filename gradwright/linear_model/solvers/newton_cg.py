@@ -9,7 +9,7 @@ from gradwright.linear_model.certificate import bounds
 from gradwright.linear_model.certificate.bounds import Floor
 from gradwright.linear_model.certificate.result import Status
 from gradwright.linear_model.solvers.line_search import take
-from gradwright.linear_model.solvers.preconditioner import Metric, direction
+from gradwright.linear_model.solvers.preconditioner import Preconditioner, direction
 from gradwright.linear_model.solvers.recession import separated
 from gradwright.linear_model.solvers.run import Run
 
@@ -17,15 +17,15 @@ from gradwright.linear_model.solvers.run import Run
 def newton_cg(run: Run) -> Status:
     """Newton with conjugate gradients, in double; what they leave undone is bounded, so that the certificate holds."""
     objective = run.objective
-    metric = run.metric or Metric(objective)
+    preconditioner = run.preconditioner or Preconditioner(objective)
     best, tight = np.inf, 0.3
     while True:
         if separated(run):
             return Status.separated
-        metric.renew()
+        preconditioner.renew()
         wide = objective.p > 2000 or (objective.data.sparse and objective.p > 300)
         floor = Floor.of(objective, whole=not wide)
-        x, decrement = _conjugate_gradients(run, metric, floor, tight)
+        x, decrement = _conjugate_gradients(run, preconditioner, floor, tight)
         slope = -float(np.sum(run.g * x))
         run.gap = bounds.fallback(objective, run.value, run.g)
         if objective.loss.shape == "quadratic":
@@ -49,11 +49,11 @@ def newton_cg(run: Run) -> Status:
             return Status.interrupted
 
 
-def _conjugate_gradients(run: Run, metric: Metric, floor: Floor, tight: float) -> tuple[ndarray, float]:
+def _conjugate_gradients(run: Run, preconditioner: Preconditioner, floor: Floor, tight: float) -> tuple[ndarray, float]:
     """x near H⁻¹ g, and an upper bound of gᵀ H⁻¹ g = 2 gᵀx − xᵀHx + rᵀH⁻¹r with r = g − H x."""
     objective, g = run.objective, run.g
     x, r, bound = np.zeros_like(g), g.copy(), np.inf
-    z = -direction(r, metric, run.pairs, 1.0)
+    z = -direction(r, preconditioner, run.pairs, 1.0)
     d, rz = z.copy(), float(np.sum(r * z))
     for _ in range(200):
         if not rz > 0:
@@ -68,7 +68,7 @@ def _conjugate_gradients(run: Run, metric: Metric, floor: Floor, tight: float) -
         bound = min(bound, known + rest)
         if rest <= tight * known or (np.isinf(floor.rho) and np.sum(r * r) <= 1e-4 * np.sum(g * g)):
             break
-        z = -direction(r, metric, run.pairs, 1.0)
+        z = -direction(r, preconditioner, run.pairs, 1.0)
         before, rz = rz, float(np.sum(r * z))
         # far from the optimum a rough direction does; the certificate is not yet within reach
         if 0.5 * known > 3 * run.tol * max(run.value, 0.0) and rz <= 0.03 * known:

@@ -11,7 +11,7 @@ from gradwright.linear_model.objective.curvature import gram_of
 from gradwright.linear_model.objective.objective import Objective
 
 
-class Metric:
+class Preconditioner:
     """A preconditioner near the Hessian, the same for every class: a Gram matrix of sampled rows, or a diagonal."""
 
     def __init__(self, objective: Objective):
@@ -54,14 +54,14 @@ class Metric:
         return self.factor.solve(g) if self.dense else g / self.diagonal
 
 
-def direction(g: ndarray, metric: Metric, pairs, gamma: float) -> ndarray:
+def direction(g: ndarray, preconditioner: Preconditioner, pairs, gamma: float) -> ndarray:
     """−H g by the two-loop recursion, from γ M⁻¹."""
     q, kept = g.copy(), []
     for s, y, sy in reversed(pairs):
         a = float(np.sum(s * q)) / sy
         kept.append(a)
         q -= a * y
-    q = gamma * metric.solve(q)
+    q = gamma * preconditioner.solve(q)
     for (s, y, sy), a in zip(pairs, reversed(kept)):
         q += (a - float(np.sum(y * q)) / sy) * s
     return -q

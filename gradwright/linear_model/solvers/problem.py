@@ -12,7 +12,7 @@ from numpy import ndarray
 from gradwright.linear_model.certificate.result import FitResult, Record
 from gradwright.linear_model.data import kernels
 from gradwright.linear_model.data.data import Data
-from gradwright.linear_model.losses.loss import Kinked, Loss
+from gradwright.linear_model.losses.loss import Loss, Nonsmooth
 from gradwright.linear_model.objective.objective import Objective
 from gradwright.linear_model.solvers import augmented_lagrangian, blas, proximal, smooth
 
@@ -23,7 +23,7 @@ class Problem:
 
     Args:
         data: rows of X.
-        loss: smooth, or ``Kinked``.
+        loss: smooth, or ``Nonsmooth``.
         y: targets, shape (n,), float64.
         K: predictions of a row.
         s: weights, shape (n,), that sum to 1 over all processes; None for equal ones.
@@ -35,7 +35,7 @@ class Problem:
     """
 
     data: Data
-    loss: Loss | Kinked
+    loss: Loss | Nonsmooth
     y: ndarray
     K: int
     s: ndarray | None
@@ -49,7 +49,7 @@ class Problem:
     """What the weights summed to before they were made to sum to 1."""
     frame: tuple[ndarray, ndarray] | None = field(default=None, repr=False)
     multipliers: tuple[ndarray, float] | None = field(default=None, repr=False)
-    """Dual variables (n,) and stiffness that a fit of a ``Kinked`` loss starts from, and then those it ended with."""
+    """Dual variables (n,) and stiffness that a fit of a ``Nonsmooth`` loss starts from, then those it ends with."""
 
     def objective(self, loss: Loss, u: ndarray | None = None) -> Objective:
         """The smooth part with this loss."""
@@ -80,7 +80,7 @@ class Problem:
     ) -> tuple[ndarray, ndarray, FitResult]:
         """W (d, K), b (K,) and the certificate."""
         W, b = self.start() if start is None else start
-        if self.data.reduce is not None and (self.sparse_penalty or isinstance(self.loss, Kinked)):
+        if self.data.reduce is not None and (self.sparse_penalty or isinstance(self.loss, Nonsmooth)):
             raise ValueError(
                 "distributed=True is not available for L1 and group penalties, nor for the hinge, absolute and "
                 "epsilon-insensitive losses: each rank would solve a problem of its own. Use an L2 penalty with a "
@@ -93,7 +93,7 @@ class Problem:
     def _solve(
         self, W: ndarray, b: ndarray, tol: float, max_iter: int, callback: Callable[[Record], bool | None] | None
     ) -> tuple[ndarray, ndarray, FitResult]:
-        if isinstance(self.loss, Kinked):
+        if isinstance(self.loss, Nonsmooth):
             if self.sparse_penalty:
                 raise ValueError(
                     "L1 and group penalties are not available for the hinge, absolute and epsilon-insensitive losses; "

@@ -92,7 +92,7 @@ def minimize(problem, W: ndarray, b: ndarray, tol: float, max_iter: int, callbac
         sweeps = None if more else coordinate_sparse.library()
         columns = None if sweeps is None else coordinate_sparse.Columns(X)
     history: list[Record] = []
-    ladder: list[str] = []
+    fallbacks: list[str] = []
     lower, status, best, stuck = -np.inf, Status.max_iter, np.inf, 0
     smooth, g = objective.evaluate(theta)
     first, precision = None, 0.1
@@ -137,10 +137,10 @@ def minimize(problem, W: ndarray, b: ndarray, tol: float, max_iter: int, callbac
             break
         lift = min(max(1e-3, 30 * lift), 1.0) if step < 0.1 else 0.1 * lift if lift > 1e-4 else 0.0
         if step == 0.0 and columns is not None:
-            ladder.append(f"no step lowers the objective: curvatures of at least {lift:.0e} of their usual size")
+            fallbacks.append(f"no step lowers the objective: curvatures of at least {lift:.0e} of their usual size")
         elif step == 0.0 and precision > 1e-6:
             precision *= 0.01
-            ladder.append(f"no step lowers the objective: models solved to {precision:.0e} of the gap")
+            fallbacks.append(f"no step lowers the objective: models solved to {precision:.0e} of the gap")
     if not np.isfinite(lower):
         lower = _dual(problem, objective, penalty, theta, g, free)
     value = smooth + penalty.value(theta)
@@ -148,7 +148,7 @@ def minimize(problem, W: ndarray, b: ndarray, tol: float, max_iter: int, callbac
     bound = max(min(value - lower, value), 0.0)
     kept = int(np.count_nonzero(np.any(theta[:d] != 0, axis=1)))
     notes = [f"{kept} of {d} columns have a coefficient"]
-    return *objective.weights(theta), FitResult(status, value, bound, history, passes, seconds, ladder, notes)
+    return *objective.weights(theta), FitResult(status, value, bound, history, passes, seconds, fallbacks, notes)
 
 
 def _dual(problem, objective: Objective, penalty: Penalty, theta, g, free) -> float:

@@ -1,4 +1,4 @@
-"""Whether rows of classes can be separated, so that F falls without end and no coefficients are its minimum."""
+"""Directions of recession: rows of classes that can be separated, so that F falls without end and has no minimum."""
 
 from __future__ import annotations
 

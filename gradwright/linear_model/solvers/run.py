@@ -1,4 +1,4 @@
-"""Run: what the rungs of a smooth fit share, from its history to the gap that is proven."""
+"""Run: what the stages of a smooth fit share, from its history to the gap that is proven."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy import ndarray
 
 from gradwright.linear_model.certificate.result import FitResult, Record, Status
 from gradwright.linear_model.objective.objective import Objective
-from gradwright.linear_model.solvers.preconditioner import Metric
+from gradwright.linear_model.solvers.preconditioner import Preconditioner
 
 MEMORY = 10
 """Pairs that L-BFGS keeps."""
@@ -20,7 +20,7 @@ MEMORY = 10
 
 @dataclass
 class Run:
-    """What the rungs of the ladder share."""
+    """What L-BFGS and both kinds of Newton share, and hand on to each other."""
 
     objective: Objective
     tol: float
@@ -29,13 +29,13 @@ class Run:
     theta: ndarray
     began: float = field(default_factory=time.perf_counter)
     history: list[Record] = field(default_factory=list)
-    ladder: list[str] = field(default_factory=list)
+    fallbacks: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     value: float = np.inf
     g: ndarray | None = None
     first: float = np.inf
     gap: float = np.inf
-    metric: Metric | None = None
+    preconditioner: Preconditioner | None = None
     pairs: deque = field(default_factory=lambda: deque(maxlen=MEMORY))
     """Steps and changes of the gradient of L-BFGS, which precondition conjugate gradients too."""
 
@@ -58,4 +58,4 @@ class Run:
         count = self.objective.evaluations + self.objective.products
         seconds = time.perf_counter() - self.began
         gap = min(self.gap, max(self.value, 0.0))
-        return FitResult(status, self.value, gap, self.history, count, seconds, self.ladder, self.notes)
+        return FitResult(status, self.value, gap, self.history, count, seconds, self.fallbacks, self.notes)

@@ -1,4 +1,4 @@
-"""Smooth objectives: preconditioned L-BFGS, then Newton, on a ladder that climbs by itself to a certificate."""
+"""Smooth objectives: preconditioned L-BFGS, then Newton where that is slow or digits run out, up to a certificate."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def minimize(
         objective: F.
         theta: start, shape (d + 1, K) or (d, K).
         tol: bound of (F − F*) / F*.
-        max_iter: iterations of all rungs together.
+        max_iter: iterations of all stages together.
         callback: called with each ``Record``; true stops the fit.
 
     Returns:
