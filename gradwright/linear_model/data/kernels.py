@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy import ndarray
 
 from gradwright.core.warn import warn_once
 from gradwright.linear_model.data.device_rows import DeviceRows
-from gradwright.linear_model.data.kernel_source import source
+from gradwright.linear_model.data.program import program
 from gradwright.linear_model.losses.loss import Loss
 from gradwright.native import build
 
@@ -26,6 +27,8 @@ WORTH_COMPILING = 250_000
 
 ON_DEVICE = 2**18
 """Rows of a block where a device computes their products."""
+
+FOLDER = Path(__file__).parent / "cpp"
 
 LINE = ("along", "weights")
 """Passes over predictions alone; one library holds both."""
@@ -61,11 +64,16 @@ def load(text: str) -> Any:
 
 
 @cache
-def _function(data: str, compute: str, loss: str, part: str) -> Any:
-    library = load(source(data, compute, loss, "line" if part in LINE else part))
+def _function(data: str, compute: str, loss: type[Loss], part: str) -> Any:
+    # one library of each kind, so that each compiles in a second or two
+    kind = "line" if part in LINE else part.split("_")[0]
+    types = f"using T = {data};\nusing A = {compute};\n"
+    if kind == "sparse":
+        types += f"using INDEX = {'int32_t' if part == 'sparse_32' else 'int64_t'};\n"
+    library = load(program(FOLDER / f"{kind}.cpp", types=types, loss=loss.header()))
     if library is None:
         return None
-    run = getattr(library, part if part in LINE else part.split("_")[0] + "_pass")
+    run = getattr(library, part if part in LINE else f"{kind}_pass")
     run.restype = None if part in LINE else ctypes.c_double
     return run
 
@@ -74,7 +82,7 @@ def function(part: str, work: float, data: np.dtype, compute: np.dtype, loss: Lo
     """One compiled pass for one loss, or None where numpy is the choice."""
     if chosen() == "plain" or (chosen() == "auto" and work < WORTH_COMPILING):
         return None
-    return _function(C_NAMES[np.dtype(data)], C_NAMES[np.dtype(compute)], loss.name, part)
+    return _function(C_NAMES[np.dtype(data)], C_NAMES[np.dtype(compute)], type(loss), part)
 
 
 def address(array: ndarray | None) -> ctypes.c_void_p:

@@ -6,6 +6,7 @@ Every loss is convex in the prediction z and at least zero, so that zero is a lo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -23,6 +24,8 @@ class Loss:
     name: ClassVar[str]
     shape: ClassVar[str] = "exponential"
     numbers: ClassVar[tuple[str, ...]] = ()
+    cpp: ClassVar[str] = ""
+    """``point`` in C++: sets l, g and h from z, y, u and the loss's own numbers, all of type A."""
     curvature: ClassVar[float] = 1.0
     """A typical curvature, for the first preconditioner."""
 
@@ -30,6 +33,13 @@ class Loss:
         """The loss's own numbers as kernels take them."""
         given = [float(getattr(self, name)) for name in self.numbers]
         return tuple(given + [0.0] * (3 - len(given)))
+
+    @classmethod
+    def header(cls) -> str:
+        """The header loss.h of compiled passes."""
+        own = "".join(f"A {name} = {letter}; " for name, letter in zip(cls.numbers, "abc"))
+        text = Path(__file__).with_name("pointwise.h").read_text(encoding="utf-8")
+        return text.replace("{ BODY }", f"{{ {own}{cls.cpp} }}")
 
     def point(self, z: ndarray, y: ndarray, u: ndarray | None = None) -> tuple[ndarray, ndarray, ndarray]:
         raise NotImplementedError
@@ -72,6 +82,9 @@ class Logistic(Loss):
     """log(1 + eᶻ) − y z for y in [0, 1]."""
 
     name: ClassVar[str] = "logistic"
+    cpp: ClassVar[str] = """
+        A e = exp_(-std::fabs(z)), q = A(1) / (A(1) + e), big = z >= 0 ? q : e * q, small = z >= 0 ? e * q : q;
+        l = (z > 0 ? z : A(0)) - y * z + log1p_(e); g = (A(1) - y) * big - y * small; h = big * small;"""
     curvature: ClassVar[float] = 0.25
 
     def point(self, z, y, u=None):
@@ -97,6 +110,10 @@ class Softmax(Loss):
     classes: int
     name: ClassVar[str] = "softmax"
     curvature: ClassVar[float] = 0.25
+
+    @classmethod
+    def header(cls) -> str:
+        return Path(__file__).with_name("softmax.h").read_text(encoding="utf-8")
 
     def point(self, z, y, u=None):
         # classes outermost: sums over a few classes are then sums of long rows
@@ -134,6 +151,7 @@ class Squared(Loss):
     """½ (z − y)²."""
 
     name: ClassVar[str] = "squared"
+    cpp: ClassVar[str] = "A r = z - y; l = A(.5) * r * r; g = r; h = 1;"
     shape: ClassVar[str] = "quadratic"
 
     def point(self, z, y, u=None):
@@ -149,6 +167,7 @@ class Poisson(Loss):
     """Half the Poisson deviance with log link: eᶻ − y z + y log y − y, for y ≥ 0."""
 
     name: ClassVar[str] = "poisson"
+    cpp: ClassVar[str] = "A m = exp_(z); l = m - y * z; g = m - y; h = m;"
 
     def point(self, z, y, u=None):
         with np.errstate(over="ignore"):
@@ -174,6 +193,7 @@ class Gamma(Loss):
     """Half the gamma deviance with log link: z + y e⁻ᶻ − log y − 1, for y > 0."""
 
     name: ClassVar[str] = "gamma"
+    cpp: ClassVar[str] = "A q = y * exp_(-z); l = z + q; g = A(1) - q; h = q;"
 
     def point(self, z, y, u=None):
         with np.errstate(over="ignore"):
@@ -201,6 +221,9 @@ class Tweedie(Loss):
 
     power: float
     name: ClassVar[str] = "tweedie"
+    cpp: ClassVar[str] = """
+        A two = A(2) - power, one = A(1) - power, m = exp_(two * z), q = y * exp_(one * z);
+        l = m / two - q / one; g = m - q; h = two * m - one * q;"""
     numbers: ClassVar[tuple[str, ...]] = ("power",)
 
     def point(self, z, y, u=None):
@@ -237,6 +260,10 @@ class Huber(Loss):
 
     delta: float
     name: ClassVar[str] = "huber"
+    cpp: ClassVar[str] = """
+        A r = z - y, t = std::fabs(r); bool in = t <= delta;
+        l = in ? A(.5) * r * r : delta * (t - A(.5) * delta);
+        g = in ? r : (r > 0 ? delta : -delta); h = in ? A(1) : A(0);"""
     shape: ClassVar[str] = "pieces"
     numbers: ClassVar[tuple[str, ...]] = ("delta",)
 
@@ -261,6 +288,9 @@ class SquaredHinge(Loss):
     """max(0, 1 − y z)² for y = ±1."""
 
     name: ClassVar[str] = "squared_hinge"
+    cpp: ClassVar[str] = """
+        A s = y > 0 ? A(1) : A(-1), m = A(1) - s * z; m = m > 0 ? m : A(0);
+        l = m * m; g = A(-2) * s * m; h = m > 0 ? A(2) : A(0);"""
     shape: ClassVar[str] = "pieces"
 
     def point(self, z, y, u=None):
@@ -284,6 +314,9 @@ class SquaredEpsilonInsensitive(Loss):
 
     epsilon: float
     name: ClassVar[str] = "squared_epsilon_insensitive"
+    cpp: ClassVar[str] = """
+        A r = z - y, m = std::fabs(r) - epsilon; m = m > 0 ? m : A(0);
+        l = m * m; g = (r > 0 ? A(2) : A(-2)) * m; h = m > 0 ? A(2) : A(0);"""
     shape: ClassVar[str] = "pieces"
     numbers: ClassVar[tuple[str, ...]] = ("epsilon",)
 
@@ -334,6 +367,12 @@ class Envelope(Loss):
     epsilon: float = 0.0
     hinge: float = 0.0
     name: ClassVar[str] = "envelope"
+    cpp: ClassVar[str] = """
+        A r = z - y, t = u + sigma * r, w = std::fabs(t) - sigma * epsilon; w = w > 0 ? (t > 0 ? w : -w) : A(0);
+        A low = hinge > 0 && y < 0 ? A(0) : A(-1), high = hinge > 0 && y > 0 ? A(0) : A(1);
+        A v = w < low ? low : w > high ? high : w;
+        l = v * r - epsilon * std::fabs(v) - (v - u) * (v - u) / (A(2) * sigma);
+        g = v; h = (v == w && w != 0) ? sigma : A(0);"""
     shape: ClassVar[str] = "pieces"
     numbers: ClassVar[tuple[str, ...]] = ("sigma", "epsilon", "hinge")
 
