@@ -33,7 +33,7 @@ from sklearn.linear_model import LogisticRegressionCV as TheirsCV
 from gradwright.linear_model import LogisticRegression, LogisticRegressionCV
 from gradwright.linear_model.data import kernels
 from gradwright.linear_model.data.data import Data
-from gradwright.linear_model.losses.loss import Logistic, Softmax
+from gradwright.linear_model.losses import Logistic, Softmax
 from gradwright.linear_model.objective.objective import Objective
 
 LIMIT = 25.0

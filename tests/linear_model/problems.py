@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradwright.linear_model.losses import loss as losses
+from gradwright.linear_model import losses
 
 
 class Case(NamedTuple):

@@ -6,7 +6,7 @@ import pytest
 from gradwright.linear_model.certificate import bounds
 from gradwright.linear_model.certificate.bounds import Factor
 from gradwright.linear_model.data.data import Data
-from gradwright.linear_model.losses.loss import Logistic, Softmax
+from gradwright.linear_model.losses import Logistic, Softmax
 from gradwright.linear_model.objective.objective import Objective
 from gradwright.linear_model.solvers import newton
 

@@ -8,7 +8,7 @@ import pytest
 from gradwright.linear_model import LogisticRegression
 from gradwright.linear_model.data import gram_kernel, kernels
 from gradwright.linear_model.data.data import Data
-from gradwright.linear_model.losses.loss import Logistic, Softmax
+from gradwright.linear_model.losses import Logistic, Softmax
 from gradwright.linear_model.objective import curvature
 from gradwright.linear_model.objective.objective import Objective
 from gradwright.native import build

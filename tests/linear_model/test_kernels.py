@@ -5,7 +5,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from gradwright.linear_model.data import kernels
-from gradwright.linear_model.losses.loss import Envelope, Softmax
+from gradwright.linear_model.losses import Envelope, Softmax
 
 from .problems import LOSSES, NUMBERS, draw
 from .reference import loss as reference_loss
@@ -90,7 +90,7 @@ def test_loss_gradient_and_hessian_agree_with_the_equation(name):
 def test_conjugate_is_attained_at_the_slope(name):
     loss, X, y, W, b, *_ = prepared(name, np.float64)
     z = X @ W + b
-    value, slope, _ = kernels.point(loss, z, y, None)
+    value, slope, _ = loss.rows(z, y)
     product = (z * slope).sum(1)
     given = loss.conjugate(slope if len(b) > 1 else slope[:, 0], y)
     np.testing.assert_allclose(given, product - value, atol=1e-9 * (1 + np.abs(product).max()))

@@ -16,7 +16,7 @@ from numpy import ndarray
 from gradwright.core.warn import warn_once
 from gradwright.linear_model.data.device_rows import DeviceRows
 from gradwright.linear_model.data.program import program
-from gradwright.linear_model.losses.loss import Loss
+from gradwright.linear_model.losses import Loss
 from gradwright.native import build
 
 EVALUATE, CURVE, PREDICT = 0, 1, 2
@@ -174,30 +174,14 @@ def _plain_pass(mode, X, sparse, loss, W, b, y, s, offset, u, Z, D, G, gb) -> fl
             if mode == PREDICT:
                 continue
         scale = np.ones(len(z)) if s is None else s[part]
-        value, slope, curve = point(loss, z, y[part], None if u is None else u[part])
+        value, slope, curve = loss.rows(z, y[part], None if u is None else u[part])
         if mode == CURVE:
-            slope = curved(loss, curve, direction)
+            slope = loss.curved(curve, direction)
         total += float(np.sum(np.where(scale != 0, scale * value, 0.0)))
         slope = slope * scale[:, None]
         G += np.asarray(rows.T @ slope.astype(kind))
         gb += slope.sum(0)
     return total
-
-
-def point(loss: Loss, z: ndarray, y: ndarray, u: ndarray | None = None) -> tuple[ndarray, ndarray, ndarray]:
-    """``Loss.point`` of predictions of shape (n, K), in double; values (n,), slopes and curvatures (n, K)."""
-    z = z.astype(np.float64)
-    if loss.name == "softmax":
-        return loss.point(z, y)
-    value, slope, curve = loss.point(z[:, 0], y, u)
-    return value, slope[:, None], np.asarray(curve, np.float64)[:, None]
-
-
-def curved(loss: Loss, curve: ndarray, direction: ndarray) -> ndarray:
-    """The Hessian of each prediction times a direction; ``curve`` as ``point`` answers it."""
-    if loss.name == "softmax":
-        return curve * (direction - (curve * direction).sum(1, keepdims=True))
-    return curve * direction
 
 
 def weights(
@@ -218,15 +202,8 @@ def weights(
         place = (ctypes.c_int64(n), K, address(Z), address(y), address(s), address(u), _numbers(loss))
         run(*place, ctypes.c_double(scale), address(out), threads(20.0 * n * K))
         return out
-    _, _, curve = point(loss, Z, y, u)
-    own = np.full(n, scale) if s is None else s * scale
-    if loss.name != "softmax":
-        return (curve[:, 0] * own)[None]
-    k, l = np.tril_indices(K)  # noqa: E741 - the letters of the equation
-    q = np.ascontiguousarray(curve.T)
-    w = -(q[k] * own) * q[l]
-    w[k == l] += q * own
-    return w
+    _, _, curve = loss.rows(Z, y, u)
+    return loss.second(curve, np.full(n, scale) if s is None else s * scale)
 
 
 def along(loss, Z, D, step, y, s, u) -> tuple[float, float, float]:
@@ -243,10 +220,10 @@ def along(loss, Z, D, step, y, s, u) -> tuple[float, float, float]:
         start, d = Z[part].astype(np.float64), D[part].astype(np.float64)
         multiplier = None if u is None else u[part]
         scale = np.ones(len(d)) if s is None else s[part]
-        before, _, _ = point(loss, start, y[part], multiplier)
-        after, g, h = point(loss, start + step * d, y[part], multiplier)
+        before, _, _ = loss.rows(start, y[part], multiplier)
+        after, g, h = loss.rows(start + step * d, y[part], multiplier)
         with np.errstate(invalid="ignore"):
             change += float(np.sum(np.where(scale != 0, scale * (after - before), 0.0)))
         slope += float(np.sum(scale[:, None] * g * d))
-        curve += float(np.sum(scale[:, None] * curved(loss, h, d) * d))
+        curve += float(np.sum(scale[:, None] * loss.curved(h, d) * d))
     return change, slope, curve

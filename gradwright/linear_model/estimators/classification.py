@@ -15,7 +15,7 @@ from gradwright.linear_model.data import inputs
 from gradwright.linear_model.data.data import Data
 from gradwright.linear_model.estimators.base import LinearModel, check_number, normalised
 from gradwright.linear_model.estimators.inference import StandardErrors, standard_errors
-from gradwright.linear_model.losses.loss import Logistic, Softmax
+from gradwright.linear_model.losses import Logistic, Softmax
 from gradwright.linear_model.losses.penalty import split
 from gradwright.linear_model.solvers.problem import Problem
 

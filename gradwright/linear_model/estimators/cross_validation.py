@@ -14,10 +14,9 @@ from sklearn.model_selection import check_cv
 from gradwright.linear_model.certificate.result import FitResult
 from gradwright.linear_model.data import inputs
 from gradwright.linear_model.data.data import Data
-from gradwright.linear_model.data.kernels import point
 from gradwright.linear_model.estimators.base import normalised
 from gradwright.linear_model.estimators.classification import LogisticRegression
-from gradwright.linear_model.losses.loss import Logistic, Softmax
+from gradwright.linear_model.losses import Logistic, Softmax
 from gradwright.linear_model.losses.penalty import split
 from gradwright.linear_model.solvers.problem import Problem
 
@@ -186,7 +185,7 @@ class LogisticRegressionCV(LogisticRegression):
     def _score_fold(self, problem, X, labels, weights, W, b, y, offset, test) -> float:
         if self.scoring is None:
             z = np.asarray(X @ W, np.float64) + b + (0.0 if offset is None else offset[test])
-            value, _, _ = point(problem.loss, z, labels, None)
+            value, _, _ = problem.loss.rows(z, labels)
             total = weights.sum()
             return -float(weights @ value) / total if total > 0 else 0.0
         model = LogisticRegression()

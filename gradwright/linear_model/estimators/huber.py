@@ -11,7 +11,7 @@ from numpy import ndarray
 from gradwright.linear_model.certificate.result import FitResult, Record, Status
 from gradwright.linear_model.estimators.base import check_number
 from gradwright.linear_model.estimators.regressor import Regressor
-from gradwright.linear_model.losses.loss import Huber
+from gradwright.linear_model.losses import Huber
 from gradwright.linear_model.solvers.problem import Problem
 
 TRIALS = 200

@@ -11,7 +11,7 @@ from numpy import ndarray
 from sklearn.utils.validation import check_is_fitted
 
 from gradwright.linear_model.certificate.result import Status
-from gradwright.linear_model.losses.loss import Loss
+from gradwright.linear_model.losses import Loss, Softmax
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def standard_errors(model: Any, X: Any, y: Any, sample_weight: Any = None, offse
         raise ValueError("the information matrix is singular: columns are collinear or classes are separated")
     inverse = np.linalg.inv(H)
     ridge = np.tile(objective.ridge[:, 0], problem.K)
-    if loss.name == "softmax":
+    if isinstance(loss, Softmax):
         # the curvature that stands for the direction without effect is no information
         p, K = objective.p, objective.K
         free = np.where(objective.ridge[:, 0] == 0, 1.0, 0.0)
@@ -89,12 +89,11 @@ def standard_errors(model: Any, X: Any, y: Any, sample_weight: Any = None, offse
 
 
 def _dispersion(problem: Any, objective: Any, weight: float, size: int) -> float:
-    if problem.loss.name in ("logistic", "softmax", "poisson"):
+    power = problem.loss.variance_power()
+    if power is None:
         return 1.0
     s = objective.row_weights()
-    name = problem.loss.name
     mean = problem.loss.mean(objective.Z[:, 0])
-    power = {"squared": 0.0, "gamma": 2.0}.get(name, getattr(problem.loss, "power", 0.0))
     chi = float(objective.data.sum(np.array([np.sum(s * (problem.y - mean) ** 2 / mean**power)]))[0]) * weight
     return chi / max(weight - size, 1.0)
 

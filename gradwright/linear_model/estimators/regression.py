@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from numbers import Real
 from typing import Any, ClassVar
 
 from gradwright.linear_model.estimators.base import check_number
 from gradwright.linear_model.estimators.regressor import DevianceRegressor
-from gradwright.linear_model.losses.loss import (
-    Gamma,
-    Huber,
-    Logistic,
-    Loss,
-    Nonsmooth,
-    Poisson,
-    Squared,
-    SquaredEpsilonInsensitive,
-    Tweedie,
-)
+from gradwright.linear_model.losses import LOSSES, Absolute, Gamma, Loss, Nonsmooth, Poisson, Squared, named
 
-LOSSES: dict[str, tuple[str, Callable[[GeneralizedLinearModel], Loss | Nonsmooth]]] = {
-    "squared": ("identity", lambda model: Squared()),
-    "poisson": ("log", lambda model: Poisson()),
-    "gamma": ("log", lambda model: Gamma()),
-    "tweedie": ("log", lambda model: Tweedie(model.power)),
-    "logistic": ("logit", lambda model: Logistic()),
-    "huber": ("identity", lambda model: Huber(model.delta)),
-    "absolute": ("identity", lambda model: Nonsmooth()),
-    "epsilon_insensitive": ("identity", lambda model: Nonsmooth(model.epsilon)),
-    "squared_epsilon_insensitive": ("identity", lambda model: SquaredEpsilonInsensitive(model.epsilon)),
-}
-"""Losses, the link that makes each of them convex, and how a model makes them."""
+LINKS = {name: kind.link for name, kind in LOSSES.items() if kind.link is not None}
+"""Losses of ``GeneralizedLinearModel``, and the link that makes each of them convex."""
 
 
 @dataclass(eq=False, repr=False)
@@ -76,9 +55,9 @@ class GeneralizedLinearModel(DevianceRegressor):
     groups: Any = None
 
     def _loss(self) -> Loss | Nonsmooth:
-        if self.loss not in LOSSES:
-            raise ValueError(f"loss must be one of {', '.join(LOSSES)}, not {self.loss!r}")
-        link, make = LOSSES[self.loss]
+        if self.loss not in LINKS:
+            raise ValueError(f"loss must be one of {', '.join(LINKS)}, not {self.loss!r}")
+        link = LINKS[self.loss]
         if self.link not in ("auto", link):
             raise ValueError(
                 f"loss {self.loss!r} is convex with link {link!r} only, not {self.link!r}; use link='auto'"
@@ -89,7 +68,7 @@ class GeneralizedLinearModel(DevianceRegressor):
             )
         check_number("delta", self.delta, above=0.0)
         check_number("epsilon", self.epsilon, least=0.0)
-        return make(self)
+        return named(self.loss, self)
 
 
 @dataclass(eq=False, repr=False)
@@ -156,7 +135,7 @@ class LeastAbsoluteDeviations(DevianceRegressor):
     alpha: float = 0.0
 
     def _loss(self) -> Loss | Nonsmooth:
-        return Nonsmooth()
+        return Absolute()
 
 
 @dataclass(eq=False, repr=False)

@@ -15,12 +15,9 @@ from gradwright.linear_model.data import inputs
 from gradwright.linear_model.data.data import Data
 from gradwright.linear_model.estimators.base import LinearModel, check_number, normalised
 from gradwright.linear_model.estimators.inference import StandardErrors, standard_errors
-from gradwright.linear_model.losses.loss import Loss, Nonsmooth
+from gradwright.linear_model.losses import Loss, Nonsmooth
 from gradwright.linear_model.losses.penalty import split
 from gradwright.linear_model.solvers.problem import Problem
-
-LEAST = {"poisson": 0.0, "tweedie": 0.0, "logistic": 0.0, "gamma": float(np.nextafter(0.0, 1.0))}
-"""Losses with a smallest target."""
 
 
 @dataclass(eq=False, repr=False)
@@ -55,23 +52,21 @@ class Regressor(RegressorMixin, LinearModel):
             kind = "NaN" if np.isnan(numbers).any() else "infinity"
             row = int(np.flatnonzero(~np.isfinite(numbers))[0])
             raise ValueError(f"Input y contains {kind}, first in row {row}; drop such rows")
-        low, high = LEAST.get(loss.name, -np.inf), 1.0 if loss.name == "logistic" else np.inf
-        outside = (numbers < low) | (numbers > high)
+        outside = (numbers < loss.targets.low) | (numbers > loss.targets.high)
         if outside.any():
             row = int(outside.argmax())
-            what = {"gamma": "above 0", "logistic": "in [0, 1]"}.get(loss.name, "at least 0")
             raise ValueError(
-                f"Some value(s) of y are out of the valid range of the {loss.name} loss: y must be {what}, not "
-                f"{numbers[row]:g} (row {row}); use loss='squared' for such targets"
+                f"Some value(s) of y are out of the valid range of the {loss.name} loss: y must be "
+                f"{loss.targets.words}, not {numbers[row]:g} (row {row}); use loss='squared' for such targets"
             )
-        if loss.name in ("poisson", "tweedie") and data.sum(np.array([numbers.sum()]))[0] <= 0:
+        if loss.targets.some_above and data.sum(np.array([numbers.sum()]))[0] <= 0:
             raise ValueError(f"every y is 0, so that the {loss.name} loss has no minimum; give some y above 0")
         return numbers
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         with contextlib.suppress(ValueError):
-            tags.target_tags.positive_only = self._loss().name in ("poisson", "gamma", "tweedie")
+            tags.target_tags.positive_only = self._loss().link == "log"
         return tags
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None, offset: Any = None) -> Regressor:

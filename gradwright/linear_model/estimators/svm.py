@@ -11,7 +11,7 @@ from gradwright.linear_model.data import inputs
 from gradwright.linear_model.estimators.base import check_number, normalised
 from gradwright.linear_model.estimators.classification import Classifier
 from gradwright.linear_model.estimators.regressor import Regressor
-from gradwright.linear_model.losses.loss import Loss, Nonsmooth, SquaredEpsilonInsensitive, SquaredHinge
+from gradwright.linear_model.losses import Loss, Nonsmooth, named
 from gradwright.linear_model.losses.penalty import split
 from gradwright.linear_model.solvers.problem import Problem
 
@@ -46,8 +46,7 @@ class LinearSVC(Classifier):
         """
         self._check_common()
         check_number("C", self.C, above=0.0)
-        losses: dict[str, Loss | Nonsmooth] = {"hinge": Nonsmooth(hinge=True), "squared_hinge": SquaredHinge()}
-        if self.loss not in losses:
+        if self.loss not in ("hinge", "squared_hinge"):
             raise ValueError(f"loss must be 'hinge' or 'squared_hinge', not {self.loss!r}")
         data, y, weights = self._read(X, y, sample_weight)
         labels = self._labels(y, data)
@@ -57,7 +56,7 @@ class LinearSVC(Classifier):
         penalties = split(1.0 / (self.C * total), 0.0, self._factors(data.d), [])
         given = inputs.offsets(offset, data.n, 1 if K == 2 else K)
         problem = Problem(
-            data, losses[self.loss], labels, 1, s, given, intercept=self.fit_intercept, total=total, **penalties
+            data, named(self.loss, self), labels, 1, s, given, intercept=self.fit_intercept, total=total, **penalties
         )
         before = (self.coef_, self.intercept_) if self.warm_start and hasattr(self, "coef_") else None
         coefs, biases, results = [], [], []
@@ -102,8 +101,6 @@ class LinearSVR(Regressor):
 
     def _loss(self) -> Loss | Nonsmooth:
         check_number("epsilon", self.epsilon, least=0.0)
-        if self.loss == "epsilon_insensitive":
-            return Nonsmooth(self.epsilon)
-        if self.loss == "squared_epsilon_insensitive":
-            return SquaredEpsilonInsensitive(self.epsilon)
+        if self.loss in ("epsilon_insensitive", "squared_epsilon_insensitive"):
+            return named(self.loss, self)
         raise ValueError(f"loss must be 'epsilon_insensitive' or 'squared_epsilon_insensitive', not {self.loss!r}")

@@ -15,7 +15,7 @@ from numpy import ndarray
 
 from gradwright.linear_model.data import kernels
 from gradwright.linear_model.data.data import Data
-from gradwright.linear_model.losses.loss import Loss
+from gradwright.linear_model.losses import Loss
 from gradwright.linear_model.objective import curvature
 
 
@@ -131,7 +131,7 @@ class Objective:
         """
         u = None if self.u is None else self.u[at]
         y = self.y[at]
-        _, _, curve = kernels.point(self.loss, self.Z[at], y, u)
+        _, _, curve = self.loss.rows(self.Z[at], y, u)
         s = np.full(len(curve), self.unit) if self.s is None else self.s[at]
         if least > 0 and self.loss.shape == "pieces":
             s = s * (self.loss.margin(self.Z[at][:, 0].astype(np.float64), y, u) > least)

@@ -13,8 +13,6 @@ import numpy as np
 from numpy import ndarray
 
 from gradwright.linear_model.certificate.result import FitResult, Record, Status
-from gradwright.linear_model.data import kernels
-from gradwright.linear_model.losses.loss import Envelope
 from gradwright.linear_model.solvers import smooth
 
 ROUNDS = 60
@@ -34,7 +32,7 @@ def minimize(problem, W: ndarray, b: ndarray, tol: float, max_iter: int, callbac
         u, sigma = np.clip(problem.multipliers[0], *loss.box(y)), problem.multipliers[1]
     history: list[Record] = []
     fallbacks: list[str] = []
-    objective = problem.objective(Envelope(sigma, loss.epsilon, float(loss.hinge)), u)
+    objective = problem.objective(loss.envelope(sigma), u)
     objective.use(np.float64)
     theta = objective.theta(W, b)
     best, lower, status, passes, last = (np.inf, theta), 0.0, Status.max_iter, 0, np.inf
@@ -43,7 +41,7 @@ def minimize(problem, W: ndarray, b: ndarray, tol: float, max_iter: int, callbac
     goal = min(tol, 1e-13) if objective.rows * objective.p**2 <= 1e6 else tol
     first, stuck = None, 0
     for _ in range(ROUNDS):
-        objective.loss = Envelope(sigma, loss.epsilon, float(loss.hinge))
+        objective.loss = loss.envelope(sigma)
         inner = min(1e-3, max(0.1 * last, 0.03 * goal)) if np.isfinite(last) else 1e-3
         theta, result = smooth.minimize(objective, theta, max(inner, 1e-15), max_iter)
         objective.evaluate(theta)
@@ -89,10 +87,10 @@ def _gap(problem, objective, theta: ndarray, s: ndarray) -> tuple[float, float, 
     z = objective.Z[:, 0]
     penalty = 0.5 * float(np.sum(objective.ridge * theta * theta))
     primal = float(data.sum(np.array([np.sum(s * loss.value(z, y))]))[0]) + penalty
-    _, v, h = kernels.point(objective.loss, objective.Z, y, objective.u)
+    _, v, h = objective.loss.rows(objective.Z, y, objective.u)
     v = feasible(problem, objective, v[:, 0], h[:, 0], s)
     if v is None:
-        return primal, 0.0, kernels.point(objective.loss, objective.Z, y, objective.u)[1][:, 0]
+        return primal, 0.0, objective.loss.rows(objective.Z, y, objective.u)[1][:, 0]
     dual = float(data.sum(np.array([-np.sum(s * loss.conjugate(v, y))]))[0])
     if problem.offset is not None:
         dual += float(data.sum(np.array([np.sum(s * v * problem.offset[:, 0])]))[0])

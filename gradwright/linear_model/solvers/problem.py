@@ -12,7 +12,7 @@ from numpy import ndarray
 from gradwright.linear_model.certificate.result import FitResult, Record
 from gradwright.linear_model.data import kernels
 from gradwright.linear_model.data.data import Data
-from gradwright.linear_model.losses.loss import Loss, Nonsmooth
+from gradwright.linear_model.losses import Loss, Nonsmooth
 from gradwright.linear_model.objective.objective import Objective
 from gradwright.linear_model.solvers import augmented_lagrangian, blas, proximal, smooth
 

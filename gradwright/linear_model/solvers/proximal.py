@@ -15,7 +15,6 @@ import numpy as np
 from numpy import ndarray
 
 from gradwright.linear_model.certificate.result import FitResult, Record, Status
-from gradwright.linear_model.data import kernels
 from gradwright.linear_model.objective.objective import Objective
 from gradwright.linear_model.solvers import coordinate_sparse
 from gradwright.linear_model.solvers.coordinate import Columns, descend
@@ -163,7 +162,7 @@ def _dual(problem, objective: Objective, penalty: Penalty, theta, g, free) -> fl
             else np.ones((data.n, 1))
         )
         Z = _settle(objective, Z, x)
-    _, v, _ = kernels.point(loss, Z, problem.y, None)
+    _, v, _ = loss.rows(Z, problem.y)
     s = objective.row_weights()
     G, _ = objective.collect(v * s[:, None])
     ridge = objective.ridge[:d, 0]
@@ -193,7 +192,7 @@ def _settle(objective: Objective, Z: ndarray, x: ndarray) -> ndarray:
     Z, loss, y, data = Z.astype(np.float64), objective.loss, objective.y, objective.data
     s, K, f = objective.row_weights(), objective.K, x.shape[1]
     for _ in range(30):
-        _, slope, curve = kernels.point(loss, Z, y, None)
+        _, slope, curve = loss.rows(Z, y)
         r = x.T @ (slope * s[:, None])
         H = np.zeros((K, f, K, f))
         for k in range(K):

@@ -17,11 +17,7 @@ MOVED = 0.3
 def separated(run: Run) -> bool:
     """Whether nothing is penalised and every row is on its right side, so that F can be brought to zero."""
     objective = run.objective
-    if (
-        objective.loss.name not in ("logistic", "softmax")
-        or np.any(objective.ridge > 0)
-        or objective.offset is not None
-    ):
+    if not objective.loss.separable or np.any(objective.ridge > 0) or objective.offset is not None:
         return False
     if run.value > 0.5 * run.first:
         return False
@@ -48,7 +44,7 @@ def recedes(run: Run, d: ndarray) -> bool | None:
     """
     objective, data = run.objective, run.objective.data
     free = objective.ridge[: data.d, 0] == 0
-    if objective.loss.name not in ("logistic", "softmax") or not free.any() or np.any(objective.y % 1 != 0):
+    if not objective.loss.separable or not free.any() or np.any(objective.y % 1 != 0):
         return False
     if 2.0 * np.sqrt(objective.extent()) * float(np.linalg.norm(d)) <= MOVED:
         return False
