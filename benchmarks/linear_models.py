@@ -31,10 +31,9 @@ from sklearn.linear_model import LogisticRegression as Theirs
 from sklearn.linear_model import LogisticRegressionCV as TheirsCV
 
 from gradwright.linear_model import LogisticRegression, LogisticRegressionCV
-from gradwright.linear_model.data import kernels
-from gradwright.linear_model.data.data import Data
+from gradwright.linear_model.data import Data, kernels
 from gradwright.linear_model.losses import Logistic, Softmax
-from gradwright.linear_model.objective.objective import Objective
+from gradwright.linear_model.objective import Design, Objective
 
 LIMIT = 25.0
 """Seconds of one of scikit-learn's solvers after which no tighter tolerance of it is tried."""
@@ -66,9 +65,9 @@ def values(task: Task, models: list[Any]) -> np.ndarray:
         K, strength = W.shape[1], 1 / (task.C * len(y))
         l2 = np.full(len(W), strength * (1 - task.l1_ratio))
         loss = Logistic() if K == 1 else Softmax(K)
-        F = Objective(Data.of(X), loss, y.astype(np.float64), None, None, l2, task.intercept, K)
+        F = Objective(Design(Data.of(X), task.intercept), loss, y.astype(np.float64), None, None, l2, K)
         F.use(np.float64)
-        out.append(F.evaluate(F.theta(W, b))[0] + strength * task.l1_ratio * np.abs(W).sum())
+        out.append(F.evaluate(F.design.theta(W, b))[0] + strength * task.l1_ratio * np.abs(W).sum())
     return np.array(out)
 
 

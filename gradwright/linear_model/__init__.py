@@ -8,7 +8,7 @@ except ModuleNotFoundError as missing:
         f'gradwright.linear_model needs {missing.name}: pip install "gradwright[study]"', name=missing.name
     ) from None
 
-from gradwright.linear_model.certificate.result import FitResult, Record, Status
+from gradwright.linear_model.certificate import FitResult, Record, Status
 from gradwright.linear_model.estimators.classification import LogisticRegression
 from gradwright.linear_model.estimators.cross_validation import LogisticRegressionCV, Path, regularization_path
 from gradwright.linear_model.estimators.huber import HuberRegressor

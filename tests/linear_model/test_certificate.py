@@ -7,9 +7,8 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 from gradwright.linear_model import LogisticRegression, Status
-from gradwright.linear_model.data import kernels
-from gradwright.linear_model.data.data import Data
-from gradwright.linear_model.objective.objective import Objective
+from gradwright.linear_model.data import Data, kernels
+from gradwright.linear_model.objective import Design, Objective
 from gradwright.linear_model.solvers import smooth
 
 from .problems import LOSSES, NUMBERS, draw
@@ -18,9 +17,8 @@ from .reference import best, objective
 
 def fit(case, tol, max_iter=300):
     s = None if case.s is None else case.s / case.s.sum()
-    F = Objective(
-        Data.of(case.X), case.loss, case.y, s, None, np.full(case.X.shape[1], case.l2), case.intercept, case.K
-    )
+    design = Design(Data.of(case.X), case.intercept)
+    F = Objective(design, case.loss, case.y, s, None, np.full(case.X.shape[1], case.l2), case.K)
     theta, result = smooth.minimize(F, np.zeros((F.p, case.K)), tol, max_iter)
     return F, theta, result
 
@@ -65,7 +63,7 @@ def test_bound_holds_on_the_large_stages(name, stage, monkeypatch):
 def test_optimum_equals_an_independent_minimum(name):
     case = draw(name, 5, rows=60, columns=3)
     F, theta, result = fit(case, 1e-12)
-    W, b = F.weights(theta)
+    W, b = F.design.weights(theta)
     numbers = NUMBERS.get(name, {})
     value = objective(name, case.X, case.y, W, b, case.s, case.l2, **numbers)
     assert result.objective == pytest.approx(value, rel=1e-10)

@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 
-from gradwright.linear_model.certificate import bounds
-from gradwright.linear_model.certificate.bounds import Factor
-from gradwright.linear_model.data.data import Data
+from gradwright.linear_model.certificate import Factor
+from gradwright.linear_model.data import Data
 from gradwright.linear_model.losses import Logistic, Softmax
-from gradwright.linear_model.objective.objective import Objective
+from gradwright.linear_model.objective import Design, Objective
 from gradwright.linear_model.solvers import newton
 
 
@@ -18,7 +17,7 @@ def objective(n, d, K, seed=0, dtype=np.float64, l2=1e-3):
     s = rng.random(n)
     s[:5] = 0.0
     loss = Softmax(K) if K > 1 else Logistic()
-    F = Objective(Data.of(X), loss, y, s / s.sum(), None, np.full(d, l2), True, K)
+    F = Objective(Design(Data.of(X), True), loss, y, s / s.sum(), None, np.full(d, l2), K)
     F.use(np.float64)
     F.evaluate(0.3 * rng.normal(size=(d + 1, K)))
     return F, X
@@ -40,7 +39,7 @@ def test_a_factor_of_float32_products_is_below_the_hessian():
     F, _ = objective(20_000, 24, 1, dtype=np.float32)
     used = []
     gram = lambda dtype: used.append(dtype) or F.hessian(dtype=dtype)  # noqa: E731
-    factor = bounds.below(gram, F)
+    factor = Factor.below(gram, F.design)
     assert used == [np.float32]
     assert factor.damping < 0
     root = np.tril(factor.root).astype(np.float64) * factor.scale[:, None]
@@ -56,9 +55,9 @@ def test_a_factor_of_float32_products_is_below_the_hessian():
 def test_the_largest_row_is_never_understated(dtype):
     F, X = objective(900, 12, 1, dtype=dtype)
     L = np.random.default_rng(3).normal(size=(13, 13))
-    x = np.hstack([(X.astype(np.float64) - F.shift) / F.scale, np.ones((900, 1))])
+    x = np.hstack([(X.astype(np.float64) - F.design.shift) / F.design.scale, np.ones((900, 1))])
     exact = np.square(x[F.s > 0] @ L.T).sum(1).max()
-    assert exact <= F.largest_rows(L) <= exact * (1 + 1e-3)
+    assert exact <= F.design.largest_rows(L, F.s) <= exact * (1 + 1e-3)
 
 
 def test_a_rough_factor_and_true_products_solve_with_the_hessian():

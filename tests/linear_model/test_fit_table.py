@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from gradwright.linear_model.certificate.result import Record
+from gradwright.linear_model.certificate import Record
 from gradwright.linear_model.fit_table import fit_table
 from gradwright.linear_model.fit_table.progress import shown
 from gradwright.linear_model.fit_table.table import read

@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 
 from gradwright.linear_model import LogisticRegression
-from gradwright.linear_model.data import gram_kernel, kernels
-from gradwright.linear_model.data.data import Data
+from gradwright.linear_model.data import Data, gram_kernel, kernels
 from gradwright.linear_model.losses import Logistic, Softmax
-from gradwright.linear_model.objective import curvature
-from gradwright.linear_model.objective.objective import Objective
+from gradwright.linear_model.objective import Design, Objective, gram
 from gradwright.native import build
 
 from .problems import LOSSES, draw
@@ -32,15 +30,15 @@ def objective(X, K, intercept=True):
     loss = Softmax(K) if K > 1 else Logistic()
     rng = np.random.default_rng(0)
     y = rng.integers(0, max(K, 2), len(X)).astype(np.float64)
-    F = Objective(Data.of(X), loss, y, None, None, np.full(X.shape[1], 1e-3), intercept, K)
+    F = Objective(Design(Data.of(X), intercept), loss, y, None, None, np.full(X.shape[1], 1e-3), K)
     F.use(np.float64)
     F.evaluate(0.3 * rng.normal(size=(F.p, K)))
     return F
 
 
 def by_the_equation(F, X, w):
-    x = (X.astype(np.float64) - F.shift) / F.scale
-    if F.intercept:
+    x = (X.astype(np.float64) - F.design.shift) / F.design.scale
+    if F.design.intercept:
         x = np.hstack([x, np.ones((len(x), 1))])
     return np.einsum("qi,ia,ib->qab", w, x, x), np.max(np.sum(x * x, 1))
 
@@ -57,24 +55,24 @@ def test_sums_are_those_of_the_equation(compiler, layout, n, d, pairs, intercept
         expected, longest = by_the_equation(F, X, w)
         size = np.abs(expected).max()
         for products, limit in ((np.float64, 1e-14), (np.float32, 3e-6)):
-            F._extent = None
+            F.design._extent = None
             with kernels.using(mode):
-                got = curvature.grams(F, lambda at, w=w: w[:, at], pairs, products)
+                got = gram.grams(F.design, lambda at, w=w: w[:, at], pairs, products)
             assert np.abs(got - expected).max() <= limit * size * np.sqrt(n)
             assert np.array_equal(got, got.transpose(0, 2, 1))
-            assert longest * (1 - 1e-12) <= F.extent()
+            assert longest * (1 - 1e-12) <= F.design.extent()
             if mode == "compiled":
-                assert F.extent() <= longest * (1 + 1e-4)
+                assert F.design.extent() <= longest * (1 + 1e-4)
 
 
 def test_several_calls_for_blocks_of_rows_make_one_sum(compiler, monkeypatch):
     X = numbers(2500, 11, np.float32)
     F = objective(X, 3)
     with kernels.using("compiled"):
-        whole = curvature.softmax_hessian(F, np.float64)
+        whole = F._softmax_hessian(np.float64)
         blocks = F.data.dense_blocks
         monkeypatch.setattr(F.data, "dense_blocks", lambda size=None: blocks(700))
-        parted = curvature.softmax_hessian(F, np.float64)
+        parted = F._softmax_hessian(np.float64)
     assert np.allclose(whole, parted, rtol=1e-13, atol=1e-15)
 
 

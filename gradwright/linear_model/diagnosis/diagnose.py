@@ -11,7 +11,7 @@ from scipy import linalg
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
-from gradwright.linear_model.certificate.result import Status
+from gradwright.linear_model.certificate import Status
 from gradwright.linear_model.data import inputs
 from gradwright.linear_model.diagnosis import alternatives, separation
 

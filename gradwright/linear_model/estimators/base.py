@@ -14,9 +14,8 @@ from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 from sklearn.utils.validation import check_is_fitted
 
 from gradwright.core.warn import warn_user
-from gradwright.linear_model.certificate.result import FitResult, Record, Status
-from gradwright.linear_model.data import inputs
-from gradwright.linear_model.data.data import Data
+from gradwright.linear_model.certificate import FitResult, Record, Status
+from gradwright.linear_model.data import Data, inputs
 from gradwright.linear_model.solvers.problem import Problem
 
 if TYPE_CHECKING:

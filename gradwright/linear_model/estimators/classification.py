@@ -11,12 +11,10 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
-from gradwright.linear_model.data import inputs
-from gradwright.linear_model.data.data import Data
+from gradwright.linear_model.data import Data, inputs
 from gradwright.linear_model.estimators.base import LinearModel, check_number, normalised
 from gradwright.linear_model.estimators.inference import StandardErrors, standard_errors
-from gradwright.linear_model.losses import Logistic, Softmax
-from gradwright.linear_model.losses.penalty import split
+from gradwright.linear_model.losses import Logistic, Penalty, Softmax
 from gradwright.linear_model.solvers.problem import Problem
 
 
@@ -154,18 +152,9 @@ class LogisticRegression(Classifier):
         K = len(self.classes_)
         binary = K == 2 and self.multi_class == "auto"
         loss, width = (Logistic(), 1) if binary else (Softmax(K), K)
-        penalties = split(1.0 / (self.C * total), self.l1_ratio, self._factors(data.d), self._groups(data.d))
-        return Problem(
-            data,
-            loss,
-            labels,
-            width,
-            s,
-            inputs.offsets(offset, data.n, width),
-            intercept=self.fit_intercept,
-            total=total,
-            **penalties,
-        )
+        penalty = Penalty.split(1.0 / (self.C * total), self.l1_ratio, self._factors(data.d), self._groups(data.d))
+        given = inputs.offsets(offset, data.n, width)
+        return Problem(data, loss, labels, width, s, given, penalty, self.fit_intercept, total)
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None, offset: Any = None) -> LogisticRegression:
         """Fit to rows X (n, d), or to a function that gives an iterator of chunks (X, y[, sample_weight]).

@@ -11,13 +11,11 @@ from numpy import ndarray
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import check_cv
 
-from gradwright.linear_model.certificate.result import FitResult
-from gradwright.linear_model.data import inputs
-from gradwright.linear_model.data.data import Data
+from gradwright.linear_model.certificate import FitResult
+from gradwright.linear_model.data import Data, inputs
 from gradwright.linear_model.estimators.base import normalised
 from gradwright.linear_model.estimators.classification import LogisticRegression
-from gradwright.linear_model.losses import Logistic, Softmax
-from gradwright.linear_model.losses.penalty import split
+from gradwright.linear_model.losses import Logistic, Penalty, Softmax
 from gradwright.linear_model.solvers.problem import Problem
 
 
@@ -149,19 +147,8 @@ class LogisticRegressionCV(LogisticRegression):
             for r, ratio in enumerate(ratios):
                 start = None
                 for c in order:
-                    penalties = split(1.0 / (Cs[c] * total), ratio, factors, groups)
-                    problem = Problem(
-                        data,
-                        loss,
-                        labels,
-                        width,
-                        s,
-                        off,
-                        intercept=self.fit_intercept,
-                        total=total,
-                        frame=frame,
-                        **penalties,
-                    )
+                    penalty = Penalty.split(1.0 / (Cs[c] * total), ratio, factors, groups)
+                    problem = Problem(data, loss, labels, width, s, off, penalty, self.fit_intercept, total, frame)
                     W, b, result = problem.solve(start, self.tol, self.max_iter, self.callback)
                     frame = problem.frame if ratio == 0 else frame
                     start = (W, b)
@@ -174,10 +161,8 @@ class LogisticRegressionCV(LogisticRegression):
         self.Cs_, self.scores_ = Cs, scores
         self.C_, self.l1_ratio_ = float(Cs[best_C]), ratios[int(best_ratio)]
         s, total = normalised(weights, data)
-        penalties = split(1.0 / (self.C_ * total), self.l1_ratio_, factors, groups)
-        problem = Problem(
-            Data.of(part), loss, labels, width, s, off, intercept=self.fit_intercept, total=total, **penalties
-        )
+        penalty = Penalty.split(1.0 / (self.C_ * total), self.l1_ratio_, factors, groups)
+        problem = Problem(Data.of(part), loss, labels, width, s, off, penalty, self.fit_intercept, total)
         if self.refit:
             self._solve(problem, multiple=True)
         return self

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy import ndarray
 
-from gradwright.linear_model.certificate.result import FitResult, Record, Status
+from gradwright.linear_model.certificate import FitResult, Record, Status
 from gradwright.linear_model.estimators.base import check_number
 from gradwright.linear_model.estimators.regressor import Regressor
 from gradwright.linear_model.losses import Huber
@@ -122,7 +122,7 @@ class HuberRegressor(Regressor):
         """The best fit for one scale."""
         sigma, eps, data = float(np.exp(log_sigma)), float(self.epsilon), problem.data
         problem.loss = Huber(eps * sigma)
-        problem.l2 = self.alpha * sigma * self._factors(data.d) / problem.total
+        problem.penalty = replace(problem.penalty, l2=self.alpha * sigma * self._factors(data.d) / problem.total)
         W, b, result = problem.solve(start, 0.01 * self.tol, self.max_iter, self.callback)
         z = np.concatenate([np.asarray(X @ W)[:, 0] for _, X in data.slices()]) + b[0]
         z = z if problem.offset is None else z + problem.offset[:, 0]

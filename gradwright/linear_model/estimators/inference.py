@@ -10,7 +10,7 @@ import numpy as np
 from numpy import ndarray
 from sklearn.utils.validation import check_is_fitted
 
-from gradwright.linear_model.certificate.result import Status
+from gradwright.linear_model.certificate import Status
 from gradwright.linear_model.losses import Loss, Softmax
 
 
@@ -52,7 +52,7 @@ def standard_errors(model: Any, X: Any, y: Any, sample_weight: Any = None, offse
     ):
         raise ValueError("X has other columns or y other classes than the fit; give the rows of the fit")
     loss = problem.loss
-    if not isinstance(loss, Loss) or loss.shape == "pieces" or problem.sparse_penalty:
+    if not isinstance(loss, Loss) or loss.shape == "pieces" or problem.penalty.has_kinks:
         raise ValueError(
             "standard errors need a smooth loss and no L1 or group penalty; a bootstrap works for the others"
         )
@@ -62,7 +62,7 @@ def standard_errors(model: Any, X: Any, y: Any, sample_weight: Any = None, offse
     objective = problem.objective(loss)
     objective.use(np.float64)
     W, b = np.atleast_2d(model.coef_).T, np.atleast_1d(model.intercept_) * np.ones(problem.K)
-    theta = objective.theta(W, b)
+    theta = objective.design.theta(W, b)
     objective.evaluate(theta)
     H = objective.hessian()
     values = np.linalg.eigvalsh(H / np.sqrt(np.outer(np.diag(H), np.diag(H))))
@@ -102,7 +102,7 @@ def _to_columns(objective: Any) -> ndarray:
     """The matrix from θ of one class to its (W, b), for every class."""
     d = objective.data.d
     J = np.zeros((objective.p, objective.p))
-    J[:d, :d] = np.diag(1.0 / objective.scale)
-    if objective.intercept:
-        J[d, :d], J[d, d] = -objective.shift / objective.scale, 1.0
+    J[:d, :d] = np.diag(1.0 / objective.design.scale)
+    if objective.design.intercept:
+        J[d, :d], J[d, d] = -objective.design.shift / objective.design.scale, 1.0
     return np.kron(np.eye(objective.K), J)

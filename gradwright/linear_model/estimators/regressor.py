@@ -11,12 +11,10 @@ from numpy import ndarray
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_consistent_length
 
-from gradwright.linear_model.data import inputs
-from gradwright.linear_model.data.data import Data
+from gradwright.linear_model.data import Data, inputs
 from gradwright.linear_model.estimators.base import LinearModel, check_number, normalised
 from gradwright.linear_model.estimators.inference import StandardErrors, standard_errors
-from gradwright.linear_model.losses import Loss, Nonsmooth
-from gradwright.linear_model.losses.penalty import split
+from gradwright.linear_model.losses import Loss, Nonsmooth, Penalty
 from gradwright.linear_model.solvers.problem import Problem
 
 
@@ -38,9 +36,9 @@ class Regressor(RegressorMixin, LinearModel):
         y = self._targets(y, data, loss)
         s, total = normalised(weights, data)
         strength = self._strength(total)
-        penalties = split(strength, getattr(self, "l1_ratio", 0.0), self._factors(data.d), self._groups(data.d))
+        penalty = Penalty.split(strength, getattr(self, "l1_ratio", 0.0), self._factors(data.d), self._groups(data.d))
         given = inputs.offsets(offset, data.n, 1)
-        return Problem(data, loss, y, 1, s, given, intercept=self.fit_intercept, total=total, **penalties)
+        return Problem(data, loss, y, 1, s, given, penalty, self.fit_intercept, total)
 
     @staticmethod
     def _targets(y: ndarray, data: Data, loss: Loss | Nonsmooth) -> ndarray:

@@ -11,8 +11,7 @@ from gradwright.linear_model.data import inputs
 from gradwright.linear_model.estimators.base import check_number, normalised
 from gradwright.linear_model.estimators.classification import Classifier
 from gradwright.linear_model.estimators.regressor import Regressor
-from gradwright.linear_model.losses import Loss, Nonsmooth, named
-from gradwright.linear_model.losses.penalty import split
+from gradwright.linear_model.losses import Loss, Nonsmooth, Penalty, named
 from gradwright.linear_model.solvers.problem import Problem
 
 
@@ -53,11 +52,10 @@ class LinearSVC(Classifier):
         s, total = normalised(self._weigh(weights, labels, data), data)
         self._refuse_one_class(s, labels, data)
         K = len(self.classes_)
-        penalties = split(1.0 / (self.C * total), 0.0, self._factors(data.d), [])
+        penalty = Penalty.split(1.0 / (self.C * total), 0.0, self._factors(data.d), [])
         given = inputs.offsets(offset, data.n, 1 if K == 2 else K)
-        problem = Problem(
-            data, named(self.loss, self), labels, 1, s, given, intercept=self.fit_intercept, total=total, **penalties
-        )
+        loss = named(self.loss, self)
+        problem = Problem(data, loss, labels, 1, s, given, penalty, self.fit_intercept, total)
         before = (self.coef_, self.intercept_) if self.warm_start and hasattr(self, "coef_") else None
         coefs, biases, results = [], [], []
         for k in (1,) if K == 2 else range(K):

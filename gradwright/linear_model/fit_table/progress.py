@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from gradwright.linear_model.certificate.result import Record
+from gradwright.linear_model.certificate import Record
 
 
 @contextmanager

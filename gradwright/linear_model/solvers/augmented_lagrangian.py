@@ -12,7 +12,7 @@ import time
 import numpy as np
 from numpy import ndarray
 
-from gradwright.linear_model.certificate.result import FitResult, Record, Status
+from gradwright.linear_model.certificate import FitResult, Record, Status
 from gradwright.linear_model.solvers import smooth
 
 ROUNDS = 60
@@ -34,11 +34,11 @@ def minimize(problem, W: ndarray, b: ndarray, tol: float, max_iter: int, callbac
     fallbacks: list[str] = []
     objective = problem.objective(loss.envelope(sigma), u)
     objective.use(np.float64)
-    theta = objective.theta(W, b)
+    theta = objective.design.theta(W, b)
     best, lower, status, passes, last = (np.inf, theta), 0.0, Status.max_iter, 0, np.inf
     s = objective.row_weights()
     # where a round costs next to nothing, go on to the last digits: coefficients of such losses converge late
-    goal = min(tol, 1e-13) if objective.rows * objective.p**2 <= 1e6 else tol
+    goal = min(tol, 1e-13) if objective.design.rows * objective.p**2 <= 1e6 else tol
     first, stuck = None, 0
     for _ in range(ROUNDS):
         objective.loss = loss.envelope(sigma)
@@ -78,7 +78,7 @@ def minimize(problem, W: ndarray, b: ndarray, tol: float, max_iter: int, callbac
     value, theta = best
     seconds = time.perf_counter() - began
     gap = max(min(value - lower, value), 0.0)
-    return *objective.weights(theta), FitResult(status, value, gap, history, passes, seconds, fallbacks)
+    return *objective.design.weights(theta), FitResult(status, value, gap, history, passes, seconds, fallbacks)
 
 
 def _gap(problem, objective, theta: ndarray, s: ndarray) -> tuple[float, float, ndarray]:
@@ -94,7 +94,7 @@ def _gap(problem, objective, theta: ndarray, s: ndarray) -> tuple[float, float, 
     dual = float(data.sum(np.array([-np.sum(s * loss.conjugate(v, y))]))[0])
     if problem.offset is not None:
         dual += float(data.sum(np.array([np.sum(s * v * problem.offset[:, 0])]))[0])
-    G, _ = objective.collect((s * v)[:, None])
+    G, _ = objective.design.collect((s * v)[:, None])
     ridge = objective.ridge[: data.d]
     with np.errstate(divide="ignore", invalid="ignore"):
         bend = np.where(ridge > 0, G * G / ridge, 0.0)
@@ -115,7 +115,7 @@ def feasible(problem, objective, v: ndarray, h: ndarray, s: ndarray) -> ndarray 
     for attempt in range(4):
         A, r = np.zeros((len(free), len(free))), np.zeros(len(free))
         for at, rows in data.dense_blocks():
-            x = objective.standard(rows)[:, free]
+            x = objective.design.standard(rows)[:, free]
             w = s[at] * inside[at]
             A += x.T @ (x * w[:, None])
             r += x.T @ (s[at] * v[at])
@@ -126,12 +126,12 @@ def feasible(problem, objective, v: ndarray, h: ndarray, s: ndarray) -> ndarray 
         move, *_ = np.linalg.lstsq(A, r, rcond=1e-13)
         moved = v.copy()
         for at, rows in data.dense_blocks():
-            moved[at] -= inside[at] * (objective.standard(rows)[:, free] @ move)
+            moved[at] -= inside[at] * (objective.design.standard(rows)[:, free] @ move)
         out = float(data.sum(np.array([np.sum((moved < low) | (moved > high))]))[0])
         v = np.clip(moved, low, high)
         if out == 0 and attempt >= 1:
             break
         inside = inside * ((v > low) & (v < high))
-    G, gb = objective.collect((s * v)[:, None])
-    left = np.concatenate([G[:, 0], gb])[free] if objective.intercept else G[free, 0]
+    G, gb = objective.design.collect((s * v)[:, None])
+    left = np.concatenate([G[:, 0], gb])[free] if objective.design.intercept else G[free, 0]
     return v if np.abs(left).max() <= 1e-12 * max(1.0, np.abs(v).max()) else None

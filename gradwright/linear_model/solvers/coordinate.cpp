@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 #include <algorithm>
+#include "penalty.h"
 
 typedef int64_t I;
 
@@ -45,9 +46,7 @@ extern "C" int descend(I n, I m, I K, const I *ptr, const I *rows, const double 
                 for (I k = 0; k < K; k++) {
                     I at = low * K + k;
                     double L = bend[at], a = g[at] + q.slope(low, k) + ridge[low] * delta[at];
-                    double t = theta[at] * L - a, v = std::fabs(t) - l1[low];
-                    v = v > 0 ? (t > 0 ? v : -v) / L : 0.;
-                    double by = v - theta[at];
+                    double v = prox_column(theta[at] * L - a, l1[low], L), by = v - theta[at];
                     if (by == 0 || L <= 0) continue;
                     theta[at] = v; delta[at] += by; q.move(low, k, by);
                     moved = std::max(moved, L * by * by);
@@ -65,7 +64,7 @@ extern "C" int descend(I n, I m, I K, const I *ptr, const I *rows, const double 
                         norm += slope[a] * slope[a];
                     }
                     norm = std::sqrt(norm);
-                    double keep = norm > gamma[G] && L > 0 ? (1. - gamma[G] / norm) / L : 0.;
+                    double keep = prox_group(norm, gamma[G], L);
                     for (I a = 0; a < size; a++) {
                         I at = low * K + a;
                         double by = keep * slope[a] - theta[at];

@@ -16,6 +16,7 @@ from numpy import ndarray
 
 from gradwright.linear_model.data import kernels
 from gradwright.linear_model.data.program import program
+from gradwright.linear_model.losses import Penalty
 
 WORTH_COMPILING = 100_000
 """Entries of a working set from which compiled sweeps pay."""
@@ -36,7 +37,7 @@ class Columns:
         return (slice(None) if self.rows is None else self.rows[part]), self.x[part]
 
 
-def descend(columns, h, s, g, ridge, l1, theta, first, gamma, sweeps: int, tol: float) -> tuple[ndarray, int]:
+def descend(columns: Columns, h, s, g, penalty: Penalty, theta, sweeps: int, tol: float) -> tuple[ndarray, int]:
     """Minimise q over the working set.
 
     Args:
@@ -44,9 +45,8 @@ def descend(columns, h, s, g, ridge, l1, theta, first, gamma, sweeps: int, tol: 
         h: curvature of each row (n, 1) with weights, or probabilities (n, K).
         s: weights (n,) for softmax, else None.
         g: gradient of the smooth part at θ₀, (m, K).
-        ridge, l1: λ₂ and λ₁, (m,).
+        penalty: of these columns, groups in a row.
         theta: θ₀, (m, K); becomes θ.
-        first: first column of each group and the end; gamma: γ, or −1 for one column with λ₁.
         tol: end when no move changes q by more.
 
     Returns:
@@ -59,15 +59,20 @@ def descend(columns, h, s, g, ridge, l1, theta, first, gamma, sweeps: int, tol: 
     for j in range(m):
         at, x = columns.of(j)
         own = h[at] if s is None else (h[at] * (1.0 - h[at])) * s[at][:, None]
-        bend[j] = (x * x) @ own + ridge[j]
+        bend[j] = (x * x) @ own + penalty.l2[j]
     library = None
     if kernels.chosen() == "compiled" or (kernels.chosen() == "auto" and columns.x.size * K >= WORTH_COMPILING):
-        library = kernels.load(program(SOURCE))
+        library = kernels.load(program(SOURCE, penalty=Penalty.cpp))
     if library is None:
-        return delta, _plain(columns, h, s, g, ridge, l1, bend, theta, delta, z, mean, first, gamma, sweeps, tol)
+        return delta, _plain(columns, h, s, g, penalty, bend, theta, delta, z, mean, sweeps, tol)
     at, whole = kernels.address, ctypes.c_int64
     h, g = np.ascontiguousarray(h, np.float64), np.ascontiguousarray(g)
-    kept = (ridge, l1, bend, theta, delta, z, mean)
+    l2, l1 = np.ascontiguousarray(penalty.l2), np.ascontiguousarray(penalty.l1)
+    kept = (l2, l1, bend, theta, delta, z, mean)
+    # a single column is told from a group by a γ below zero
+    blocks, of = penalty.blocks(), penalty.group_of
+    first = np.array([block.start for block in blocks] + [m], np.int64)
+    gamma = np.array([-1.0 if of[block.start] < 0 else penalty.gamma[of[block.start]] for block in blocks])
     done = library.descend(
         whole(n), whole(m), whole(K), at(columns.ptr), at(columns.rows), at(columns.x), at(h), at(s), at(g),
         *(at(array) for array in kept), whole(len(gamma)), at(first), at(gamma), sweeps, ctypes.c_double(tol),
@@ -75,8 +80,8 @@ def descend(columns, h, s, g, ridge, l1, theta, first, gamma, sweeps: int, tol: 
     return delta, done
 
 
-def _plain(columns, h, s, g, ridge, l1, bend, theta, delta, z, mean, first, gamma, sweeps, tol) -> int:
-    K = h.shape[1]
+def _plain(columns, h, s, g, penalty: Penalty, bend, theta, delta, z, mean, sweeps, tol) -> int:
+    K, ridge, blocks = h.shape[1], penalty.l2, penalty.blocks()
 
     def slope(j: int, k: int) -> float:
         at, x = columns.of(j)
@@ -94,14 +99,13 @@ def _plain(columns, h, s, g, ridge, l1, bend, theta, delta, z, mean, first, gamm
 
     for sweep in range(sweeps):
         worst = 0.0
-        for low, high, strength in zip(first[:-1], first[1:], gamma):
-            if strength < 0:
+        for low, high in ((block.start, block.stop) for block in blocks):
+            if penalty.group_of[low] < 0:
                 for k in range(K):
                     L = bend[low, k]
                     if L <= 0:
                         continue
-                    t = theta[low, k] * L - slope(low, k)
-                    by = np.sign(t) * max(abs(t) - l1[low], 0.0) / L - theta[low, k]
+                    by = penalty.prox(theta[low, k] * L - slope(low, k), L, low) - theta[low, k]
                     if by:
                         move(low, k, by)
                         worst = max(worst, L * by * by)
@@ -109,9 +113,7 @@ def _plain(columns, h, s, g, ridge, l1, bend, theta, delta, z, mean, first, gamm
             L = float(bend[low:high].sum())
             for _ in range(3):
                 t = np.array([[theta[j, k] * L - slope(j, k) for k in range(K)] for j in range(low, high)])
-                norm = float(np.linalg.norm(t))
-                keep = (1.0 - strength / norm) / L if norm > strength and L > 0 else 0.0
-                step = keep * t - theta[low:high]
+                step = penalty.prox(t, L, low) - theta[low:high]
                 for j in range(low, high):
                     for k in range(K):
                         if step[j - low, k]:

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 #include <algorithm>
+#include "penalty.h"
 
 typedef int64_t I;
 
@@ -47,7 +48,7 @@ static int run(I n, I m, const I *chosen, const I *ptr, const int32_t *rows, con
             }
             if (e < high) even += (double)x[e] * row[rows[e]].u;
             double t = w[a] * L - (g[a] + even + odd - mean[a] * sum + ridge[a] * (w[a] - start[a]));
-            double size = std::fabs(t) - l1[a], next = size > 0 ? (t > 0 ? size : -size) / L : 0., by = next - w[a];
+            double next = prox_column(t, l1[a], L), by = next - w[a];
             if (all && (next != 0 || by != 0)) live.push_back(a);
             if (by == 0) continue;
             w[a] = next; sum += by * mean[a] * total;

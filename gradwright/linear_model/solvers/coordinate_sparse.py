@@ -18,6 +18,7 @@ from numpy import ndarray
 
 from gradwright.linear_model.data import kernels
 from gradwright.linear_model.data.program import program
+from gradwright.linear_model.losses import Penalty
 
 SOURCE = Path(__file__).with_name("coordinate_sparse.cpp")
 
@@ -56,7 +57,7 @@ class Columns:
 
 def library() -> Any:
     """The compiled sweeps, or None where numpy is the choice or there is no compiler."""
-    return None if kernels.chosen() == "plain" else kernels.load(program(SOURCE))
+    return None if kernels.chosen() == "plain" else kernels.load(program(SOURCE, penalty=Penalty.cpp))
 
 
 def descend(run, columns: Columns, chosen, h, g, gb, free, ridge, l1, w, sweeps: int, tol: float):

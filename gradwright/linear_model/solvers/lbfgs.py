@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradwright.linear_model.certificate.result import Status
+from gradwright.linear_model.certificate import Status
 from gradwright.linear_model.solvers.line_search import take
 from gradwright.linear_model.solvers.preconditioner import Preconditioner, direction
 from gradwright.linear_model.solvers.recession import separated

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy import ndarray
 
-from gradwright.linear_model.objective.objective import Objective
+from gradwright.linear_model.objective import Objective
 
 ENOUGH = 0.8
 """The whole step is taken if it leaves at most this part of the slope."""

@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy import ndarray
 
-from gradwright.linear_model.certificate import bounds
-from gradwright.linear_model.certificate.bounds import Factor
-from gradwright.linear_model.certificate.result import Status
-from gradwright.linear_model.objective.objective import Objective
+from gradwright.linear_model.certificate import Factor, Status, bounds
+from gradwright.linear_model.objective import Objective
 from gradwright.linear_model.solvers.line_search import take
 from gradwright.linear_model.solvers.recession import recedes, separated
 from gradwright.linear_model.solvers.run import Run
@@ -36,7 +34,7 @@ def newton(run: Run) -> Status:
             d = -_refined(objective, run.g, factor)
         else:
             factor = (
-                bounds.below(lambda dtype: objective.hessian(dtype=dtype), objective, damping)
+                Factor.below(lambda dtype: objective.hessian(dtype=dtype), objective.design, damping)
                 if objective.K == 1
                 else Factor.of(objective.hessian(), damping)
             )

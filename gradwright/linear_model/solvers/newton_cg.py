@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy import ndarray
 
-from gradwright.linear_model.certificate import bounds
-from gradwright.linear_model.certificate.bounds import Floor
-from gradwright.linear_model.certificate.result import Status
+from gradwright.linear_model.certificate import Floor, Status, bounds
 from gradwright.linear_model.solvers.line_search import take
 from gradwright.linear_model.solvers.preconditioner import Preconditioner, direction
 from gradwright.linear_model.solvers.recession import separated
@@ -64,7 +62,7 @@ def _conjugate_gradients(run: Run, preconditioner: Preconditioner, floor: Floor,
             break
         x, r = x + a * d, r - a * Hd
         known = float(np.sum(g * x) + np.sum(r * x))
-        rest = bounds.remainder(objective, floor, r)
+        rest = floor.remainder(objective, r)
         bound = min(bound, known + rest)
         if rest <= tight * known or (np.isinf(floor.rho) and np.sum(r * r) <= 1e-4 * np.sum(g * g)):
             break

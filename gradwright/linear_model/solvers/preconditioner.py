@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy import ndarray
 
-from gradwright.linear_model.certificate.bounds import Factor
-from gradwright.linear_model.data.kernels import blocks
-from gradwright.linear_model.objective.curvature import gram_of
-from gradwright.linear_model.objective.objective import Objective
+from gradwright.linear_model.certificate import Factor
+from gradwright.linear_model.data import blocks
+from gradwright.linear_model.objective import Objective
+from gradwright.linear_model.objective.gram import gram_of
 
 
 class Preconditioner:
@@ -30,9 +30,9 @@ class Preconditioner:
             self.diagonal = h + objective.ridge
             return
         rows, places = self.rows
-        weight = np.full(len(rows), 1.0) if objective.s is None else objective.s[places] * objective.rows
-        h = np.full(len(rows), typical) * weight if first else self._curvature(places) * objective.rows
-        packed = objective.data.sum(np.append(gram_of(objective, rows, h).ravel(), float(len(rows))))
+        weight = np.full(len(rows), 1.0) if objective.s is None else objective.s[places] * objective.design.rows
+        h = np.full(len(rows), typical) * weight if first else self._curvature(places) * objective.design.rows
+        packed = objective.data.sum(np.append(gram_of(objective.design, rows, h).ravel(), float(len(rows))))
         H = packed[:-1].reshape(objective.p, objective.p) / packed[-1]
         H[np.diag_indices_from(H)] += objective.ridge[:, 0]
         self.factor = Factor.of(H, 1e-12)

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy import ndarray
 
-from gradwright.linear_model.certificate.result import FitResult, Record
-from gradwright.linear_model.data import kernels
-from gradwright.linear_model.data.data import Data
-from gradwright.linear_model.losses import Loss, Nonsmooth
-from gradwright.linear_model.objective.objective import Objective
+from gradwright.linear_model.certificate import FitResult, Record
+from gradwright.linear_model.data import Data, kernels
+from gradwright.linear_model.losses import Loss, Nonsmooth, Penalty
+from gradwright.linear_model.objective import Design, Objective
 from gradwright.linear_model.solvers import augmented_lagrangian, blas, proximal, smooth
 
 
 @dataclass
 class Problem:
-    """min over W, b of Σᵢ sᵢ ℓ(xᵢ W + b + offsetᵢ, yᵢ) + Σⱼ (½ λ₂ⱼ ‖Wⱼ‖² + λ₁ⱼ ‖Wⱼ‖₁) + Σ_g γ_g ‖W_g‖₂.
+    """min over W, b of Σᵢ sᵢ ℓ(xᵢ W + b + offsetᵢ, yᵢ) + penalty(W).
 
     Args:
         data: rows of X.
@@ -28,9 +27,7 @@ class Problem:
         K: predictions of a row.
         s: weights, shape (n,), that sum to 1 over all processes; None for equal ones.
         offset: shape (n, K), or None.
-        l1, l2: penalties of each column, shape (d,).
-        groups: column numbers of each group; a column is in at most one.
-        group: γ of each group.
+        penalty: of W, shape (d, K).
         intercept: whether b is free.
     """
 
@@ -40,11 +37,8 @@ class Problem:
     K: int
     s: ndarray | None
     offset: ndarray | None
-    l1: ndarray
-    l2: ndarray
+    penalty: Penalty
     intercept: bool
-    groups: Sequence[ndarray] = ()
-    group: Sequence[float] = ()
     total: float = 0.0
     """What the weights summed to before they were made to sum to 1."""
     frame: tuple[ndarray, ndarray] | None = field(default=None, repr=False)
@@ -53,16 +47,9 @@ class Problem:
 
     def objective(self, loss: Loss, u: ndarray | None = None) -> Objective:
         """The smooth part with this loss."""
-        out = Objective(
-            self.data, loss, self.y, self.s, self.offset, self.l2, self.intercept, self.K, u=u, frame=self.frame
-        )
-        self.frame = out.frame
-        return out
-
-    @property
-    def sparse_penalty(self) -> bool:
-        """Whether a penalty has kinks."""
-        return bool(np.any(self.l1 > 0)) or any(strength > 0 for strength in self.group)
+        design = Design(self.data, self.intercept, self.frame)
+        self.frame = design.frame
+        return Objective(design, loss, self.y, self.s, self.offset, self.penalty.l2, self.K, u)
 
     def start(self) -> tuple[ndarray, ndarray]:
         """Zero weights and the best intercept known in closed form."""
@@ -80,7 +67,7 @@ class Problem:
     ) -> tuple[ndarray, ndarray, FitResult]:
         """W (d, K), b (K,) and the certificate."""
         W, b = self.start() if start is None else start
-        if self.data.reduce is not None and (self.sparse_penalty or isinstance(self.loss, Nonsmooth)):
+        if self.data.reduce is not None and (self.penalty.has_kinks or isinstance(self.loss, Nonsmooth)):
             raise ValueError(
                 "distributed=True is not available for L1 and group penalties, nor for the hinge, absolute and "
                 "epsilon-insensitive losses: each rank would solve a problem of its own. Use an L2 penalty with a "
@@ -94,14 +81,14 @@ class Problem:
         self, W: ndarray, b: ndarray, tol: float, max_iter: int, callback: Callable[[Record], bool | None] | None
     ) -> tuple[ndarray, ndarray, FitResult]:
         if isinstance(self.loss, Nonsmooth):
-            if self.sparse_penalty:
+            if self.penalty.has_kinks:
                 raise ValueError(
                     "L1 and group penalties are not available for the hinge, absolute and epsilon-insensitive losses; "
                     "use an L2 penalty, or the squared form of the loss"
                 )
             return augmented_lagrangian.minimize(self, W, b, tol, max_iter, callback)
-        if self.sparse_penalty:
+        if self.penalty.has_kinks:
             return proximal.minimize(self, W, b, tol, max_iter, callback)
         objective = self.objective(self.loss)
-        theta, result = smooth.minimize(objective, objective.theta(W, b), tol, max_iter, callback)
-        return *objective.weights(theta), result
+        theta, result = smooth.minimize(objective, objective.design.theta(W, b), tol, max_iter, callback)
+        return *objective.design.weights(theta), result

@@ -8,61 +8,22 @@ Celer, 2018).
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 from numpy import ndarray
 
-from gradwright.linear_model.certificate.result import FitResult, Record, Status
-from gradwright.linear_model.objective.objective import Objective
+from gradwright.linear_model.certificate import FitResult, Record, Status
+from gradwright.linear_model.losses import Penalty
+from gradwright.linear_model.objective import Objective
 from gradwright.linear_model.solvers import coordinate_sparse
 from gradwright.linear_model.solvers.coordinate import Columns, descend
-
-
-@dataclass
-class Penalty:
-    """L1 and group penalties in the coordinates of θ; columns of one group share their scale."""
-
-    l1: ndarray
-    groups: list[ndarray]
-    gamma: ndarray
-    of: ndarray
-    """The group of each column, −1 for none."""
-
-    @classmethod
-    def of_problem(cls, problem, objective: Objective) -> Penalty:
-        of = np.full(problem.data.d, -1)
-        for number, group in enumerate(problem.groups):
-            of[group] = number
-        gamma = np.array([g / objective.scale[c[0]] for g, c in zip(problem.group, problem.groups)])
-        # below rounding in these coordinates a penalty cannot be told from none
-        l1 = problem.l1 / objective.scale
-        return cls(np.where(l1 < 1e-15, 0.0, l1), list(problem.groups), gamma, of)
-
-    def value(self, theta: ndarray) -> float:
-        top = theta[: len(self.l1)]
-        total = float(np.sum(self.l1[:, None] * np.abs(top)))
-        return total + sum(float(c * np.linalg.norm(top[g])) for c, g in zip(self.gamma, self.groups))
-
-    def excess(self, G: ndarray) -> ndarray:
-        """How far each column's (or its group's) slope is beyond the penalty, (d,): 0 where zero is optimal."""
-        out = np.maximum(np.abs(G) - self.l1[:, None], 0.0).max(1)
-        for c, g in zip(self.gamma, self.groups):
-            out[g] = max(float(np.linalg.norm(G[g])) - c, 0.0)
-        return out
-
-    def violation(self, theta: ndarray, g: ndarray) -> float:
-        """The largest slope that is out of place, as a part of its L1 penalty; without groups."""
-        top, l1 = theta[: len(self.l1)], self.l1[:, None]
-        out = np.where(top == 0, np.maximum(np.abs(g[: len(l1)]) - l1, 0.0), np.abs(g[: len(l1)] + l1 * np.sign(top)))
-        return float(np.max(out / np.where(l1 > 0, l1, self.l1.max()), initial=0.0))
 
 
 def frame(problem) -> tuple[ndarray, ndarray]:
     """Shift and scale: large sparse data are not shifted, and columns of a group share a scale."""
     shift, scale = problem.data.shift_and_scale()
-    for group in problem.groups:
+    for group in problem.penalty.groups:
         scale[group] = np.exp2(np.round(np.log2(scale[group]).mean()))
     return (shift if dense(problem.data) else np.zeros_like(shift)), scale
 
@@ -78,11 +39,10 @@ def minimize(problem, W: ndarray, b: ndarray, tol: float, max_iter: int, callbac
     problem.frame = frame(problem)
     objective = problem.objective(problem.loss)
     objective.use(np.float64)
-    penalty = Penalty.of_problem(problem, objective)
-    theta, d = objective.theta(W, b), problem.data.d
+    penalty = problem.penalty.scaled(objective.design.scale)
+    theta, d = objective.design.theta(W, b), problem.data.d
     free = np.flatnonzero(
-        (objective.ridge[:, 0] == 0)
-        & np.append((penalty.l1 == 0) & (penalty.of < 0), np.ones(int(objective.intercept), bool))
+        (objective.ridge[:, 0] == 0) & np.append(penalty.smooth_columns, np.ones(int(objective.design.intercept), bool))
     )
     sweeps = columns = None
     if objective.K == 1 and not penalty.groups and not dense(problem.data) and problem.data.n < 2**31:
@@ -97,7 +57,7 @@ def minimize(problem, W: ndarray, b: ndarray, tol: float, max_iter: int, callbac
     first, precision = None, 0.1
     lift = 0.0  # least curvature of a row, as a part of its usual size: far from the optimum a model may have none
     for iteration in range(max_iter + 1):
-        value = smooth + penalty.value(theta)
+        value = smooth + penalty.kinks(theta)
         first = value if first is None else first
         violation = np.inf if columns is None else penalty.violation(theta, g)
         # where slopes are out of place by a part of their penalty, the gap is not much less a part of the objective
@@ -130,7 +90,7 @@ def minimize(problem, W: ndarray, b: ndarray, tol: float, max_iter: int, callbac
             break
         count = objective.evaluations + objective.products
         largest = float(penalty.excess(g[:d]).max(initial=0.0))
-        history.append(Record(smooth + penalty.value(theta), largest, step, count, time.perf_counter() - began))
+        history.append(Record(smooth + penalty.kinks(theta), largest, step, count, time.perf_counter() - began))
         if callback is not None and callback(history[-1]):
             status = Status.interrupted
             break
@@ -142,48 +102,35 @@ def minimize(problem, W: ndarray, b: ndarray, tol: float, max_iter: int, callbac
             fallbacks.append(f"no step lowers the objective: models solved to {precision:.0e} of the gap")
     if not np.isfinite(lower):
         lower = _dual(problem, objective, penalty, theta, g, free)
-    value = smooth + penalty.value(theta)
+    value = smooth + penalty.kinks(theta)
     seconds, passes = time.perf_counter() - began, objective.evaluations + objective.products
     bound = max(min(value - lower, value), 0.0)
     kept = int(np.count_nonzero(np.any(theta[:d] != 0, axis=1)))
     notes = [f"{kept} of {d} columns have a coefficient"]
-    return *objective.weights(theta), FitResult(status, value, bound, history, passes, seconds, fallbacks, notes)
+    return *objective.design.weights(theta), FitResult(status, value, bound, history, passes, seconds, fallbacks, notes)
 
 
 def _dual(problem, objective: Objective, penalty: Penalty, theta, g, free) -> float:
     """A lower bound of the minimum from the slopes at Z."""
-    d, data, loss = problem.data.d, problem.data, problem.loss
-    Z = objective.Z
+    data, loss, Z = problem.data, problem.loss, objective.Z
     x = None
     if len(free):
         x = (
-            np.concatenate([objective.standard(rows)[:, free] for _, rows in data.dense_blocks()])
-            if not (len(free) == 1 and objective.intercept)
+            np.concatenate([objective.design.standard(rows)[:, free] for _, rows in data.dense_blocks()])
+            if not (len(free) == 1 and objective.design.intercept)
             else np.ones((data.n, 1))
         )
         Z = _settle(objective, Z, x)
     _, v, _ = loss.rows(Z, problem.y)
     s = objective.row_weights()
-    G, _ = objective.collect(v * s[:, None])
-    ridge = objective.ridge[:d, 0]
-    bare, shrink = ridge == 0, 1.0
-    places = np.flatnonzero(bare & (penalty.of < 0) & (penalty.l1 > 0))
-    limits = list(zip(penalty.l1[places], np.abs(G[places]).max(1, initial=0.0)))
-    limits += [(c, float(np.linalg.norm(G[g_]))) for c, g_ in zip(penalty.gamma, penalty.groups) if np.any(bare[g_])]
-    for limit, size in limits:
-        if size > limit:
-            shrink = min(shrink, limit / size)
-    v, G = v * shrink, G * shrink
+    G, _ = objective.design.collect(v * s[:, None])
+    part = penalty.feasible(G)
+    v, G = v * part, G * part
     conjugate = loss.conjugate(v if objective.K > 1 else v[:, 0], problem.y)
     value = -float(data.sum(np.array([np.sum(np.where(s > 0, s * conjugate, 0.0))]))[0]) - objective.least
     if problem.offset is not None:
         value += float(data.sum(np.array([np.sum(s[:, None] * v * problem.offset)]))[0])
-    alone = ~bare & (penalty.of < 0)
-    over = np.maximum(np.abs(G[alone]) - penalty.l1[alone, None], 0.0)
-    value -= 0.5 * float(np.sum(over * over / ridge[alone, None]))
-    for c, group in zip(penalty.gamma, penalty.groups):
-        if not np.any(bare[group]):
-            value -= 0.5 * max(float(np.linalg.norm(G[group])) - c, 0.0) ** 2 / float(ridge[group].min())
+    value -= penalty.conjugate(G)
     return value if np.isfinite(value) else -np.inf
 
 
@@ -214,7 +161,7 @@ def _settle(objective: Objective, Z: ndarray, x: ndarray) -> ndarray:
 
 def _working_set(penalty: Penalty, theta: ndarray, g: ndarray, d: int) -> ndarray:
     """Columns with a coefficient, without a kink, and the worst violators; groups enter whole."""
-    support = np.any(theta[:d] != 0, axis=1) | ((penalty.l1 == 0) & (penalty.of < 0))
+    support = np.any(theta[:d] != 0, axis=1) | penalty.smooth_columns
     excess = np.where(support, 0.0, penalty.excess(g[:d]))
     room = max(100, 2 * int(support.sum()))
     worst = np.argsort(-excess, kind="stable")[:room]
@@ -229,22 +176,12 @@ def _working_set(penalty: Penalty, theta: ndarray, g: ndarray, d: int) -> ndarra
 def _model_step(problem, objective: Objective, penalty: Penalty, theta, g, chosen, precision, gap) -> ndarray:
     """θ of the quadratic model's minimum over the chosen columns and the intercept, less θ."""
     d, data, K = problem.data.d, problem.data, objective.K
-    # columns in no group, one by one, then groups, then the intercept
-    order = np.concatenate([chosen[penalty.of[chosen] < 0], *(g_ for g_ in penalty.groups if np.isin(g_[0], chosen))])
-    order = order.astype(np.intp)
-    singles = int(np.sum(penalty.of[order] < 0))
-    first, gamma, at = list(range(singles + 1)), [-1.0] * singles, singles
-    for number, group in enumerate(penalty.groups):
-        if np.isin(group[0], chosen):
-            at += len(group)
-            first.append(at)
-            gamma.append(penalty.gamma[number])
-    ridge, l1 = objective.ridge[order, 0], penalty.l1[order]
-    if objective.intercept:
+    # columns in no group, then groups, then the intercept
+    whole = [group for group in penalty.groups if np.isin(group[0], chosen)]
+    order = np.concatenate([chosen[penalty.group_of[chosen] < 0], *whole]).astype(np.intp)
+    own = penalty.restricted(order, int(objective.design.intercept))
+    if objective.design.intercept:
         order = np.append(order, d)
-        first.append(at + 1)
-        gamma.append(-1.0)
-        ridge, l1 = np.append(ridge, 0.0), np.append(l1, 0.0)
     columns = _columns(objective, order[order < d])
     h = objective.curvatures(slice(0, data.n))
     s = None
@@ -254,17 +191,14 @@ def _model_step(problem, objective: Objective, penalty: Penalty, theta, g, chose
     inner = theta[order].copy()
     delta = np.zeros_like(theta)
     tol = precision * precision * max(gap, 0.0) / max(len(order), 1)
-    moved, _ = descend(
-        columns, h, s, g[order], np.ascontiguousarray(ridge), np.ascontiguousarray(l1), inner,
-        np.array(first, np.int64), np.array(gamma), 300, tol,
-    )  # fmt: skip
+    moved, _ = descend(columns, h, s, g[order], own, inner, 300, tol)
     delta[order] = moved
     return delta
 
 
 def _sparse_step(run, columns, objective: Objective, penalty: Penalty, theta, g, tol: float, lift: float) -> ndarray:
     """The same for sparse X and one prediction a row, over every column that matters, by ``coordinate_sparse``."""
-    d, scale = objective.data.d, objective.scale
+    d, scale = objective.data.d, objective.design.scale
     slope = np.abs(g[:d, 0])
     chosen = np.flatnonzero((theta[:d, 0] != 0) | (slope > penalty.l1) | (penalty.l1 == 0))
     columns.hold(chosen, np.flatnonzero(slope > 0.5 * penalty.l1))
@@ -273,14 +207,15 @@ def _sparse_step(run, columns, objective: Objective, penalty: Penalty, theta, g,
     h = objective.second(slice(0, objective.data.n), 1.0)[0]
     if lift > 0:
         h = np.maximum(h, lift * objective.loss.curvature * objective.row_weights())
-    gb = float(g[d, 0]) if objective.intercept else 0.0
+    gb = float(g[d, 0]) if objective.design.intercept else 0.0
+    free, ridge = objective.design.intercept, objective.ridge[chosen, 0] * own * own
     step, _ = coordinate_sparse.descend(
-        run, columns, chosen, h, g[chosen, 0] * own, gb, objective.intercept, objective.ridge[chosen, 0] * own * own,
+        run, columns, chosen, h, g[chosen, 0] * own, gb, free, ridge,
         penalty.l1[chosen] * own, w, 300, tol,
     )  # fmt: skip
     delta = np.zeros_like(theta)
     delta[chosen, 0] = w * own - theta[chosen, 0]
-    if objective.intercept:
+    if objective.design.intercept:
         delta[d, 0] = step
     return delta
 
@@ -288,11 +223,12 @@ def _sparse_step(run, columns, objective: Objective, penalty: Penalty, theta, g,
 def _columns(objective: Objective, chosen: ndarray) -> Columns:
     """The chosen columns, scaled, and a column of ones where there is an intercept."""
     data, n = objective.data, objective.data.n
+    shift, scale = objective.design.shift, objective.design.scale
     if dense(data):
-        x = np.empty((len(chosen) + objective.intercept, n))
+        x = np.empty((len(chosen) + objective.design.intercept, n))
         for at, rows in data.dense_blocks():
-            x[: len(chosen), at] = ((rows[:, chosen] - objective.shift[chosen]) / objective.scale[chosen]).T
-        if objective.intercept:
+            x[: len(chosen), at] = ((rows[:, chosen] - shift[chosen]) / scale[chosen]).T
+        if objective.design.intercept:
             x[-1] = 1.0
         return Columns(np.arange(len(x) + 1, dtype=np.int64) * n, None, x.ravel())
     ptr, rows, values = [np.zeros(1, np.int64)], [], []
@@ -305,8 +241,8 @@ def _columns(objective: Objective, chosen: ndarray) -> Columns:
         C = vstack(parts).tocsc()
     ptr.append(C.indptr[1:].astype(np.int64))
     rows.append(C.indices.astype(np.int64))
-    values.append(C.data.astype(np.float64) / np.repeat(objective.scale[chosen], np.diff(C.indptr)))
-    if objective.intercept:
+    values.append(C.data.astype(np.float64) / np.repeat(scale[chosen], np.diff(C.indptr)))
+    if objective.design.intercept:
         ptr.append(np.array([C.nnz + n], np.int64))
         rows.append(np.arange(n, dtype=np.int64))
         values.append(np.ones(n))
@@ -315,19 +251,19 @@ def _columns(objective: Objective, chosen: ndarray) -> Columns:
 
 def _take(objective: Objective, penalty: Penalty, theta, smooth, g, delta):
     """Step 1, or the first half, quarter … that lowers the whole objective enough."""
-    before = penalty.value(theta)
-    promised = float(np.sum(g * delta)) + penalty.value(theta + delta) - before
+    before = penalty.kinks(theta)
+    promised = float(np.sum(g * delta)) + penalty.kinks(theta + delta) - before
     new = theta + delta
     value, slope = objective.evaluate(new)
     noise = 8 * np.finfo(float).eps * abs(smooth + before)
-    if np.isfinite(value) and value + penalty.value(new) <= smooth + before + 0.01 * promised + noise:
+    if np.isfinite(value) and value + penalty.kinks(new) <= smooth + before + 0.01 * promised + noise:
         return 1.0, new, value, slope
     step, start = 1.0, objective.along(-1.0, new, delta)[0]
     for _ in range(40):
         step *= 0.5
         change = objective.along(step - 1.0, new, delta)[0] - start
         trial = theta + step * delta
-        if np.isfinite(change) and change + penalty.value(trial) - before <= 0.01 * step * promised:
+        if np.isfinite(change) and change + penalty.kinks(trial) - before <= 0.01 * step * promised:
             value, slope = objective.evaluate(trial)
             if np.isfinite(value):
                 return step, trial, value, slope

@@ -46,7 +46,7 @@ def recedes(run: Run, d: ndarray) -> bool | None:
     free = objective.ridge[: data.d, 0] == 0
     if not objective.loss.separable or not free.any() or np.any(objective.y % 1 != 0):
         return False
-    if 2.0 * np.sqrt(objective.extent()) * float(np.linalg.norm(d)) <= MOVED:
+    if 2.0 * np.sqrt(objective.design.extent()) * float(np.linalg.norm(d)) <= MOVED:
         return False
 
     def margins(Z: ndarray) -> ndarray:
@@ -58,7 +58,7 @@ def recedes(run: Run, d: ndarray) -> bool | None:
     if not data.sum(np.array([np.sum(far)]))[0]:
         return False
     Z = np.zeros((data.n, objective.K))
-    W, b = objective.weights(d)
+    W, b = objective.design.weights(d)
     data.run(kernels.PREDICT, objective.loss, W, b, objective.y, objective.s, None, None, Z, None)
     objective.products += 1
     moved = margins(Z)

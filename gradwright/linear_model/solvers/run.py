@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy import ndarray
 
-from gradwright.linear_model.certificate.result import FitResult, Record, Status
-from gradwright.linear_model.objective.objective import Objective
+from gradwright.linear_model.certificate import FitResult, Record, Status
+from gradwright.linear_model.objective import Objective
 from gradwright.linear_model.solvers.preconditioner import Preconditioner
 
 MEMORY = 10

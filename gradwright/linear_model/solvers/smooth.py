@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy import ndarray
 
-from gradwright.linear_model.certificate import bounds
-from gradwright.linear_model.certificate.result import FitResult, Status
-from gradwright.linear_model.objective.objective import Objective
+from gradwright.linear_model.certificate import FitResult, Status, bounds
+from gradwright.linear_model.objective import Objective
 from gradwright.linear_model.solvers.lbfgs import lbfgs
 from gradwright.linear_model.solvers.newton import newton
 from gradwright.linear_model.solvers.newton_cg import newton_cg
@@ -34,7 +33,7 @@ def minimize(
         θ and the certificate.
     """
     run = Run(objective, tol, max_iter, callback, theta)
-    rows, size = objective.rows, objective.p * objective.K
+    rows, size = objective.design.rows, objective.p * objective.K
     cost = rows * size**2
     small = cost <= NEWTON_AT_ONCE or (rows <= 10 * size and cost <= 5e9 and size <= 3000)
     try:

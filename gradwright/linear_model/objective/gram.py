@@ -1,94 +1,75 @@
-"""Gram matrices of weighted rows, and the Hessian of a softmax from them without its symmetric halves.
-
-H_kl = Σᵢ wᵢ_kl xᵢ xᵢᵀ,     w_kl = sᵢ (pₖ [k = l] − pₖ pₗ)
-"""
+"""Gram matrices of weighted rows, Σᵢ wᵢ x̃ᵢ x̃ᵢᵀ, for one weight of each row or several."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy import ndarray
 
 from gradwright.linear_model.data import gram_kernel, kernels
-
-if TYPE_CHECKING:
-    from gradwright.linear_model.objective.objective import Objective
+from gradwright.linear_model.objective.design import Design
 
 NARROW = 8192
 """Products of two columns up to which numpy forms them for whole blocks of rows."""
 
 
-def grams(objective: Objective, weights: Callable[[slice], ndarray], pairs: int, dtype: type) -> ndarray:
-    """Σᵢ w xᵢ xᵢᵀ over rows here for each of several weights, (pairs, p, p), in the coordinates of θ.
+def grams(design: Design, weights: Callable[[slice], ndarray], pairs: int, dtype: type) -> ndarray:
+    """Σᵢ w x̃ᵢ x̃ᵢᵀ over rows here for each of several weights, (pairs, p, p): compiled, in numpy, or where X lies.
 
     ``weights`` is called with the place of rows and answers (pairs, m), in double; products are in ``dtype``, sums of
     blocks in double.
     """
-    p, data = objective.p, objective.data
+    p, data = design.p, design.data
     if data.device:
-        return _on_device(objective, weights, pairs, dtype)
+        return _on_device(design, weights, pairs, dtype)
     work = 0.5 * data.n * p * p * pairs
     run = gram_kernel.chosen(data.dtype, dtype, p, work)
     if run is None:
-        return _plain(objective, weights, pairs, dtype)
+        return _plain(design, weights, pairs, dtype)
     H, longest, shared = np.zeros((pairs, p, p)), 0.0, work >= gram_kernel.WORTH_THREADS
     # as many rows as leave what their weights take small beside X; sparse ones become dense, so that they are fewer
     for at, rows in data.dense_blocks(None if data.sparse else max(1024, 2**13 // pairs)):
-        done = gram_kernel.add(run, rows, objective.shift, objective.inverse, weights(at), H, shared)
+        done = gram_kernel.add(run, rows, design.shift, design.inverse, weights(at), H, shared)
         longest = max(longest, done)
-    objective.found_longest(longest, dtype)
+    design.found_longest(longest, dtype)
     return H + np.tril(H, -1).transpose(0, 2, 1)
 
 
-def gram_of(objective: Objective, rows: ndarray, weight: ndarray) -> ndarray:
-    """Σᵢ wᵢ xᵢ xᵢᵀ of some rows of X, (p, p), in the coordinates of θ."""
-    p = objective.p
+def gram_of(design: Design, rows: ndarray, weight: ndarray) -> ndarray:
+    """Σᵢ wᵢ x̃ᵢ x̃ᵢᵀ of some rows of X, (p, p)."""
+    p = design.p
     work = 0.5 * len(rows) * p * p
     run = gram_kernel.chosen(rows.dtype, np.float64, p, work)
     if run is None:
-        x = objective.standard(rows)
+        x = design.standard(rows)
         return x.T @ (x * weight[:, None])
     H = np.zeros((1, p, p))
-    gram_kernel.add(run, rows, objective.shift, objective.inverse, weight[None], H, work >= gram_kernel.WORTH_THREADS)
+    gram_kernel.add(run, rows, design.shift, design.inverse, weight[None], H, work >= gram_kernel.WORTH_THREADS)
     return H[0] + np.tril(H[0], -1).T
 
 
-def softmax_hessian(objective: Objective, dtype: type) -> ndarray:
-    """Σᵢ over rows here, (K p, K p), classes outermost."""
-    p, K = objective.p, objective.K
-    k, l = np.tril_indices(K)  # noqa: E741 - the letters of the equation
-    H = np.empty((K, p, K, p))
-    # weights of a mean over many rows would be lost in float32
-    blocks = grams(objective, lambda at: objective.second(at, objective.rows), len(k), dtype) / objective.rows
-    for block, row, column in zip(blocks, k, l):
-        H[row, :, column] = block
-        H[column, :, row] = block
-    return H.reshape(K * p, K * p)
-
-
-def _on_device(objective: Objective, weights: Callable[[slice], ndarray], pairs: int, dtype: type) -> ndarray:
+def _on_device(design: Design, weights: Callable[[slice], ndarray], pairs: int, dtype: type) -> ndarray:
     """``grams`` where the rows lie."""
-    sums = np.zeros((pairs, objective.p, objective.p))
-    for at, rows in objective.data.slices():
+    sums = np.zeros((pairs, design.p, design.p))
+    for at, rows in design.data.slices():
         for part in kernels.blocks(len(rows), max(1024, kernels.ON_DEVICE // pairs)):
             w = weights(slice(at.start + part.start, at.start + part.stop))
-            sums += rows[part].grams(objective.shift, objective.inverse, objective.intercept, w, dtype)
+            sums += rows[part].grams(design.shift, design.inverse, design.intercept, w, dtype)
     return sums
 
 
-def _plain(objective: Objective, weights: Callable[[slice], ndarray], pairs: int, dtype: type) -> ndarray:
+def _plain(design: Design, weights: Callable[[slice], ndarray], pairs: int, dtype: type) -> ndarray:
     """``grams`` by numpy.
 
     Where there are several weights and few columns, one product of the distinct entries of xᵢ xᵢᵀ with the weights does
     with half the multiplications.
     """
-    p, several = objective.p, objective.p * (objective.p + 1) // 2
+    p, several = design.p, design.p * (design.p + 1) // 2
     narrow = pairs > 1 and several <= NARROW
     sums = np.zeros((several, pairs) if narrow else (pairs, p, p))
-    for at, rows in objective.data.dense_blocks(max(256, 2**18 // several) if narrow else None):
-        w, x = weights(at).astype(dtype), objective.standard(rows, dtype)
+    for at, rows in design.data.dense_blocks(max(256, 2**18 // several) if narrow else None):
+        w, x = weights(at).astype(dtype), design.standard(rows, dtype)
         if narrow:
             sums += _products(np.ascontiguousarray(x.T)) @ w.T
         elif pairs == 1:
