@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from gradwright.linear_model import LogisticRegression, Status
 from gradwright.linear_model.data import Data, kernels
 from gradwright.linear_model.objective import Design, Objective
-from gradwright.linear_model.solvers import smooth
+from gradwright.linear_model.solvers import Budget, smooth
 
 from .problems import LOSSES, NUMBERS, draw
 from .reference import best, objective
@@ -19,7 +19,7 @@ def fit(case, tol, max_iter=300):
     s = None if case.s is None else case.s / case.s.sum()
     design = Design(Data.of(case.X), case.intercept)
     F = Objective(design, case.loss, case.y, s, None, np.full(case.X.shape[1], case.l2), case.K)
-    theta, result = smooth.minimize(F, np.zeros((F.p, case.K)), tol, max_iter)
+    theta, result = smooth.minimize(F, np.zeros((F.p, case.K)), Budget(tol, max_iter))
     return F, theta, result
 
 

@@ -16,7 +16,8 @@ from sklearn.utils.validation import check_is_fitted
 from gradwright.core.warn import warn_user
 from gradwright.linear_model.certificate import FitResult, Record, Status
 from gradwright.linear_model.data import Data, inputs
-from gradwright.linear_model.solvers.problem import Problem
+from gradwright.linear_model.objective import Problem
+from gradwright.linear_model.solvers import Budget, solve
 
 if TYPE_CHECKING:
     from gradwright.linear_model.diagnosis.diagnose import Diagnosis
@@ -113,6 +114,10 @@ class LinearModel(BaseEstimator):
         if self.callback is not None and not callable(self.callback):
             raise ValueError(f"callback must be a function of a Record, or None, not {self.callback!r}")
 
+    def _budget(self, part: float = 1.0) -> Budget:
+        """When a fit ends that has to come within a part of ``tol``."""
+        return Budget(part * self.tol, self.max_iter, self.callback)
+
     def _solve(self, problem: Problem, multiple: bool) -> FitResult:
         """Fit, and set coefficients and the certificate."""
         start = None
@@ -129,7 +134,7 @@ class LinearModel(BaseEstimator):
         """Solve one of the problems of a fit; a warm start takes up its dual variables too."""
         kept: dict[int, Any] = self.__dict__.get("_multipliers", {}) if start is not None else {}
         problem.multipliers = kept.get(place)
-        answer = problem.solve(start, self.tol, self.max_iter, self.callback)
+        answer = solve(problem, self._budget(), start)
         if self.warm_start and problem.multipliers is not None:
             self._multipliers = {**kept, place: problem.multipliers}
         return answer

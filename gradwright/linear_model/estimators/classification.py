@@ -15,7 +15,7 @@ from gradwright.linear_model.data import Data, inputs
 from gradwright.linear_model.estimators.base import LinearModel, check_number, normalised
 from gradwright.linear_model.estimators.inference import StandardErrors, standard_errors
 from gradwright.linear_model.losses import Logistic, Penalty, Softmax
-from gradwright.linear_model.solvers.problem import Problem
+from gradwright.linear_model.objective import Problem
 
 
 def distinct(y: ndarray) -> ndarray:

@@ -16,7 +16,8 @@ from gradwright.linear_model.data import Data, inputs
 from gradwright.linear_model.estimators.base import normalised
 from gradwright.linear_model.estimators.classification import LogisticRegression
 from gradwright.linear_model.losses import Logistic, Penalty, Softmax
-from gradwright.linear_model.solvers.problem import Problem
+from gradwright.linear_model.objective import Problem
+from gradwright.linear_model.solvers import solve
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ class LogisticRegressionCV(LogisticRegression):
                 for c in order:
                     penalty = Penalty.split(1.0 / (Cs[c] * total), ratio, factors, groups)
                     problem = Problem(data, loss, labels, width, s, off, penalty, self.fit_intercept, total, frame)
-                    W, b, result = problem.solve(start, self.tol, self.max_iter, self.callback)
+                    W, b, result = solve(problem, self._budget(), start)
                     frame = problem.frame if ratio == 0 else frame
                     start = (W, b)
                     self.fold_results_.append(result)

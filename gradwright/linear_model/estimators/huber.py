@@ -12,7 +12,8 @@ from gradwright.linear_model.certificate import FitResult, Record, Status
 from gradwright.linear_model.estimators.base import check_number
 from gradwright.linear_model.estimators.regressor import Regressor
 from gradwright.linear_model.losses import Huber
-from gradwright.linear_model.solvers.problem import Problem
+from gradwright.linear_model.objective import Problem
+from gradwright.linear_model.solvers import solve
 
 TRIALS = 200
 """Scales tried at most."""
@@ -123,7 +124,7 @@ class HuberRegressor(Regressor):
         sigma, eps, data = float(np.exp(log_sigma)), float(self.epsilon), problem.data
         problem.loss = Huber(eps * sigma)
         problem.penalty = replace(problem.penalty, l2=self.alpha * sigma * self._factors(data.d) / problem.total)
-        W, b, result = problem.solve(start, 0.01 * self.tol, self.max_iter, self.callback)
+        W, b, result = solve(problem, self._budget(0.01), start)
         z = np.concatenate([np.asarray(X @ W)[:, 0] for _, X in data.slices()]) + b[0]
         z = z if problem.offset is None else z + problem.offset[:, 0]
         u = np.abs(z - problem.y) / sigma

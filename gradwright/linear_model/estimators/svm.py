@@ -12,7 +12,7 @@ from gradwright.linear_model.estimators.base import check_number, normalised
 from gradwright.linear_model.estimators.classification import Classifier
 from gradwright.linear_model.estimators.regressor import Regressor
 from gradwright.linear_model.losses import Loss, Nonsmooth, Penalty, named
-from gradwright.linear_model.solvers.problem import Problem
+from gradwright.linear_model.objective import Problem
 
 
 @dataclass(eq=False, repr=False)

@@ -2,3 +2,4 @@
 
 from gradwright.linear_model.objective.design import Design
 from gradwright.linear_model.objective.objective import Objective
+from gradwright.linear_model.objective.problem import Problem

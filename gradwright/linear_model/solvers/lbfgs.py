@@ -23,7 +23,7 @@ def lbfgs(run: Run) -> Status | None:
     preconditioner = run.preconditioner = Preconditioner(objective)
     pairs, kept = run.pairs, np.float32 if run.theta.size >= LONG else np.float64
     gamma, best, stale = 1.0, np.inf, 0
-    for iteration in range(run.max_iter):
+    for iteration in range(run.budget.max_iter):
         if iteration in (4, 12, 30) and objective.loss.shape != "quadratic":
             preconditioner.renew()
             gamma = 1.0

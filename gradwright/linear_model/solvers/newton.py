@@ -47,7 +47,7 @@ def newton(run: Run) -> Status:
         if rough and (not slope < 0 or run.met(-slope)):
             rough = False
             continue
-        if not rough and (0.5 * -slope <= 30 * run.tol * max(run.value, 0.0) or run.met(-0.5 * slope)):
+        if not rough and (0.5 * -slope <= 30 * run.budget.tol * max(run.value, 0.0) or run.met(-0.5 * slope)):
             run.gap = bounds.dense(objective, run.value, run.g, factor)
             recession = recedes(run, d)
             if recession:
@@ -56,7 +56,7 @@ def newton(run: Run) -> Status:
                 return Status.converged
         if not slope < 0:
             return Status.converged if run.met(run.gap) else Status.float_limit
-        if len(run.history) >= run.max_iter:
+        if len(run.history) >= run.budget.max_iter:
             return Status.max_iter
         if -slope <= 1e-15 * abs(run.value) and -slope > 0.25 * best:
             return Status.converged if run.met(run.gap) else Status.float_limit

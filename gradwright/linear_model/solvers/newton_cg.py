@@ -32,7 +32,7 @@ def newton_cg(run: Run) -> Status:
             run.gap = min(run.gap, floor.bound(objective, decrement))
         if run.met(run.gap):
             return Status.converged
-        if len(run.history) >= run.max_iter:
+        if len(run.history) >= run.budget.max_iter:
             return Status.max_iter
         if not slope < 0 or (-slope <= 1e-15 * abs(run.value) and -slope > 0.25 * best):
             return Status.float_limit
@@ -69,7 +69,7 @@ def _conjugate_gradients(run: Run, preconditioner: Preconditioner, floor: Floor,
         z = -direction(r, preconditioner, run.pairs, 1.0)
         before, rz = rz, float(np.sum(r * z))
         # far from the optimum a rough direction does; the certificate is not yet within reach
-        if 0.5 * known > 3 * run.tol * max(run.value, 0.0) and rz <= 0.03 * known:
+        if 0.5 * known > 3 * run.budget.tol * max(run.value, 0.0) and rz <= 0.03 * known:
             break
         d = z + (rz / before) * d
     return x, bound

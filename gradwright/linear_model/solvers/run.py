@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy import ndarray
 
 from gradwright.linear_model.certificate import FitResult, Record, Status
 from gradwright.linear_model.objective import Objective
+from gradwright.linear_model.solvers.budget import Budget
 from gradwright.linear_model.solvers.preconditioner import Preconditioner
 
 MEMORY = 10
@@ -23,9 +23,7 @@ class Run:
     """What L-BFGS and both kinds of Newton share, and hand on to each other."""
 
     objective: Objective
-    tol: float
-    max_iter: int
-    callback: Callable[[Record], bool | None] | None
+    budget: Budget
     theta: ndarray
     began: float = field(default_factory=time.perf_counter)
     history: list[Record] = field(default_factory=list)
@@ -48,11 +46,11 @@ class Run:
         now = time.perf_counter() - self.began
         count = self.objective.evaluations + self.objective.products
         self.history.append(Record(self.value, float(np.abs(self.g).max(initial=0.0)), step, count, now))
-        return self.callback is not None and bool(self.callback(self.history[-1]))
+        return self.budget.stops(self.history[-1])
 
     def met(self, gap: float) -> bool:
         """Whether a gap is within tol of the optimum, or as near as numbers of this size can tell."""
-        return gap <= self.tol * max(self.value - gap, 0.0) or gap <= np.finfo(float).eps * self.first
+        return self.budget.reached(self.value, gap) or gap <= np.finfo(float).eps * self.first
 
     def answer(self, status: Status) -> FitResult:
         count = self.objective.evaluations + self.objective.products

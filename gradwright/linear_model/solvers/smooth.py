@@ -7,6 +7,7 @@ from numpy import ndarray
 
 from gradwright.linear_model.certificate import FitResult, Status, bounds
 from gradwright.linear_model.objective import Objective
+from gradwright.linear_model.solvers.budget import Budget
 from gradwright.linear_model.solvers.lbfgs import lbfgs
 from gradwright.linear_model.solvers.newton import newton
 from gradwright.linear_model.solvers.newton_cg import newton_cg
@@ -17,22 +18,18 @@ NEWTON_AT_ONCE = 5e6
 NEWTON_AT_MOST = 2e10
 
 
-def minimize(
-    objective: Objective, theta: ndarray, tol: float, max_iter: int, callback=None
-) -> tuple[ndarray, FitResult]:
+def minimize(objective: Objective, theta: ndarray, budget: Budget) -> tuple[ndarray, FitResult]:
     """The minimum of F from θ.
 
     Args:
         objective: F.
         theta: start, shape (d + 1, K) or (d, K).
-        tol: bound of (F − F*) / F*.
-        max_iter: iterations of all stages together.
-        callback: called with each ``Record``; true stops the fit.
+        budget: when to end; iterations are those of all stages together.
 
     Returns:
         θ and the certificate.
     """
-    run = Run(objective, tol, max_iter, callback, theta)
+    run = Run(objective, budget, theta)
     rows, size = objective.design.rows, objective.p * objective.K
     cost = rows * size**2
     small = cost <= NEWTON_AT_ONCE or (rows <= 10 * size and cost <= 5e9 and size <= 3000)
