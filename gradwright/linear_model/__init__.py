@@ -9,6 +9,8 @@ except ModuleNotFoundError as missing:
     ) from None
 
 from gradwright.linear_model.certificate import FitResult, Record, Status
+from gradwright.linear_model.diagnosis import Diagnosis, diagnose
+from gradwright.linear_model.estimators.base import LinearModel
 from gradwright.linear_model.estimators.classification import LogisticRegression
 from gradwright.linear_model.estimators.cross_validation import LogisticRegressionCV, Path, regularization_path
 from gradwright.linear_model.estimators.huber import HuberRegressor
@@ -23,7 +25,11 @@ from gradwright.linear_model.estimators.regression import (
 )
 from gradwright.linear_model.estimators.svm import LinearSVC, LinearSVR
 
+# the method and the function beside it are one
+LinearModel._diagnose = staticmethod(diagnose)
+
 __all__ = [
+    "Diagnosis",
     "ElasticNet",
     "FitResult",
     "GammaRegressor",
@@ -40,5 +46,6 @@ __all__ = [
     "Record",
     "Ridge",
     "Status",
+    "diagnose",
     "regularization_path",
 ]

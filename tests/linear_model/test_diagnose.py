@@ -7,7 +7,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 from gradwright import linear_model as lm
-from gradwright.linear_model.diagnosis.diagnose import dependent
+from gradwright.linear_model.diagnosis.columns import dependent
 
 
 @pytest.fixture

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy import ndarray
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import train_test_split
+
+from gradwright.linear_model.diagnosis.findings import Diagnosis
+from gradwright.linear_model.diagnosis.split import Split
+from gradwright.linear_model.estimators.classification import LogisticRegression
+from gradwright.linear_model.estimators.regression import GeneralizedLinearModel, PoissonRegressor
+from gradwright.linear_model.estimators.svm import LinearSVC
 
 PRODUCTS = 1e7
 """Entries of all products of two columns up to which they are tried."""
@@ -20,62 +24,8 @@ SURE_FROM = 200
 """Rows from which the confidence of boosted trees says something about a single label."""
 
 
-@dataclass
-class Split:
-    """Rows of which two thirds are fitted to and the others scored; ``offset`` and ``weights`` may be None."""
-
-    X: ndarray
-    y: ndarray
-    weights: ndarray | None
-    offset: ndarray | None
-    train: ndarray
-    test: ndarray
-    classes: bool
-
-    @property
-    def what(self) -> str:
-        """The name of the score."""
-        return "accuracy" if self.classes else "R²"
-
-    def better(self, guess: ndarray, than: ndarray) -> bool:
-        """Whether predictions score higher by 0.01 and by two standard errors of the difference, row by row."""
-        y = self.y[self.test]
-        if self.classes:
-            gain = (guess == y).astype(np.float64) - (than == y)
-        else:
-            gain = ((than - y) ** 2 - (guess - y) ** 2) / max(float(np.var(y)), 1e-300)
-        w = np.ones(len(y)) if self.weights is None else self.weights[self.test]
-        mean = float(np.average(gain, weights=w))
-        error = float(np.sqrt(np.sum((w * (gain - mean)) ** 2)) / w.sum())
-        return mean > max(0.01, 2.0 * error)
-
-    def fit(self, model: Any, X: ndarray | None = None) -> Any:
-        """The model, fitted to the training rows of X."""
-        X = self.X if X is None else X
-        more = {} if self.weights is None else {"sample_weight": self.weights[self.train]}
-        if self.offset is not None:
-            more["offset"] = self.offset[self.train]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return model.fit(X[self.train], self.y[self.train], **more)
-
-    def predict(self, fitted: Any, X: ndarray | None = None) -> ndarray:
-        """Its predictions of the other rows."""
-        X = self.X if X is None else X
-        more = {} if self.offset is None else {"offset": self.offset[self.test]}
-        return fitted.predict(X[self.test], **more)
-
-    def score(self, guess: ndarray) -> float:
-        """Accuracy or R² of predictions of the other rows."""
-        y, w = self.y[self.test], None if self.weights is None else self.weights[self.test]
-        if self.classes:
-            return float(np.average(guess == y, weights=w))
-        spread = np.average((y - np.average(y, weights=w)) ** 2, weights=w)
-        return float(1 - np.average((guess - y) ** 2, weights=w) / max(spread, 1e-300))
-
-
 def compare(
-    out: Any,
+    out: Diagnosis,
     model: Any,
     X: ndarray,
     y: ndarray,
@@ -116,15 +66,13 @@ def compare(
 def bare(model: Any) -> Any:
     """A copy for comparisons: not fitted, silent, in this process, and of a tolerance that scores do not see."""
     if hasattr(model, "C_"):
-        from gradwright.linear_model.estimators.classification import LogisticRegression
-
         kept = {name: getattr(model, name) for name in LogisticRegression().get_params() if hasattr(model, name)}
         model = LogisticRegression(**{**kept, "C": model.C_, "l1_ratio": model.l1_ratio_})
     silent = {"callback": None, "distributed": False, "warm_start": False, "tol": max(model.tol, 1e-4)}
     return clone(model).set_params(**silent)
 
 
-def _products(out: Any, model: Any, rows: Split, base: float, guess: ndarray, names: list[str]) -> None:
+def _products(out: Diagnosis, model: Any, rows: Split, base: float, guess: ndarray, names: list[str]) -> None:
     n, d = rows.X.shape
     if n * d * (d + 3) / 2 > PRODUCTS:
         return
@@ -147,10 +95,8 @@ def _products(out: Any, model: Any, rows: Split, base: float, guess: ndarray, na
         )
 
 
-def _losses(out: Any, model: Any, rows: Split, base: float, guess: ndarray) -> None:
+def _losses(out: Diagnosis, model: Any, rows: Split, base: float, guess: ndarray) -> None:
     """Whether another loss scores better, and for regressors whether residuals ask for a robust one."""
-    from gradwright.linear_model.estimators.regression import GeneralizedLinearModel, PoissonRegressor
-    from gradwright.linear_model.estimators.svm import LinearSVC
 
     own = getattr(model, "loss", "softmax") if rows.classes else model._loss().name
     others: dict[str, Any] = {}
@@ -186,8 +132,9 @@ def _losses(out: Any, model: Any, rows: Split, base: float, guess: ndarray) -> N
         )
 
 
-def _trees(out: Any, rows: Split, base: float, guess: ndarray, index: ndarray) -> None:
+def _trees(out: Diagnosis, rows: Split, base: float, guess: ndarray, index: ndarray) -> None:
     """The score of a model that is not linear, and labels that it contradicts."""
+    # a slow import, which only a diagnosis needs
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     make = HistGradientBoostingClassifier if rows.classes else HistGradientBoostingRegressor

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy import ndarray
@@ -18,9 +18,6 @@ from gradwright.linear_model.certificate import FitResult, Record, Status
 from gradwright.linear_model.data import Data, inputs
 from gradwright.linear_model.objective import Problem
 from gradwright.linear_model.solvers import Budget, solve
-
-if TYPE_CHECKING:
-    from gradwright.linear_model.diagnosis.diagnose import Diagnosis
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -48,6 +45,9 @@ class LinearModel(BaseEstimator):
     penalty_factors: Any = None
     callback: Callable[[Record], bool | None] | None = None
     distributed: bool = False
+
+    _diagnose: ClassVar[Callable[..., Any]]
+    """``linear_model.diagnose``, which fits estimators itself, so that they cannot import it: the package sets it."""
 
     def _read(self, X: Any, y: Any, sample_weight: Any) -> tuple[Data, ndarray, ndarray | None]:
         """Data, targets as given, and weights."""
@@ -168,11 +168,9 @@ class LinearModel(BaseEstimator):
         tags.input_tags.sparse = True
         return tags
 
-    def diagnose(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> Diagnosis:
-        """Print and answer what limits this model on these rows, in plain words; see ``diagnose.Diagnosis``."""
-        from gradwright.linear_model.diagnosis.diagnose import diagnose
-
-        found = diagnose(self, X, y, sample_weight, offset)
+    def diagnose(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> Any:
+        """Print and answer what limits this model on these rows, in plain words; see ``linear_model.diagnose``."""
+        found = self._diagnose(self, X, y, sample_weight, offset)
         print(found)
         return found
 

@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
-from gradwright.linear_model.diagnosis.diagnose import Diagnosis, diagnose
+from gradwright.linear_model.diagnosis import Diagnosis, diagnose
 from gradwright.linear_model.estimators.classification import LogisticRegression
 from gradwright.linear_model.estimators.huber import HuberRegressor
 from gradwright.linear_model.estimators.regression import GeneralizedLinearModel, LeastAbsoluteDeviations, Ridge
