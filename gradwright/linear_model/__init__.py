@@ -10,20 +10,23 @@ except ModuleNotFoundError as missing:
 
 from gradwright.linear_model.certificate import FitResult, Record, Status
 from gradwright.linear_model.diagnosis import Diagnosis, diagnose
-from gradwright.linear_model.estimators.base import LinearModel
-from gradwright.linear_model.estimators.classification import LogisticRegression
-from gradwright.linear_model.estimators.cross_validation import LogisticRegressionCV, Path, regularization_path
-from gradwright.linear_model.estimators.huber import HuberRegressor
-from gradwright.linear_model.estimators.regression import (
+from gradwright.linear_model.estimators import (
     ElasticNet,
     GammaRegressor,
     GeneralizedLinearModel,
+    HuberRegressor,
     Lasso,
     LeastAbsoluteDeviations,
+    LinearModel,
+    LinearSVC,
+    LinearSVR,
+    LogisticRegression,
+    LogisticRegressionCV,
+    Path,
     PoissonRegressor,
     Ridge,
+    regularization_path,
 )
-from gradwright.linear_model.estimators.svm import LinearSVC, LinearSVR
 
 # the method and the function beside it are one
 LinearModel._diagnose = staticmethod(diagnose)

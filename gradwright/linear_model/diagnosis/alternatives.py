@@ -11,9 +11,7 @@ from sklearn.model_selection import train_test_split
 
 from gradwright.linear_model.diagnosis.findings import Diagnosis
 from gradwright.linear_model.diagnosis.split import Split
-from gradwright.linear_model.estimators.classification import LogisticRegression
-from gradwright.linear_model.estimators.regression import GeneralizedLinearModel, PoissonRegressor
-from gradwright.linear_model.estimators.svm import LinearSVC
+from gradwright.linear_model.estimators import GeneralizedLinearModel, LinearSVC, LogisticRegression, PoissonRegressor
 
 PRODUCTS = 1e7
 """Entries of all products of two columns up to which they are tried."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy import ndarray
 
 from gradwright.linear_model.certificate import FitResult, Record, Status
-from gradwright.linear_model.estimators.base import check_number
+from gradwright.linear_model.estimators.checks import check_number
 from gradwright.linear_model.estimators.regressor import Regressor
 from gradwright.linear_model.losses import Huber
 from gradwright.linear_model.objective import Problem

@@ -6,7 +6,7 @@ from dataclasses import KW_ONLY, dataclass
 from numbers import Real
 from typing import Any, ClassVar
 
-from gradwright.linear_model.estimators.base import check_number
+from gradwright.linear_model.estimators.checks import check_number
 from gradwright.linear_model.estimators.regressor import DevianceRegressor
 from gradwright.linear_model.losses import LOSSES, Absolute, Gamma, Loss, Nonsmooth, Poisson, Squared, named
 

@@ -12,7 +12,8 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_consistent_length
 
 from gradwright.linear_model.data import Data, inputs
-from gradwright.linear_model.estimators.base import LinearModel, check_number, normalised
+from gradwright.linear_model.estimators.base import LinearModel
+from gradwright.linear_model.estimators.checks import check_number, normalised
 from gradwright.linear_model.estimators.inference import StandardErrors, standard_errors
 from gradwright.linear_model.losses import Loss, Nonsmooth, Penalty
 from gradwright.linear_model.objective import Problem

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from gradwright.linear_model.data import inputs
-from gradwright.linear_model.estimators.base import check_number, normalised
-from gradwright.linear_model.estimators.classification import Classifier
+from gradwright.linear_model.estimators.checks import check_number, normalised
+from gradwright.linear_model.estimators.classifier import Classifier
 from gradwright.linear_model.estimators.regressor import Regressor
 from gradwright.linear_model.losses import Loss, Nonsmooth, Penalty, named
 from gradwright.linear_model.objective import Problem

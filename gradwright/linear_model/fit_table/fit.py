@@ -13,10 +13,15 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
 from gradwright.linear_model.diagnosis import Diagnosis, diagnose
-from gradwright.linear_model.estimators.classification import LogisticRegression
-from gradwright.linear_model.estimators.huber import HuberRegressor
-from gradwright.linear_model.estimators.regression import GeneralizedLinearModel, LeastAbsoluteDeviations, Ridge
-from gradwright.linear_model.estimators.svm import LinearSVC, LinearSVR
+from gradwright.linear_model.estimators import (
+    GeneralizedLinearModel,
+    HuberRegressor,
+    LeastAbsoluteDeviations,
+    LinearSVC,
+    LinearSVR,
+    LogisticRegression,
+    Ridge,
+)
 from gradwright.linear_model.fit_table import progress, table
 from gradwright.linear_model.fit_table.page import page
 
