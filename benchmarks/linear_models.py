@@ -31,7 +31,7 @@ from sklearn.linear_model import LogisticRegression as Theirs
 from sklearn.linear_model import LogisticRegressionCV as TheirsCV
 
 from gradwright.linear_model import LogisticRegression, LogisticRegressionCV
-from gradwright.linear_model.data import Data, kernels
+from gradwright.linear_model.data import Data, compiled
 from gradwright.linear_model.losses import Logistic, Softmax
 from gradwright.linear_model.objective import Design, Objective
 
@@ -233,7 +233,7 @@ def main() -> None:
     for name in names:
         task = cast(every[name](), options.dtype)
         bar = max(task.bar, PLAIN) if options.plain else task.bar
-        with kernels.using("plain" if options.plain else "auto"):
+        with compiled.using("plain" if options.plain else "auto"):
             run = compare if name in FITS else compare_paths
             row = run(task, options.gap, options.repeat, options.alone)
         row["bar"], row["ratio"] = bar, row["ours"] / row["theirs"] if "theirs" in row else None

@@ -7,7 +7,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 from gradwright.linear_model import LogisticRegression, Status
-from gradwright.linear_model.data import Data, kernels
+from gradwright.linear_model.data import Data, compiled
 from gradwright.linear_model.objective import Design, Objective
 from gradwright.linear_model.solvers import Budget, smooth
 
@@ -115,7 +115,7 @@ def test_weights_and_threads_do_not_change_the_answer(compiler):
         answers = []
         for count in (1, 2, 1):
             torch.set_num_threads(count)
-            with kernels.using("compiled"):
+            with compiled.using("compiled"):
                 answers.append(LogisticRegression(tol=1e-12).fit(case.X, y, w).coef_)
     finally:
         torch.set_num_threads(threads)

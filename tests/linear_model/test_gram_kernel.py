@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gradwright.linear_model import LogisticRegression
-from gradwright.linear_model.data import Data, gram_kernel, kernels
+from gradwright.linear_model.data import Data, compiled, gram_kernel, kernels
 from gradwright.linear_model.losses import Logistic, Softmax
 from gradwright.linear_model.objective import Design, Objective, gram
 from gradwright.native import build
@@ -56,7 +56,7 @@ def test_sums_are_those_of_the_equation(compiler, layout, n, d, pairs, intercept
         size = np.abs(expected).max()
         for products, limit in ((np.float64, 1e-14), (np.float32, 3e-6)):
             F.design._extent = None
-            with kernels.using(mode):
+            with compiled.using(mode):
                 got = gram.grams(F.design, lambda at, w=w: w[:, at], pairs, products)
             assert np.abs(got - expected).max() <= limit * size * np.sqrt(n)
             assert np.array_equal(got, got.transpose(0, 2, 1))
@@ -68,7 +68,7 @@ def test_sums_are_those_of_the_equation(compiler, layout, n, d, pairs, intercept
 def test_several_calls_for_blocks_of_rows_make_one_sum(compiler, monkeypatch):
     X = numbers(2500, 11, np.float32)
     F = objective(X, 3)
-    with kernels.using("compiled"):
+    with compiled.using("compiled"):
         whole = F._softmax_hessian(np.float64)
         blocks = F.data.dense_blocks
         monkeypatch.setattr(F.data, "dense_blocks", lambda size=None: blocks(700))
@@ -77,7 +77,7 @@ def test_several_calls_for_blocks_of_rows_make_one_sum(compiler, monkeypatch):
 
 
 def test_wide_rows_are_left_to_numpy(compiler):
-    with kernels.using("compiled"):
+    with compiled.using("compiled"):
         assert gram_kernel.chosen(np.dtype(np.float32), np.float64, gram_kernel.WIDEST, 1e9) is not None
         assert gram_kernel.chosen(np.dtype(np.float32), np.float64, gram_kernel.WIDEST + 1, 1e9) is None
 
@@ -91,7 +91,7 @@ def test_weights_of_the_hessian(compiler, name, compute):
     for own in (s, None):
         answers = []
         for mode in ("compiled", "plain"):
-            with kernels.using(mode):
+            with compiled.using(mode):
                 answers.append(kernels.weights(case.loss, Z, case.y, own, None, 150.0))
         assert answers[0].shape == (case.K * (case.K + 1) // 2, 150)
         assert np.allclose(*answers, rtol=1e-12, atol=1e-12 * np.abs(answers[1]).max())
@@ -114,7 +114,7 @@ def test_the_loss_of_a_softmax_keeps_its_digits(compiler, gap, K):
     W, b = np.zeros((1, K)), np.zeros(K)
     W[0, 0] = 1.0
     Z = np.zeros((70, K))
-    with kernels.using("compiled"):
+    with compiled.using("compiled"):
         total = kernels.rows_pass(
             kernels.EVALUATE, X, Softmax(K), W, b, y, None, None, None, Z, None, np.zeros((1, K)), np.zeros(K)
         )
@@ -123,7 +123,7 @@ def test_the_loss_of_a_softmax_keeps_its_digits(compiler, gap, K):
 
 def test_predictions_that_are_not_numbers_show_in_the_loss(compiler):
     X, y = np.array([[np.nan], [1.0]]), np.zeros(2)
-    with kernels.using("compiled"):
+    with compiled.using("compiled"):
         total = kernels.rows_pass(
             kernels.EVALUATE, X, Softmax(3), np.ones((1, 3)), np.zeros(3), y, None, None, None, np.zeros((2, 3)), None,
             np.zeros((1, 3)), np.zeros(3),
@@ -140,7 +140,7 @@ def test_without_a_compiler_fits_say_so_once(monkeypatch):
     gram_kernel._compiled.cache_clear()
     X = np.random.default_rng(0).normal(size=(400, 9))
     try:
-        with kernels.using("compiled"), warnings.catch_warnings(record=True) as seen:
+        with compiled.using("compiled"), warnings.catch_warnings(record=True) as seen:
             warnings.simplefilter("always")
             for _ in range(2):
                 model = LogisticRegression().fit(X, X[:, 0] > 0)

@@ -5,7 +5,7 @@ import pytest
 from scipy.sparse import csr_array, random_array
 
 from gradwright.linear_model import GeneralizedLinearModel, LogisticRegression
-from gradwright.linear_model.data import kernels
+from gradwright.linear_model.data import compiled
 from gradwright.linear_model.solvers import proximal
 
 N, D = 400, 90
@@ -15,7 +15,7 @@ N, D = 400, 90
 def by_columns(monkeypatch, compiler):
     """Small sparse data take the road of large ones."""
     monkeypatch.setattr(proximal, "dense", lambda data: False)
-    with kernels.using("compiled"):
+    with compiled.using("compiled"):
         yield
 
 
@@ -65,9 +65,9 @@ def test_compiled_sweeps_reach_the_optimum_of_plain_ones(by_columns, loss):
     X, y, rng = sparse_rows(seed=1)
     target = y if loss == "logistic" else rng.poisson(1.0 + y) if loss == "poisson" else y + rng.normal(size=N)
     model = GeneralizedLinearModel(loss, alpha=0.01, l1_ratio=1.0, tol=1e-9, max_iter=300)
-    compiled = model.fit(X, target)
-    first, kept = compiled.result_, compiled.coef_ != 0
-    with kernels.using("plain"):
+    fast = model.fit(X, target)
+    first, kept = fast.result_, fast.coef_ != 0
+    with compiled.using("plain"):
         plain = model.fit(X, target)
     assert first.status == plain.result_.status == "converged"
     assert first.objective == pytest.approx(plain.result_.objective, rel=2e-9)

@@ -11,6 +11,7 @@ from numpy import ndarray
 
 from gradwright.linear_model.data import kernels
 from gradwright.linear_model.data.device_rows import DeviceRows
+from gradwright.linear_model.data.row_blocks import blocks
 
 SAMPLE = 4096
 """Rows from which shift, scale and preconditioner are estimated; any estimate is valid, a good one is fast."""
@@ -92,7 +93,7 @@ class Data:
         """Blocks of rows as arrays of X's own type, with their place; copies of one in double stay in the cache."""
         size = max(64, 2**16 // max(self.d, 1)) if size is None else size
         for at, X in self.slices():
-            for part in kernels.blocks(X.shape[0], size):
+            for part in blocks(X.shape[0], size):
                 rows = X[part].toarray() if self.sparse else X[part]
                 yield slice(at.start + part.start, at.start + part.stop), np.asarray(rows)
 
@@ -114,7 +115,7 @@ class Data:
     def entries(self) -> Iterator[tuple[ndarray, ndarray]]:
         """Columns and values, in double, of the entries of sparse X, some at a time."""
         for _, X in self.slices():
-            for part in kernels.blocks(len(X.data), 2**17):
+            for part in blocks(len(X.data), 2**17):
                 yield X.indices[part], X.data[part].astype(np.float64)
 
     def sample(self) -> tuple[ndarray, ndarray]:

@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from numpy import ndarray
 
-from gradwright.linear_model.data import kernels
+from gradwright.linear_model.data import compiled
+from gradwright.linear_model.data.compiled import address
 from gradwright.linear_model.data.program import program
 
 WIDEST = 384
@@ -36,7 +37,7 @@ SOURCE = Path(__file__).parent / "cpp" / "gram.cpp"
 @cache
 def _compiled(data: str, products: str) -> Any:
     types = f"using T = {data};\nusing B = {products};\nconstexpr int BLOCK = {BLOCK};\n"
-    library = kernels.load(program(SOURCE, types=types))
+    library = compiled.load(program(SOURCE, types=types))
     if library is None:
         return None
     library.gram.restype = ctypes.c_double
@@ -45,9 +46,9 @@ def _compiled(data: str, products: str) -> Any:
 
 def chosen(data: np.dtype, products: Any, p: int, work: float) -> Any:
     """The compiled sums for X of one type and products in another, or None where numpy is the choice."""
-    if p > WIDEST or kernels.chosen() == "plain" or (kernels.chosen() == "auto" and work < kernels.WORTH_COMPILING):
+    if p > WIDEST or compiled.chosen() == "plain" or (compiled.chosen() == "auto" and work < compiled.WORTH_COMPILING):
         return None
-    return _compiled(kernels.C_NAMES[np.dtype(data)], kernels.C_NAMES[np.dtype(products)])
+    return _compiled(compiled.C_NAMES[np.dtype(data)], compiled.C_NAMES[np.dtype(products)])
 
 
 def add(run: Any, rows: ndarray, shift: ndarray, inverse: ndarray, weights: ndarray, H: ndarray, shared: bool) -> float:
@@ -68,7 +69,7 @@ def add(run: Any, rows: ndarray, shift: ndarray, inverse: ndarray, weights: ndar
     pairs, p, _ = H.shape
     if not (rows.strides[1] == rows.itemsize and rows.strides[0] >= d * rows.itemsize and rows.flags.aligned):
         rows = np.ascontiguousarray(rows)
-    at, number = kernels.address, ctypes.c_int64
+    at, number = address, ctypes.c_int64
     weights = np.ascontiguousarray(weights, np.float64)
     place = (at(rows), number(m), number(d), number(rows.strides[0] // rows.itemsize))
     team = torch.get_num_threads() if shared else 1

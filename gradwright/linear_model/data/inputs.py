@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,8 +10,7 @@ from numpy import ndarray
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from gradwright.linear_model.data import device_rows
-from gradwright.linear_model.data.data import Data
-from gradwright.linear_model.data.kernels import block_size, blocks
+from gradwright.linear_model.data.row_blocks import block_size, blocks
 
 
 def plain(value: Any) -> Any:
@@ -42,7 +40,7 @@ def matrix(estimator: Any, X: Any, reset: bool) -> Any:
     if device_rows.stays(X):
         return _on_device(estimator, X, reset)
     X = plain(X)
-    _refuse_text(X)
+    refuse_text(X)
     X = validate_data(
         estimator, X, reset=reset, accept_sparse="csr", dtype=[np.float64, np.float32], ensure_all_finite=False
     )
@@ -60,7 +58,7 @@ def _on_device(estimator: Any, X: torch.Tensor, reset: bool) -> device_rows.Devi
     return rows
 
 
-def _refuse_text(X: Any) -> None:
+def refuse_text(X: Any) -> None:
     """Refuse columns of text by name, or by number in an array."""
     if hasattr(X, "dtypes") and hasattr(X, "columns"):
         columns = [(name, X[name]) for name, kind in zip(X.columns, X.dtypes) if not _is_number(kind)]
@@ -111,58 +109,6 @@ def _refuse(value: float, row: int, column: int, names: Any) -> None:
         f"Input X contains {kind} in column {name}, first in row {row}; fill or drop missing values, for instance with "
         "sklearn.impute.SimpleImputer"
     )
-
-
-def read_chunks(source: Callable[[], Any]) -> tuple[Data, ndarray, ndarray | None, Any]:
-    """Data, y, weights and a first row of a function that gives an iterator of chunks at each call.
-
-    Chunks are (X, y) or (X, y, sample_weight).
-
-    X is read anew in every pass and never held; y and weights are kept.
-    """
-    ys, weights, n, nnz, first = [], [], 0, 0, None
-    for chunk in source():
-        if not isinstance(chunk, (tuple, list)) or len(chunk) not in (2, 3):
-            raise ValueError(f"a chunk must be (X, y) or (X, y, sample_weight), not a {type(chunk).__name__}")
-        X, y, *rest = (plain(value) for value in chunk)
-        _refuse_text(X)
-        names = getattr(X, "columns", None)
-        if first is None:
-            head = X.iloc[:1] if hasattr(X, "iloc") else None
-        X = _chunk(X)
-        if first is None:
-            first = X
-        if X.shape[1] != first.shape[1]:
-            raise ValueError(f"chunks of X have {first.shape[1]} columns and then {X.shape[1]}; give the same columns")
-        if len(y) != X.shape[0]:
-            raise ValueError(f"a chunk has {X.shape[0]} rows of X and {len(y)} of y")
-        finite(X, names)
-        ys.append(np.asarray(y))
-        weights.append(np.asarray(rest[0], np.float64) if rest else None)
-        n, nnz = n + X.shape[0], nnz + (X.nnz if hasattr(X, "indptr") else X.size)
-    if first is None:
-        raise ValueError("X gave no chunk; it must be a function that returns a new iterator of (X, y) at every call")
-    if any(w is None for w in weights) and any(w is not None for w in weights):
-        raise ValueError("some chunks have weights and some do not")
-
-    def parts():
-        return (_chunk(plain(chunk[0])) for chunk in source())
-
-    sparse = hasattr(first, "indptr")
-    dtype = np.dtype(first.data.dtype if sparse else first.dtype)
-    data = Data(parts, n, first.shape[1], dtype, nnz, sparse)
-    given = [w for w in weights if w is not None]
-    return data, np.concatenate(ys), np.concatenate(given) if given else None, first[:1] if head is None else head
-
-
-def _chunk(X: Any) -> Any:
-    if hasattr(X, "tocsr"):
-        X = X.tocsr()
-        return X if X.dtype in (np.float32, np.float64) else X.astype(np.float64)
-    X = np.asarray(X)
-    if X.ndim != 2:
-        raise ValueError(f"a chunk of X must have rows and columns, not shape {X.shape}")
-    return X if X.dtype in (np.float32, np.float64) else X.astype(np.float64)
 
 
 def sample_weights(weights: Any, n: int) -> ndarray | None:

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy import ndarray
 
-from gradwright.core.warn import warn_once
+from gradwright.linear_model.data import compiled
+from gradwright.linear_model.data.compiled import address, threads
 from gradwright.linear_model.data.device_rows import DeviceRows
 from gradwright.linear_model.data.program import program
+from gradwright.linear_model.data.row_blocks import block_size, blocks
 from gradwright.linear_model.losses import Loss
-from gradwright.native import build
 
 EVALUATE, CURVE, PREDICT = 0, 1, 2
-WORTH_THREADS = 500_000
-"""From this many products on, a pass is shared out to threads."""
-WORTH_COMPILING = 250_000
-"""Multiplications of one pass from which a kernel pays; smaller problems run in numpy at once."""
 
 ON_DEVICE = 2**18
 """Rows of a block where a device computes their products."""
@@ -33,35 +27,6 @@ FOLDER = Path(__file__).parent / "cpp"
 LINE = ("along", "weights")
 """Passes over predictions alone; one library holds both."""
 
-C_NAMES = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
-_mode: list[str] = ["auto"]
-
-
-@contextlib.contextmanager
-def using(mode: str) -> Iterator[None]:
-    """Choose ``auto``, ``plain`` (numpy only) or ``compiled`` (always) for the fits inside the ``with``."""
-    if mode not in ("auto", "plain", "compiled"):
-        raise ValueError(f"mode is auto, plain or compiled, not {mode!r}")
-    _mode.append(mode)
-    try:
-        yield
-    finally:
-        _mode.pop()
-
-
-def chosen() -> str:
-    """What ``using`` chose last."""
-    return _mode[-1]
-
-
-def load(text: str) -> Any:
-    """The library of a program, or None, with one warning that says why, where it cannot be compiled."""
-    try:
-        return build.load(text)
-    except build.NoCompiler as why:
-        warn_once(str(why))
-        return None
-
 
 @cache
 def _function(data: str, compute: str, loss: type[Loss], part: str) -> Any:
@@ -70,7 +35,7 @@ def _function(data: str, compute: str, loss: type[Loss], part: str) -> Any:
     types = f"using T = {data};\nusing A = {compute};\n"
     if kind == "sparse":
         types += f"using INDEX = {'int32_t' if part == 'sparse_32' else 'int64_t'};\n"
-    library = load(program(FOLDER / f"{kind}.cpp", types=types, loss=loss.header()))
+    library = compiled.load(program(FOLDER / f"{kind}.cpp", types=types, loss=loss.header()))
     if library is None:
         return None
     run = getattr(library, part if part in LINE else f"{kind}_pass")
@@ -80,23 +45,13 @@ def _function(data: str, compute: str, loss: type[Loss], part: str) -> Any:
 
 def function(part: str, work: float, data: np.dtype, compute: np.dtype, loss: Loss) -> Any:
     """One compiled pass for one loss, or None where numpy is the choice."""
-    if chosen() == "plain" or (chosen() == "auto" and work < WORTH_COMPILING):
+    if compiled.chosen() == "plain" or (compiled.chosen() == "auto" and work < compiled.WORTH_COMPILING):
         return None
-    return _function(C_NAMES[np.dtype(data)], C_NAMES[np.dtype(compute)], type(loss), part)
-
-
-def address(array: ndarray | None) -> ctypes.c_void_p:
-    """Where an array begins, as C takes it; none is null."""
-    return ctypes.c_void_p(0 if array is None else array.ctypes.data)
+    return _function(compiled.C_NAMES[np.dtype(data)], compiled.C_NAMES[np.dtype(compute)], type(loss), part)
 
 
 def _numbers(loss: Loss) -> Any:
     return (ctypes.c_double * 3)(*loss.abc())
-
-
-def threads(work: float) -> int:
-    """For small passes one: a team that waits for its next turn takes the cores from numpy's products in between."""
-    return torch.get_num_threads() if work >= WORTH_THREADS else 1
 
 
 def rows_pass(mode, X, loss, W, b, y, s, offset, u, Z, D, G, gb) -> float:
@@ -133,7 +88,13 @@ def rows_pass(mode, X, loss, W, b, y, s, offset, u, Z, D, G, gb) -> float:
         weights[:, :K] = W
         index = X.indices.dtype
         ends = X.indptr if X.indptr.dtype == index else X.indptr.astype(index)
-        place = (address(X.data), address(X.indices), address(ends), ctypes.c_int64(n), ctypes.c_int64(d))
+        place = (
+            address(X.data),
+            address(X.indices),
+            address(ends),
+            ctypes.c_int64(n),
+            ctypes.c_int64(d),
+        )
         return run(mode, *place, address(weights), address(bias), K, padded, *tail)
     lanes = 64 // Z.itemsize
     weights = np.zeros((K, -(-d // lanes) * lanes), Z.dtype)
@@ -141,16 +102,6 @@ def rows_pass(mode, X, loss, W, b, y, s, offset, u, Z, D, G, gb) -> float:
     stride = X.strides[0] // X.itemsize
     place = (address(X), ctypes.c_int64(n), ctypes.c_int64(d), ctypes.c_int64(stride))
     return run(mode, *place, address(weights), address(bias), K, *tail)
-
-
-def block_size(d: int) -> int:
-    """Rows of a block whose copies stay small beside X."""
-    return int(min(max(2**18 // max(d, 1), 64), 16384))
-
-
-def blocks(n: int, size: int) -> Iterator[slice]:
-    for low in range(0, n, size):
-        yield slice(low, min(low + size, n))
 
 
 def _plain_pass(mode, X, sparse, loss, W, b, y, s, offset, u, Z, D, G, gb) -> float:
@@ -199,7 +150,15 @@ def weights(
     run = function("weights", 20.0 * max(n, whole) * K, np.dtype(np.float32), Z.dtype, loss)
     if run is not None and Z.flags.c_contiguous:
         out = np.empty((pairs, n))
-        place = (ctypes.c_int64(n), K, address(Z), address(y), address(s), address(u), _numbers(loss))
+        place = (
+            ctypes.c_int64(n),
+            K,
+            address(Z),
+            address(y),
+            address(s),
+            address(u),
+            _numbers(loss),
+        )
         run(*place, ctypes.c_double(scale), address(out), threads(20.0 * n * K))
         return out
     _, _, curve = loss.rows(Z, y, u)
@@ -213,7 +172,15 @@ def along(loss, Z, D, step, y, s, u) -> tuple[float, float, float]:
     if run is not None:
         out = np.zeros(3)
         place = (ctypes.c_int64(n), K, address(Z), address(D), ctypes.c_double(step))
-        run(*place, address(y), address(s), address(u), _numbers(loss), address(out), threads(20.0 * n * K))
+        run(
+            *place,
+            address(y),
+            address(s),
+            address(u),
+            _numbers(loss),
+            address(out),
+            threads(20.0 * n * K),
+        )
         return tuple(out)
     change = slope = curve = 0.0
     for part in blocks(n, 16384):

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from gradwright.core.warn import warn_user
 from gradwright.linear_model.certificate import FitResult, Record, Status
 from gradwright.linear_model.data import Data, inputs
+from gradwright.linear_model.data.chunks import read_chunks
 from gradwright.linear_model.estimators.checks import check_number, groups_of
 from gradwright.linear_model.objective import Problem
 from gradwright.linear_model.solvers import Budget, solve
@@ -55,7 +56,7 @@ class LinearModel(BaseEstimator):
         if callable(X):
             if y is not None or sample_weight is not None:
                 raise ValueError("chunks carry their own y and sample_weight; call fit(chunks) without them")
-            data, y, weights, first = inputs.read_chunks(X)
+            data, y, weights, first = read_chunks(X)
             inputs.matrix(self, first, reset=True)
         elif y is None:
             hint = ""

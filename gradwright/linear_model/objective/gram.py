@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy import ndarray
 
-from gradwright.linear_model.data import gram_kernel, kernels
+from gradwright.linear_model.data import blocks, gram_kernel, kernels
 from gradwright.linear_model.objective.design import Design
 
 NARROW = 8192
@@ -53,7 +53,7 @@ def _on_device(design: Design, weights: Callable[[slice], ndarray], pairs: int, 
     """``grams`` where the rows lie."""
     sums = np.zeros((pairs, design.p, design.p))
     for at, rows in design.data.slices():
-        for part in kernels.blocks(len(rows), max(1024, kernels.ON_DEVICE // pairs)):
+        for part in blocks(len(rows), max(1024, kernels.ON_DEVICE // pairs)):
             w = weights(slice(at.start + part.start, at.start + part.stop))
             sums += rows[part].grams(design.shift, design.inverse, design.intercept, w, dtype)
     return sums

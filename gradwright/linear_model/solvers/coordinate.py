@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy import ndarray
 
-from gradwright.linear_model.data import kernels
+from gradwright.linear_model.data import compiled
+from gradwright.linear_model.data.compiled import address
 from gradwright.linear_model.data.program import program
 from gradwright.linear_model.losses import Penalty
 
@@ -61,11 +62,11 @@ def descend(columns: Columns, h, s, g, penalty: Penalty, theta, sweeps: int, tol
         own = h[at] if s is None else (h[at] * (1.0 - h[at])) * s[at][:, None]
         bend[j] = (x * x) @ own + penalty.l2[j]
     library = None
-    if kernels.chosen() == "compiled" or (kernels.chosen() == "auto" and columns.x.size * K >= WORTH_COMPILING):
-        library = kernels.load(program(SOURCE, penalty=Penalty.cpp))
+    if compiled.chosen() == "compiled" or (compiled.chosen() == "auto" and columns.x.size * K >= WORTH_COMPILING):
+        library = compiled.load(program(SOURCE, penalty=Penalty.cpp))
     if library is None:
         return delta, _plain(columns, h, s, g, penalty, bend, theta, delta, z, mean, sweeps, tol)
-    at, whole = kernels.address, ctypes.c_int64
+    at, whole = address, ctypes.c_int64
     h, g = np.ascontiguousarray(h, np.float64), np.ascontiguousarray(g)
     l2, l1 = np.ascontiguousarray(penalty.l2), np.ascontiguousarray(penalty.l1)
     kept = (l2, l1, bend, theta, delta, z, mean)

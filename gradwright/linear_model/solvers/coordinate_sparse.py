@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from gradwright.linear_model.data import kernels
+from gradwright.linear_model.data import compiled
+from gradwright.linear_model.data.compiled import address
 from gradwright.linear_model.data.program import program
 from gradwright.linear_model.losses import Penalty
 
@@ -57,7 +58,7 @@ class Columns:
 
 def library() -> Any:
     """The compiled sweeps, or None where numpy is the choice or there is no compiler."""
-    return None if kernels.chosen() == "plain" else kernels.load(program(SOURCE, penalty=Penalty.cpp))
+    return None if compiled.chosen() == "plain" else compiled.load(program(SOURCE, penalty=Penalty.cpp))
 
 
 def descend(run, columns: Columns, chosen, h, g, gb, free, ridge, l1, w, sweeps: int, tol: float):
@@ -81,7 +82,7 @@ def descend(run, columns: Columns, chosen, h, g, gb, free, ridge, l1, w, sweeps:
     step = np.zeros(1)
     h = np.ascontiguousarray(h, np.float64)
     call = run.descend_float if columns.held.dtype == np.float32 else run.descend_double
-    at, number = kernels.address, ctypes.c_double
+    at, number = address, ctypes.c_double
     given = [np.ascontiguousarray(a, np.float64) for a in (ridge, l1)]
     place, g = columns.place[chosen], np.array(g, np.float64)
     done = call(

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from numpy import ndarray
 
 from gradwright.linear_model.certificate import FitResult
-from gradwright.linear_model.data import kernels
+from gradwright.linear_model.data import compiled
 from gradwright.linear_model.losses import Nonsmooth
 from gradwright.linear_model.objective import Problem
 from gradwright.linear_model.solvers import augmented_lagrangian, blas, smooth, sparse_columns, working_set
@@ -29,7 +29,7 @@ def solve(
     """
     refuse(problem)
     W, b = problem.start() if start is None else start
-    numpy_passes = kernels.chosen() == "plain" and problem.data.n * problem.data.d * problem.K >= blas.LARGE
+    numpy_passes = compiled.chosen() == "plain" and problem.data.n * problem.data.d * problem.K >= blas.LARGE
     with nullcontext() if numpy_passes else blas.one_thread():
         if isinstance(problem.loss, Nonsmooth):
             return augmented_lagrangian.minimize(problem, W, b, budget)
