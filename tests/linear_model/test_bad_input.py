@@ -230,3 +230,13 @@ def test_standard_errors_of_other_rows_leave_the_model_as_it_was(rows):
         apart = lm.LogisticRegression(np.inf).fit(X, X[:, 0] > 0)
     with pytest.raises(ValueError, match="can be separated"):
         apart.standard_errors(X, X[:, 0] > 0)
+
+
+def test_a_warning_points_at_the_line_of_the_fit():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(100, 4)), np.arange(100) % 2
+    with pytest.warns(ConvergenceWarning) as seen:
+        lm.LogisticRegression(max_iter=1, tol=1e-14).fit(X, y)
+    with pytest.warns(ConvergenceWarning) as also:
+        lm.LeastAbsoluteDeviations(callback=lambda record: True).fit(X, X[:, 0] + rng.normal(size=100))
+    assert {each.filename for each in [*seen, *also]} == {__file__}
