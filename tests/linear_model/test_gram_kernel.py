@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gradwright.linear_model import LogisticRegression
-from gradwright.linear_model.data import Data, compiled, gram_kernel, kernels
+from gradwright.linear_model.data import Data, RowLoss, compiled, gram_kernel, kernels, line
 from gradwright.linear_model.losses import Logistic, Softmax
 from gradwright.linear_model.objective import Design, Objective, gram
 from gradwright.native import build
@@ -92,7 +92,7 @@ def test_weights_of_the_hessian(compiler, name, compute):
         answers = []
         for mode in ("compiled", "plain"):
             with compiled.using(mode):
-                answers.append(kernels.weights(case.loss, Z, case.y, own, None, 150.0))
+                answers.append(line.weights(RowLoss(case.loss, case.y, own), Z, 150.0))
         assert answers[0].shape == (case.K * (case.K + 1) // 2, 150)
         assert np.allclose(*answers, rtol=1e-12, atol=1e-12 * np.abs(answers[1]).max())
     if case.K > 1:
@@ -116,7 +116,7 @@ def test_the_loss_of_a_softmax_keeps_its_digits(compiler, gap, K):
     Z = np.zeros((70, K))
     with compiled.using("compiled"):
         total = kernels.rows_pass(
-            kernels.EVALUATE, X, Softmax(K), W, b, y, None, None, None, Z, None, np.zeros((1, K)), np.zeros(K)
+            kernels.EVALUATE, X, RowLoss(Softmax(K), y), W, b, Z, None, np.zeros((1, K)), np.zeros(K)
         )
     assert total == pytest.approx(70 * np.log1p((K - 1) * np.exp(-gap)), rel=1e-13, abs=0)
 
@@ -125,7 +125,7 @@ def test_predictions_that_are_not_numbers_show_in_the_loss(compiler):
     X, y = np.array([[np.nan], [1.0]]), np.zeros(2)
     with compiled.using("compiled"):
         total = kernels.rows_pass(
-            kernels.EVALUATE, X, Softmax(3), np.ones((1, 3)), np.zeros(3), y, None, None, None, np.zeros((2, 3)), None,
+            kernels.EVALUATE, X, RowLoss(Softmax(3), y), np.ones((1, 3)), np.zeros(3), np.zeros((2, 3)), None,
             np.zeros((1, 3)), np.zeros(3),
         )  # fmt: skip
     assert np.isnan(total)

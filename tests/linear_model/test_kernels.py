@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from gradwright.linear_model.data import compiled, kernels
+from gradwright.linear_model.data import RowLoss, compiled, kernels, line
 from gradwright.linear_model.losses import Envelope, Softmax
 
 from .problems import LOSSES, NUMBERS, draw
@@ -36,14 +36,14 @@ def prepared(name, dtype):
 
 
 def passes(mode, loss, X, y, W, b, s, offset, u, compute):
-    n, K = len(y), W.shape[1]
+    n, K, terms = len(y), W.shape[1], RowLoss(loss, y, s, offset, u)
     with compiled.using(mode):
         Z, D = np.zeros((n, K), compute), np.zeros((n, K), np.float32)
         G, gb, H, hb = np.zeros_like(W), np.zeros(K), np.zeros_like(W), np.zeros(K)
-        total = kernels.rows_pass(kernels.EVALUATE, X, loss, W, b, y, s, offset, u, Z, D, G, gb)
-        kernels.rows_pass(kernels.CURVE, X, loss, 0.3 * W, 0.3 * b, y, s, offset, u, Z, D, H, hb)
-        line = kernels.along(loss, Z, D, 0.3, y, s, u)
-    return np.array([total]), G, gb, Z, D, H, hb, np.array(line)
+        total = kernels.rows_pass(kernels.EVALUATE, X, terms, W, b, Z, D, G, gb)
+        kernels.rows_pass(kernels.CURVE, X, terms, 0.3 * W, 0.3 * b, Z, D, H, hb)
+        along = line.along(terms, Z, D, 0.3)
+    return np.array([total]), G, gb, Z, D, H, hb, np.array(along)
 
 
 @pytest.mark.parametrize("sparse", [False, True])

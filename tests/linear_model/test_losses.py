@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gradwright.linear_model import GeneralizedLinearModel, losses
-from gradwright.linear_model.data import compiled, kernels
+from gradwright.linear_model.data import RowLoss, compiled, kernels
 from gradwright.linear_model.data.gram_kernel import SOURCE
 from gradwright.linear_model.data.program import program
 
@@ -51,7 +51,7 @@ def test_a_new_loss_is_one_class(compiler, monkeypatch):
     for mode in ("plain", "compiled"):
         Z, G, gb = np.zeros((150, 1)), np.zeros((4, 1)), np.zeros(1)
         with compiled.using(mode):
-            total = kernels.rows_pass(kernels.EVALUATE, X, LogCosh(0.7), W, b, y, None, None, None, Z, None, G, gb)
+            total = kernels.rows_pass(kernels.EVALUATE, X, RowLoss(LogCosh(0.7), y), W, b, Z, None, G, gb)
         answers.append(np.concatenate([[total], G.ravel(), gb]))
     np.testing.assert_allclose(*answers, rtol=1e-12)
 

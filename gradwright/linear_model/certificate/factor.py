@@ -66,6 +66,7 @@ class Factor:
         return trsv(self.root, half, lower=1, trans=1, overwrite_x=1) / self.scale
 
     def inverse(self) -> ndarray:
+        """H⁻¹."""
         potri = linalg.get_lapack_funcs("potri", (self.root,))
         lower, _ = potri(self.root, lower=1)
         out = np.tril(lower) / self.scale[:, None] / self.scale

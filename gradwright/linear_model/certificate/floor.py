@@ -30,6 +30,7 @@ class Floor:
     rho: float
 
     def solve(self, r: ndarray) -> ndarray:
+        """The matrix's inverse times the columns of r (p, K)."""
         if self.factor is not None:
             return self.factor.solve(r)
         if self.weight == 0:

@@ -2,3 +2,4 @@
 
 from gradwright.linear_model.data.data import Data
 from gradwright.linear_model.data.row_blocks import block_size, blocks
+from gradwright.linear_model.data.row_loss import RowLoss

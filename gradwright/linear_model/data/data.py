@@ -12,6 +12,7 @@ from numpy import ndarray
 from gradwright.linear_model.data import kernels
 from gradwright.linear_model.data.device_rows import DeviceRows
 from gradwright.linear_model.data.row_blocks import blocks
+from gradwright.linear_model.data.row_loss import RowLoss
 
 SAMPLE = 4096
 """Rows from which shift, scale and preconditioner are estimated; any estimate is valid, a good one is fast."""
@@ -63,6 +64,7 @@ class Data:
         return values if self.reduce is None else self.reduce(np.asarray(values, np.float64))
 
     def slices(self) -> Iterator[tuple[slice, Any]]:
+        """The parts with the place of their rows."""
         low = 0
         for part in self.parts():
             yield slice(low, low + part.shape[0]), part
@@ -73,17 +75,15 @@ class Data:
                 "iterator"
             )
 
-    def run(self, mode, loss, W, b, y, s, offset, u, Z, D) -> tuple[float, ndarray, ndarray]:
-        """One pass: sum of losses, gradient (d, K) of the weights and (K,) of the intercepts, over all processes."""
+    def run(self, mode: int, terms: RowLoss, W, b, Z, D) -> tuple[float, ndarray, ndarray]:
+        """One pass: sum of losses, gradient (d, K) of the weights and (K,) of the intercepts, over all processes.
+
+        Arguments are those of ``kernels.rows_pass``, of all rows.
+        """
         K = W.shape[1]
         G, gb, total = np.zeros((self.d, K)), np.zeros(K), 0.0
-
-        def cut(array: ndarray | None, at: slice) -> ndarray | None:
-            return None if array is None else array[at]
-
         for at, X in self.slices():
-            own = (cut(y, at), cut(s, at), cut(offset, at), cut(u, at), Z[at], cut(D, at))
-            total += kernels.rows_pass(mode, X, loss, W, b, *own, G, gb)
+            total += kernels.rows_pass(mode, X, terms.at(at), W, b, Z[at], None if D is None else D[at], G, gb)
         if self.reduce is not None and mode != kernels.PREDICT:
             packed = self.sum(np.concatenate([[total], G.ravel(), gb]))
             total, G, gb = float(packed[0]), packed[1 : 1 + G.size].reshape(G.shape), packed[1 + G.size :]

@@ -33,14 +33,17 @@ class DeviceRows:
 
     @property
     def shape(self) -> tuple[int, int]:
+        """(n, d)."""
         return self.X.shape[0], self.X.shape[1]
 
     @property
     def dtype(self) -> np.dtype:
+        """float32 or float64."""
         return NAMES[self.X.dtype]
 
     @property
     def nbytes(self) -> int:
+        """Bytes of X on the device."""
         return self.X.numel() * self.X.element_size()
 
     def __len__(self) -> int:
@@ -61,6 +64,7 @@ class DeviceRows:
 
     @property
     def T(self) -> Columns:
+        """Xᵀ."""
         return Columns(self)
 
     def __matmul__(self, W: ndarray) -> ndarray:

@@ -21,6 +21,7 @@ class Diagnosis:
     every: int = 1
 
     def add(self, kind: str, sentence: str) -> None:
+        """Note a finding."""
         self.findings.append((kind, sentence))
 
     def kinds(self) -> set[str]:

@@ -65,6 +65,7 @@ class Penalty:
 
     @property
     def has_kinks(self) -> bool:
+        """Whether there is more than an L2 part."""
         return bool(np.any(self.l1 > 0)) or any(strength > 0 for strength in self.gamma)
 
     @property

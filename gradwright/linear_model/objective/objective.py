@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy import ndarray
 
-from gradwright.linear_model.data import kernels
+from gradwright.linear_model.data import RowLoss, kernels, line
 from gradwright.linear_model.losses import Loss
 from gradwright.linear_model.objective import gram
 from gradwright.linear_model.objective.design import Design
@@ -49,6 +49,11 @@ class Objective:
         self.D = np.zeros((self.data.n, K), np.float32)
         self.evaluations = self.products = 0
 
+    @property
+    def terms(self) -> RowLoss:
+        """The loss of every row."""
+        return RowLoss(self.loss, self.y, self.s, self.offset, self.u)
+
     def _least(self) -> float:
         s = np.full(self.data.n, 1.0) if self.s is None else self.s
         return float(self.data.sum(np.array([self.loss.least(self.y, s)]))[0]) * self.unit
@@ -64,9 +69,7 @@ class Objective:
         W, b = self.design.weights(theta)
         self.evaluations += 1
         with np.errstate(over="ignore", invalid="ignore"):
-            total, G, gb = self.data.run(
-                kernels.EVALUATE, self.loss, W, b, self.y, self.s, self.offset, self.u, self.Z, self.D
-            )
+            total, G, gb = self.data.run(kernels.EVALUATE, self.terms, W, b, self.Z, self.D)
             value = total * self.unit - self.least + 0.5 * float(np.sum(self.ridge * theta * theta))
             return value, self.design.pull(G, gb) * self.unit + self.ridge * theta
 
@@ -74,12 +77,12 @@ class Objective:
         """The Hessian at Z times V, by one pass over X."""
         W, b = self.design.weights(V)
         self.products += 1
-        _, G, gb = self.data.run(kernels.CURVE, self.loss, W, b, self.y, self.s, self.offset, self.u, self.Z, self.D)
+        _, G, gb = self.data.run(kernels.CURVE, self.terms, W, b, self.Z, self.D)
         return self.design.pull(G, gb) * self.unit + self.ridge * V
 
     def along(self, step: float, theta: ndarray, d: ndarray) -> tuple[float, float, float]:
         """Change of F from θ to θ + step d, with slope and curvature there, where Z belongs to θ and D to d."""
-        kept = self.data.sum(np.array(kernels.along(self.loss, self.Z, self.D, step, self.y, self.s, self.u)))
+        kept = self.data.sum(np.array(line.along(self.terms, self.Z, self.D, step)))
         kept = kept * self.unit
         cross, square = float(np.sum(self.ridge * theta * d)), float(np.sum(self.ridge * d * d))
         return (
@@ -93,18 +96,16 @@ class Objective:
 
         Rows of a loss with kinks count only where a prediction may move by ``least`` before its curvature falls.
         """
-        u = None if self.u is None else self.u[at]
-        y = self.y[at]
-        _, _, curve = self.loss.rows(self.Z[at], y, u)
-        s = np.full(len(curve), self.unit) if self.s is None else self.s[at]
+        own = self.terms.at(at)
+        _, _, curve = own.point(self.Z[at])
+        s = np.full(len(curve), self.unit) if own.s is None else own.s
         if least > 0 and self.loss.shape == "pieces":
-            s = s * (self.loss.margin(self.Z[at][:, 0].astype(np.float64), y, u) > least)
+            s = s * (self.loss.margin(self.Z[at][:, 0].astype(np.float64), own.y, own.u) > least)
         return curve * s[:, None]
 
     def second(self, at: slice, scale: float) -> ndarray:
-        """Second derivatives of rows by their predictions, times sᵢ and ``scale``, as ``kernels.weights`` has them."""
-        cut = (None if self.s is None else self.s[at], None if self.u is None else self.u[at])
-        return kernels.weights(self.loss, self.Z[at], self.y[at], *cut, scale * self.unit, self.data.n)
+        """Second derivatives of rows by their predictions, times sᵢ and ``scale``, as ``line.weights`` has them."""
+        return line.weights(self.terms.at(at), self.Z[at], scale * self.unit, self.data.n)
 
     def gram(self, weights: Callable[[slice], ndarray], dtype: type = np.float64) -> ndarray:
         """Σ wᵢ xᵢ xᵢᵀ over all rows in the coordinates of θ, (p, p); weights are called with the place of rows."""

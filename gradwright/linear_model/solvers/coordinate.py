@@ -34,6 +34,7 @@ class Columns:
     x: ndarray
 
     def of(self, j: int) -> tuple[ndarray | slice, ndarray]:
+        """Rows and values of column j."""
         part = slice(self.ptr[j], self.ptr[j + 1])
         return (slice(None) if self.rows is None else self.rows[part]), self.x[part]
 

@@ -51,6 +51,7 @@ class Preconditioner:
         return float(objective.data.sum(np.array([own]))[0])
 
     def solve(self, g: ndarray) -> ndarray:
+        """M⁻¹ g for g of shape (p, K)."""
         return self.factor.solve(g) if self.dense else g / self.diagonal
 
 

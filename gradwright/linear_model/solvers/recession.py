@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy import ndarray
 
-from gradwright.linear_model.data import kernels
+from gradwright.linear_model.data import RowLoss, kernels
 from gradwright.linear_model.solvers.run import Run
 
 FAR = 8.0
@@ -59,7 +59,7 @@ def recedes(run: Run, d: ndarray) -> bool | None:
         return False
     Z = np.zeros((data.n, objective.K))
     W, b = objective.design.weights(d)
-    data.run(kernels.PREDICT, objective.loss, W, b, objective.y, objective.s, None, None, Z, None)
+    data.run(kernels.PREDICT, RowLoss(objective.loss, objective.y), W, b, Z, None)
     objective.products += 1
     moved = margins(Z)
     if not data.sum(np.array([np.sum(far & (moved > MOVED))]))[0]:

@@ -38,6 +38,7 @@ class Run:
     """Steps and changes of the gradient of L-BFGS, which precondition conjugate gradients too."""
 
     def evaluate(self) -> None:
+        """F and its gradient at θ."""
         self.value, self.g = self.objective.evaluate(self.theta)
         self.first = max(self.value, 0.0) if not np.isfinite(self.first) else self.first
 
@@ -50,9 +51,10 @@ class Run:
 
     def met(self, gap: float) -> bool:
         """Whether a gap is within tol of the optimum, or as near as numbers of this size can tell."""
-        return self.budget.reached(self.value, gap) or gap <= np.finfo(float).eps * self.first
+        return self.budget.reached(self.value, gap) or bool(gap <= np.finfo(float).eps * self.first)
 
     def answer(self, status: Status) -> FitResult:
+        """The certificate of a fit that ends so."""
         count = self.objective.evaluations + self.objective.products
         seconds = time.perf_counter() - self.began
         gap = min(self.gap, max(self.value, 0.0))
