@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from gradwright.linear_model.diagnosis import Diagnosis, diagnose
 from gradwright.linear_model.estimators import (
@@ -24,6 +24,7 @@ from gradwright.linear_model.estimators import (
 )
 from gradwright.linear_model.fit_table import progress, table
 from gradwright.linear_model.fit_table.page import page
+from gradwright.linear_model.fit_table.target import as_classes, as_numbers, split, suited_loss
 
 MODELS: dict[str, Callable[[float], Any]] = {
     "softmax": lambda C: LogisticRegression(C=C),
@@ -90,44 +91,18 @@ def fit_table(
         (folder / "index.html").touch()
     except OSError as why:
         raise ValueError(f"nothing can be written to --out {str(folder)!r}: {why.strerror}") from None
-    y = data.y
-    whole = np.issubdtype(y.dtype, np.integer) or y.dtype == bool
     if loss is None:
-        loss = "softmax" if not np.issubdtype(y.dtype, np.number) or (whole and len(np.unique(y)) <= 20) else "squared"
+        loss = suited_loss(data.y)
         say(f"loss {loss}, chosen by the values of {target!r}; --loss overrules it")
     classes = loss in CLASSES
-    if classes:
-        y = y.astype(str) if not np.issubdtype(y.dtype, np.number) else y
-        labels, counts = np.unique(y, return_counts=True)
-        kinds = labels.tolist()
-        if len(kinds) < 2:
-            raise ValueError(f"column {target!r} holds one class only, {kinds[0]!r}; a fit needs two")
-        if len(kinds) > 0.5 * len(y):
-            raise ValueError(
-                f"column {target!r} has {len(kinds)} classes in {len(y)} rows; use --loss squared for numbers"
-            )
-        stratify = y if counts.min() >= 2 and min(test_size, 1 - test_size) * len(y) >= len(kinds) else None
-    else:
-        try:
-            y = y.astype(np.float64)
-        except (TypeError, ValueError):
-            raise ValueError(
-                f"column {target!r} holds text, which --loss {loss} cannot predict; use --loss softmax"
-            ) from None
-        stratify = None
-    held = int(np.ceil(test_size * len(y)))
-    if not 0 < held < len(y):
-        raise ValueError(f"{len(y)} rows cannot be split with test_size {test_size:g}; give more rows")
-    train, test = train_test_split(np.arange(len(y)), test_size=test_size, random_state=seed, stratify=stratify)
+    y = as_classes(data.y, target) if classes else as_numbers(data.y, target, loss)
+    train, test = split(y, classes, test_size, seed)
     say(f"{len(train)} rows to fit, {len(test)} held out, {len(data.names)} columns")
     for name, categories in data.encoded.items():
         say(f"column {name!r}: {len(categories)} categories, one column each but {categories[0]!r}")
     # columns of unlike spread are brought to one, so that one penalty fits all; coefficients are of scaled columns
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
     scaler = StandardScaler()
-    pandas = table._pandas()
+    pandas = table.require_pandas()
     # the index names rows as the file does, counted from 0 below the header
     fit_X = pandas.DataFrame(scaler.fit_transform(data.X[train]), columns=data.names, index=train)
     test_X = pandas.DataFrame(scaler.transform(data.X[test]), columns=data.names)

@@ -31,7 +31,7 @@ def read(path: str | Path, target: str) -> Table:
         ValueError: the file cannot be read, the target is not a column, values are missing, or a column has too many
             categories; each with the column and the way out.
     """
-    pandas = _pandas()
+    pandas = require_pandas()
     path = Path(path)
     if not path.exists():
         raise ValueError(f"there is no file {str(path)!r}")
@@ -61,7 +61,8 @@ def read(path: str | Path, target: str) -> Table:
     return _encode(pandas, frame, target)
 
 
-def _pandas() -> Any:
+def require_pandas() -> Any:
+    """pandas, or an error that says how to get it."""
     try:
         import pandas
     except ModuleNotFoundError:
