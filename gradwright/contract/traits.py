@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
 
 import torch
@@ -13,6 +12,7 @@ from gradwright.contract.check import Knobs, RecipeClass, check
 from gradwright.contract.descent import first_move, without_decay
 from gradwright.contract.training import MATRIX, Training, copies, is_shared, served, slots_of, weights
 from gradwright.core import Context
+from gradwright.core.spelling import near
 from gradwright.core.transform import walk
 from gradwright.recipe.traits import TRAITS
 
@@ -21,8 +21,8 @@ from gradwright.recipe.traits import TRAITS
 def traits_are_spelled(recipe: RecipeClass, knobs: Knobs) -> None:
     """No trait is a misspelling of one that the contract would check."""
     for trait in recipe.spec.traits - TRAITS.keys():
-        near = difflib.get_close_matches(trait, TRAITS, n=1, cutoff=0.75)
-        assert not near, f"the trait {trait!r} is unknown; did you mean {near[0]!r}?"
+        close = near(trait, TRAITS, count=1, cutoff=0.75)
+        assert not close, f"the trait {trait!r} is unknown; did you mean {close[0]!r}?"
 
 
 @check()

@@ -9,6 +9,8 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
+from gradwright.core.number import WHOLE, as_float, as_whole
+
 _P = TypeVar("_P", bound="Part")
 
 
@@ -18,13 +20,15 @@ class Part:
 
     A subclass is a frozen dataclass. Fields annotated ``float`` are *knobs*: they may change at every step and are
     arguments of the kernel. A field that is a part itself contributes its own knobs. All other fields are
-    *structure*: they choose the formula and are the kernel's cache key.
+    *structure*: they choose the formula and are the kernel's cache key. Of these, fields annotated ``int`` are counts.
 
     Class attributes:
-        bounds: the admissible range of a knob, as (lowest allowed, first too large); [0, inf) if not given.
+        bounds: the admissible range of a knob or a count, as (lowest allowed, first too large). If not given, [0, inf)
+            for a knob and [0, 2³¹) for a count: a count of iterations or of slots declares what a machine can bear.
 
     Raises:
-        ValueError: a knob is not finite or out of bounds.
+        ValueError: a knob is not finite or out of bounds, or a count out of bounds.
+        TypeError: a knob is no number, or a count no whole one.
     """
 
     bounds: ClassVar[Mapping[str, tuple[float, float]]] = {}
@@ -34,14 +38,24 @@ class Part:
             value = getattr(self, name)
             if getattr(value, "is_symbol", False):
                 continue
-            value = float(value)
+            if not isinstance(value, float):
+                value = as_float(f"{type(self).__name__}: {name}", value)
             low, high = self.bounds.get(name, (0.0, math.inf))
             if not math.isfinite(value) or value < low or value >= high:
                 raise ValueError(
                     f"{type(self).__name__}: {name}={value:g} is outside [{low:g}, {high:g}); "
                     "give a finite number in that range"
                 )
-            object.__setattr__(self, name, value)
+            object.__setattr__(self, name, float(value))
+        for name in count_names(type(self)):
+            label = f"{type(self).__name__}: {name}"
+            count = as_whole(label, getattr(self, name))
+            low, high = self.bounds.get(name, (0, WHOLE))
+            if count < low:
+                raise ValueError(f"{label}={count} must be at least {low}")
+            if count >= high:
+                raise ValueError(f"{label}={count} must be below {high}")
+            object.__setattr__(self, name, count)
 
     def children(self) -> dict[str, Part]:
         """The parts among the fields, by field name."""
@@ -68,6 +82,7 @@ class Part:
 
 
 _knob_names: dict[type, tuple[str, ...]] = {}
+_count_names: dict[type, tuple[str, ...]] = {}
 _part_names: dict[type, str] = {}
 
 
@@ -76,6 +91,13 @@ def knob_names(cls: type) -> tuple[str, ...]:
     if cls not in _knob_names:
         _knob_names[cls] = tuple(f.name for f in dataclasses.fields(cls) if f.type in ("float", float))
     return _knob_names[cls]
+
+
+def count_names(cls: type) -> tuple[str, ...]:
+    """The fields of a part that are annotated ``int``."""
+    if cls not in _count_names:
+        _count_names[cls] = tuple(f.name for f in dataclasses.fields(cls) if f.type in ("int", int))
+    return _count_names[cls]
 
 
 def part_name(cls: type) -> str:

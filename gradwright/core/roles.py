@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+
+from gradwright.core.spelling import nearest
 
 MEANINGS: Mapping[str, str] = MappingProxyType(
     {
@@ -54,24 +55,6 @@ def roles_from_shape(shape: Sequence[int]) -> frozenset[str]:
     if dimensions in (4, 5):
         return frozenset({"convolution"})
     return frozenset({("scalar", "vector", "matrix")[dimensions] if dimensions < 3 else "stack"})
-
-
-def nearest(word: str, known: Iterable[str], otherwise: str = "") -> str:
-    """The known words that look most like `word`, as the tail of an error message.
-
-    Args:
-        word: what was written.
-        known: what could have been meant.
-        otherwise: the answer where nothing looks alike.
-
-    >>> nearest("embeding", ROLES)
-    "did you mean 'embedding'?"
-    """
-    spelled = {one.lower(): one for one in known}
-    close = [spelled[match] for match in get_close_matches(word.lower(), spelled, n=3)]
-    if not close:
-        return otherwise
-    return f"did you mean {' or '.join(map(repr, close))}?"
 
 
 def check_role(word: str) -> str:

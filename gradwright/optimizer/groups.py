@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from gradwright.core import Chain, ParamSpec
 from gradwright.core.roles import check_role
+from gradwright.core.spelling import near, nearest
 from gradwright.recipe.registry import spec_named
 from gradwright.recipe.spec import RecipeSpec
 
@@ -127,9 +127,8 @@ def complete(group: Group, recipe_spec: RecipeSpec, defaults: Mapping[str, Any],
     schedulers decide once for all groups which of the two they cycle. One that is switched off stays where it is.
     """
     for key in group.keys() - recipe_spec.defaults.keys() - OWN_KEYS - FOREIGN_KEYS - defaults.keys():
-        near = difflib.get_close_matches(key, recipe_spec.defaults, n=1)
-        if near:
-            raise ValueError(f"{recipe_spec.name}: a param group sets {key!r}; did you mean {near[0]!r}?")
+        if near(key, recipe_spec.defaults):
+            raise ValueError(f"{recipe_spec.name}: a param group sets {key!r}; {nearest(key, recipe_spec.defaults)}")
         warnings.warn(f"{recipe_spec.name} does not use {key!r}, which a param group sets", stacklevel=5)
     group["recipe"] = recipe_spec.name
     group["clock"] = clock

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-
+from gradwright.core.spelling import near
 from gradwright.recipe.spec import RecipeSpec
 
 specs: dict[str, RecipeSpec] = {}
@@ -18,7 +17,6 @@ def spec_named(name: str) -> RecipeSpec:
     """
     if name in specs:
         return specs[name]
-    spelled = {known.lower(): known for known in specs}
-    near = [spelled[match] for match in difflib.get_close_matches(name.lower(), spelled, n=3, cutoff=0.4)]
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(sorted(specs))}"
+    close = near(name, specs, cutoff=0.4)
+    hint = f"did you mean {' or '.join(close)}?" if close else f"known are {', '.join(sorted(specs))}"
     raise ValueError(f"there is no recipe called {name!r}; {hint}")

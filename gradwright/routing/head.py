@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from torch import nn
 
-from gradwright.core.roles import nearest
+from gradwright.core.spelling import nearest
 from gradwright.routing.layers import is_magnitude, like_vector, widths
 from gradwright.routing.order import by_order
 from gradwright.routing.places import Place, plain, type_name, unwrap

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from gradwright.core.roles import FORMS, check_role, nearest
+from gradwright.core.roles import FORMS, check_role
+from gradwright.core.spelling import nearest
 from gradwright.routing.bare import of_bare
 from gradwright.routing.head import find_head
 from gradwright.routing.layers import Found, form, of_layer

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from gradwright.core.roles import nearest
 from gradwright.core.selector import Selector, parse
+from gradwright.core.spelling import nearest
 from gradwright.optimizer.recipe import Bound, Recipe, registry
 
 USUAL_NO_DECAY = "bias | norm | vector | scalar"

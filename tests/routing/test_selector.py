@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradwright.core.roles import FORMS, MEANINGS, ROLES, check_role, nearest, roles_from_shape
+from gradwright.core.roles import FORMS, MEANINGS, ROLES, check_role, roles_from_shape
 from gradwright.core.selector import parse
+from gradwright.core.spelling import nearest
 
 WORDS = st.sampled_from(ROLES)
 LEAVES = WORDS | st.sampled_from(["*", "name:a.*", "name:[!a]?.weight", "in:Linear", "in:*Norm"])

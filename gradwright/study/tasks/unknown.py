@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
+
+from gradwright.core.spelling import near
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> ValueError:
@@ -13,11 +14,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> ValueError:
     "unknown task 'digit-mlp': did you mean 'digits-mlp'? Known: digits-mlp, stdlib-gpt"
     """
     known = list(known)
-    folded: dict[str, list[str]] = {}
-    for each in known:
-        folded.setdefault(each.casefold(), []).append(each)
-    close = difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.5)
-    nearest = [each for fold in close for each in folded[fold]]
-    hint = f"did you mean {' or '.join(map(repr, nearest[:3]))}? " if nearest else ""
+    close = near(name, known, cutoff=0.5)
+    hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
     listed = ", ".join(known[:12]) + (f" and {len(known) - 12} more" if len(known) > 12 else "")
     return ValueError(f"unknown {kind} {name!r}: {hint}Known: {listed or 'none'}")

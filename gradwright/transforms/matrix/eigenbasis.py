@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from gradwright.core import Context, ParamSpec, Slot, Transform
+from gradwright.core.number import WHOLE
 from gradwright.core.transform import Slots, State
 from gradwright.transforms.common.bounds import FRACTION
 
@@ -48,14 +49,13 @@ class EigenbasisAdam(Transform):
     precondition_frequency: int = 10
     max_precond_dim: int = 10000
     precondition_1d: bool = False
-    bounds: ClassVar = {"beta": FRACTION, "beta2": FRACTION, "gram_beta": FRACTION}
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.precondition_frequency < 1:
-            raise ValueError(f"EigenbasisAdam: precondition_frequency={self.precondition_frequency} must be at least 1")
-        if self.max_precond_dim < 1:
-            raise ValueError(f"EigenbasisAdam: max_precond_dim={self.max_precond_dim} must be at least 1")
+    bounds: ClassVar = {
+        "beta": FRACTION,
+        "beta2": FRACTION,
+        "gram_beta": FRACTION,
+        "precondition_frequency": (1, WHOLE),
+        "max_precond_dim": (1, WHOLE),
+    }
 
     def slots(self, spec: ParamSpec) -> Slots:
         squares = {k: Slot(shape=(size, size)) for k, size in enumerate(spec.shape) if k in self._turned(spec)}

@@ -34,7 +34,7 @@ class SpectralStep(Transform):
         tau: τ, how much of σ₁(W) a step may add to it.
         floor: σ₁(W) counts as at least floor · √(larger side), so that a matrix of zeros can leave.
         weight_decay: λ.
-        iterations: of the power method, at each step and for each of W and u; at least 1.
+        iterations: of the power method, at each step and for each of W and u; 1 to 100.
         only: a selector of the parameters that are measured.
     """
 
@@ -45,11 +45,7 @@ class SpectralStep(Transform):
     iterations: int = 3
     only: str = ROWS
     stage: ClassVar[int] = STEP
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.iterations < 1:
-            raise ValueError(f"SpectralStep: iterations={self.iterations} must be at least 1")
+    bounds: ClassVar = {"iterations": (1, 101)}
 
     def slots(self, spec: ParamSpec) -> Slots:
         if not self._measured(spec):

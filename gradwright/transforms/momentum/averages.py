@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from gradwright.core import Context, Number, ParamSpec, Slot, Transform
+from gradwright.core.number import WHOLE
 from gradwright.core.ops import where
 from gradwright.core.transform import Slots, State
 from gradwright.transforms.common.bounds import FRACTION
@@ -168,7 +169,7 @@ class AccumulatingEma(Transform):
 
     beta: float
     every: int = 1
-    bounds: ClassVar = {"beta": FRACTION}
+    bounds: ClassVar = {"beta": FRACTION, "every": (1, WHOLE)}
 
     def slots(self, spec: ParamSpec) -> Slots:
         return {"m": Slot()}

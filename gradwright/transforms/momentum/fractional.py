@@ -27,7 +27,7 @@ class FractionalMemory(Transform):
         moment: how E[D²] is estimated.
         denominator: how to divide by it.
         alpha: α, in [0, 2).
-        history: K, how many past gradients are kept, at least 1; each is a full-size slot.
+        history: K, how many past gradients are kept, 1 to 1000; each is a full-size slot.
     """
 
     beta: float
@@ -35,13 +35,8 @@ class FractionalMemory(Transform):
     denominator: Denominator
     alpha: float = 0.5
     history: int = 10
-    bounds: ClassVar = {"beta": FRACTION, "alpha": (0.0, 2.0)}
+    bounds: ClassVar = {"beta": FRACTION, "alpha": (0.0, 2.0), "history": (1, 1001)}
     leaves_moment: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.history < 1:
-            raise ValueError(f"FractionalMemory: history={self.history} must be at least 1")
 
     def slots(self, spec: ParamSpec) -> Slots:
         return {"m": Slot(), **{name: Slot() for name in self._past()}, **self.moment.slots(spec)}

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import torch
 
 from gradwright.core import Context, ParamSpec, Slot, Total, Transform
+from gradwright.core.number import WHOLE
 from gradwright.core.ops import maximum, minimum, sqrt, total, where
 from gradwright.core.transform import Slots, State
 from gradwright.transforms.common.bounds import FRACTION
@@ -45,12 +46,7 @@ class Prodigy(Transform):
     growth: float = UNLIMITED
     safeguard: bool = False
     every: int = 1
-    bounds: ClassVar = {"beta3": FRACTION, "d0": POSITIVE}
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.every < 1:
-            raise ValueError(f"Prodigy: every={self.every} must be at least 1")
+    bounds: ClassVar = {"beta3": FRACTION, "d0": POSITIVE, "every": (1, WHOLE)}
 
     def slots(self, spec: ParamSpec) -> Slots:
         full = wide(spec)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 import torch
 
 from gradwright.core import Context, ParamSpec, Slot, Transform
+from gradwright.core.number import WHOLE
 from gradwright.core.ops import maximum, minimum, rms, where
 from gradwright.core.transform import STEP, Slots, State
 
@@ -77,6 +78,7 @@ class EveryKth(Transform):
 
     every: int = 1
     stage: ClassVar[int] = STEP
+    bounds: ClassVar = {"every": (1, WHOLE)}
 
     def update(self, u: Any, state: State, ctx: Context) -> Any:
         return (u if ctx.clock % self.every == 0 else torch.zeros_like(u)), state

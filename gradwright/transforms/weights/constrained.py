@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 import torch
 
 from gradwright.core import Context, ParamSpec, Slot, Transform
+from gradwright.core.number import WHOLE
 from gradwright.core.ops import maximum, mean, minimum, sqrt, total, where
 from gradwright.core.transform import WEIGHTS, Slots, State
 
@@ -62,15 +63,13 @@ class Constrain(Transform):
     rate: float = 1.0
     only: str = "!vector & !scalar & !bias & !norm & !embedding"
     stage: ClassVar[int] = WEIGHTS
-    bounds: ClassVar = {"kappa": (TINY, math.inf), "memory": (0.0, 1.0)}
+    bounds: ClassVar = {"kappa": (TINY, math.inf), "memory": (0.0, 1.0), "every": (1, WHOLE)}
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for name, known in (("bound", BOUNDS), ("measure", MEASURES)):
             if (given := getattr(self, name)) not in known:
                 raise ValueError(f"Constrain: {name}={given!r} is unknown; known are {', '.join(known)}")
-        if self.every < 1:
-            raise ValueError(f"Constrain: every={self.every} must be at least 1")
 
     def applies(self, spec: ParamSpec) -> bool:
         # a single entry has no standard deviation

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 import torch
 
 from gradwright.core import Context, Nest, ParamSpec, Slot, Transform
+from gradwright.core.number import WHOLE
 from gradwright.core.transform import WEIGHTS, Slots, State, Walk
 
 
@@ -28,12 +29,7 @@ class Lookahead(Transform):
     k: int = 5
     alpha: float = 0.5
     stage: ClassVar[int] = WEIGHTS
-    bounds: ClassVar = {"alpha": (0.0, 1.0 + 1e-12)}
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.k < 1:
-            raise ValueError(f"Lookahead: k={self.k} must be at least 1")
+    bounds: ClassVar = {"alpha": (0.0, 1.0 + 1e-12), "k": (1, WHOLE)}
 
     def slots(self, spec: ParamSpec) -> Slots:
         return {"slow": Slot(start="param")}
@@ -66,7 +62,7 @@ class PullBack(Nest):
     k: int = 5
     alpha: float = 0.5
     to: Literal["slow", "zero"] = "slow"
-    bounds: ClassVar = {"alpha": (0.0, 1.0 + 1e-12)}
+    bounds: ClassVar = {"alpha": (0.0, 1.0 + 1e-12), "k": (1, WHOLE)}
 
     def __post_init__(self) -> None:
         super().__post_init__()
