@@ -2,6 +2,7 @@
 
 from gradwright.optimizer.optimizer import Optimizer
 from gradwright.optimizer.recipe import Recipe, recipe
+from gradwright.optimizer.to_torch import to_torch
 from gradwright.recipes import (
     ADOPT,
     AMMSGD,
@@ -167,6 +168,7 @@ __all__ = [
     "schedule_free",
     "softly_clipped",
     "thrifty",
+    "to_torch",
     "untuned_warmup",
     "value_clipped",
 ]

@@ -45,6 +45,8 @@ def as_float(label: str, value: Any) -> float:
     >>> as_float("lr", 1)
     1.0
     """
+    if type(value) is float and -LARGEST <= value <= LARGEST:
+        return value
     if isinstance(value, torch.Tensor):
         value = _of_tensor(label, value)
     if isinstance(value, (bool, numpy.bool_)) or not isinstance(value, (int, float, numpy.integer, numpy.floating)):

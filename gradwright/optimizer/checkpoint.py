@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -11,84 +10,92 @@ import torch
 from torch import Tensor
 
 from gradwright.core import Number, Slot
+from gradwright.core.number import as_float, shown
+from gradwright.core.warn import warn_user
+from gradwright.optimizer import foreign
+from gradwright.optimizer.groups import OWN_KEYS
+from gradwright.optimizer.matching import OF_THE_MODEL, matched
+from gradwright.optimizer.saved import Saved, check_distinct
 
 if TYPE_CHECKING:
     from gradwright.optimizer.optimizer import Optimizer
 
-StateDict = dict[str, Any]
 EXTRA_STATE = {"step", "training_weights"}
 
 
-def restored(optimizer: Optimizer, state_dict: StateDict) -> tuple[dict[Tensor, dict[str, Any]], list[dict[str, Any]]]:
-    """The state and groups that ``optimizer`` would have after loading ``state_dict``.
+def restored(optimizer: Optimizer, saved: Saved) -> tuple[dict[Tensor, dict[str, Any]], list[dict[str, Any]]]:
+    """The state and groups that ``optimizer`` would have after loading what was saved.
 
     Tensors are copied, never aliased, to the parameter's device and in their declared type. A shared value becomes one
-    tensor again. A parameter that the state_dict knows nothing of starts afresh. Groups keep their own ``params`` and
-    take the saved hyper-parameters. Where both sides know the names of their parameters, tensors are matched by name,
-    so that a reordered model keeps its state.
+    tensor again. A parameter of which nothing was saved starts afresh. Which entry belongs to which
+    parameter, and which hyper-parameters a group takes, is said in :func:`~gradwright.optimizer.matching.matched`.
+
+    Keys that this version does not know, of a group or of a parameter's state, are left out with a warning.
 
     Raises:
-        ValueError: it does not fit; names the group, or the parameter, the slot, the expected and the found shape.
+        ValueError: it does not fit, or holds what no step could use; names the group or the parameter, the key and the
+            value.
     """
-    if absent := [key for key in ("state", "param_groups") if key not in state_dict]:
-        raise ValueError(f"state_dict has no {absent[0]!r}; give what the state_dict() of an optimizer returned")
-    groups, saved_groups = optimizer.param_groups, state_dict["param_groups"]
-    if len(groups) != len(saved_groups):
-        raise ValueError(
-            f"state_dict has {len(saved_groups)} parameter groups, this {type(optimizer).__name__} has {len(groups)}; "
-            "build the optimizer with the groups it was saved with"
-        )
+    match = matched(optimizer.param_groups, saved, type(optimizer).__name__)
+    check_distinct(saved)
+    clock = max((_clock(index, group) for index, group in enumerate(saved.groups)), default=0)
     state: dict[Tensor, dict[str, Any]] = {}
     new_groups = []
     shared: dict[str, Tensor] = {}
     unknown: list[tuple[Tensor, dict[str, Slot | Number]]] = []
-    for index, (group, saved) in enumerate(zip(groups, saved_groups)):
-        new_group = _merged_group(index, group, saved)
+    for group, keys, index in zip(optimizer.param_groups, match.keys, match.groups):
+        new_group = {**group, "clock": clock} if index is None else _merged_group(index, group, saved.groups[index])
         new_groups.append(new_group)
-        slots_of = optimizer.slots_for(new_group)
-        for param, saved_index in zip(group["params"], _saved_order(index, group, saved)):
-            found = state_dict["state"].get(saved_index)
-            name = optimizer.spec_of(param).name
-            if found is None:
+        slots_of = _slots_of(optimizer, new_group, index)
+        for param, key in zip(group["params"], keys):
+            if key is None or key not in saved.state:
                 unknown.append((param, slots_of(param)))
                 continue
-            state[param] = _restored_tensors(optimizer, param, name, found, slots_of(param), shared)
+            name = optimizer.spec_of(param).name
+            state[param] = _restored_tensors(optimizer, param, name, saved.state[key], slots_of(param), shared)
     for param, slots in unknown:
         state[param] = _fresh(optimizer, param, slots, shared)
     return state, new_groups
 
 
 def _merged_group(index: int, group: dict[str, Any], saved: dict[str, Any]) -> dict[str, Any]:
-    if len(group["params"]) != len(saved["params"]):
-        raise ValueError(
-            f"state_dict group {index} has {len(saved['params'])} parameters, the optimizer's has "
-            f"{len(group['params'])}; load it into an optimizer over the same model"
+    """The group with the hyper-parameters of a saved one, and its own parameters."""
+    known = OWN_KEYS | foreign.KEYS | group.keys()
+    for key in sorted(saved.keys() - known, key=str):
+        warn_user(
+            f"state_dict group {index} has {key!r}={shown(saved[key])}, which this version of {group['recipe']} does "
+            "not know; it is left out"
         )
-    if "recipe" in saved and saved["recipe"] != group["recipe"]:
-        raise ValueError(
-            f"state_dict group {index} was saved by {saved['recipe']}, this group runs {group['recipe']}; "
-            f"load it into {saved['recipe']}"
-        )
-    return {
-        **group,
-        **{k: deepcopy(v) for k, v in saved.items() if k not in ("params", "param_names", "roles")},
-    }
+    return {**group, **{k: deepcopy(v) for k, v in saved.items() if k in known and k not in OF_THE_MODEL}}
 
 
-def _saved_order(index: int, group: dict[str, Any], saved: dict[str, Any]) -> list[Any]:
-    """The saved indices in the order of this group's parameters."""
-    names, saved_names = group.get("param_names"), saved.get("param_names")
-    if names is None or saved_names is None or names == saved_names:
-        return list(saved["params"])
-    by_name = dict(zip(saved_names, saved["params"]))
-    if set(names) == set(by_name) and len(names) == len(by_name):
-        return [by_name[name] for name in names]
-    strange = next(name for name in names if name not in by_name)
-    warnings.warn(
-        f"state_dict group {index} has other parameter names (no {strange!r}); matching by order instead",
-        stacklevel=4,
+def _slots_of(optimizer: Optimizer, group: dict[str, Any], index: int | None) -> Any:
+    """What the optimizer keeps for each parameter of a group to come, all of whose settings are checked first."""
+    try:
+        foreign.check(group["recipe"], group, saved=True)
+        foreign.flag(group["recipe"], "maximize", group["maximize"])
+        chain = optimizer.recipe_spec_of(group).chain(group)
+        for param in group["params"]:
+            chain.check(optimizer.spec_of(param))
+        return optimizer.slots_for(group)
+    except (TypeError, ValueError) as refusal:
+        whose = "these hyper-parameters" if index is None else f"state_dict group {index}"
+        raise ValueError(f"{whose}: {refusal}") from None
+
+
+def _clock(index: int, group: dict[str, Any]) -> int:
+    """The steps that the optimizer had taken when a group was saved."""
+    clock: Any = group.get("clock")
+    if isinstance(clock, Tensor) and clock.numel() == 1 and not clock.is_complex():
+        clock = clock.item()
+    numeric = isinstance(clock, (int, float)) and not isinstance(clock, bool)
+    if numeric and 0 <= clock < math.inf and clock == int(clock):
+        return int(clock)
+    found = shown(group["clock"]) if "clock" in group else "missing"
+    raise ValueError(
+        f"state_dict group {index}: 'clock' is {found}, expected the number of steps, a whole number from 0 on; "
+        "the checkpoint is damaged"
     )
-    return list(saved["params"])
 
 
 def _restored_tensors(
@@ -100,32 +107,40 @@ def _restored_tensors(
     shared: dict[str, Tensor],
 ) -> dict[str, Any]:
     if missing := sorted(slots.keys() - found.keys()):
-        known = ", ".join(sorted(found)) or "nothing"
+        known = ", ".join(sorted(map(str, found))) or "nothing"
         raise ValueError(
             f"state_dict lacks {missing[0]!r} of {name}; it holds {known}. Was it saved by another recipe?"
         )
-    if unknown := sorted(found.keys() - slots.keys() - EXTRA_STATE):
+    for key in sorted(found.keys() - slots.keys() - EXTRA_STATE, key=str):
         expected = ", ".join(sorted(slots)) or "none"
-        raise ValueError(
-            f"state_dict holds {unknown[0]!r} of {name}, which this recipe does not keep (it keeps {expected})"
+        warn_user(
+            f"state_dict holds {key!r} of {name}, which this recipe does not keep (it keeps {expected}); it is left out"
         )
-    state: dict[str, Any] = {"step": _number(name, "step", found.get("step", 0.0))}
+    state: dict[str, Any] = {"step": _step(name, found)}
     for key, slot in slots.items():
         value = found[key]
         if isinstance(slot, Number):
             state[key] = _number(name, key, value)
             continue
-        if slot.shared and key in shared:
-            state[key] = shared[key]
-            continue
-        state[key] = _tensor(name, key, value, like=optimizer.new_slot(param, slot))
+        tensor = _tensor(name, key, value, like=optimizer.new_slot(param, slot))
         if slot.shared:
-            shared[key] = state[key]
+            _check_shared(name, key, tensor, shared.setdefault(key, tensor))
+            tensor = shared[key]
+        state[key] = tensor
     if "training_weights" in found:
         state["training_weights"] = _tensor(
             name, "training_weights", found["training_weights"], like=param.detach().clone()
         )
     return state
+
+
+def _check_shared(name: str, key: str, value: Tensor, first: Tensor) -> None:
+    value = value.to(first.device)
+    if not bool(((value == first) | (value.isnan() & first.isnan())).all()):
+        raise ValueError(
+            f"state_dict: {key!r} is shared by all parameters, and that of {name} is {shown(value)} where another's is "
+            f"{shown(first)}; the checkpoint is put together of several"
+        )
 
 
 def _fresh(
@@ -142,20 +157,41 @@ def _fresh(
     return state
 
 
+def _step(name: str, found: dict[str, Any]) -> float:
+    if "step" not in found:
+        raise ValueError(f"state_dict lacks 'step' of {name}; the checkpoint is damaged")
+    step = _number(name, "step", found["step"])
+    if step < 0 or step != step // 1:
+        raise ValueError(
+            f"state_dict: 'step' of {name} is {step:g}, expected a whole number from 0 on; the checkpoint is damaged"
+        )
+    return step
+
+
 def _number(name: str, key: str, value: Any) -> float:
     try:
-        value = float(value)
-    except (TypeError, ValueError):
-        raise ValueError(f"state_dict: {key!r} of {name} is {value!r}, expected a number") from None
-    if not math.isfinite(value):
-        raise ValueError(f"state_dict: {key!r} of {name} is {value}; the checkpoint is damaged")
-    return value
+        number = float(value) if isinstance(value, Tensor) else as_float(key, value)
+    except (TypeError, ValueError, RuntimeError):
+        number = math.nan
+        if not isinstance(value, (float, Tensor)) or (isinstance(value, Tensor) and value.numel() != 1):
+            raise ValueError(f"state_dict: {key!r} of {name} is {shown(value)}, expected a number") from None
+    if not math.isfinite(number):
+        raise ValueError(f"state_dict: {key!r} of {name} is {shown(value)}; the checkpoint is damaged")
+    return number
 
 
 def _tensor(name: str, key: str, value: Any, like: Tensor) -> Tensor:
+    what = f"state_dict: {key!r} of {name}"
     if not isinstance(value, Tensor):
-        raise ValueError(f"state_dict: {key!r} of {name} is a {type(value).__name__}, expected a tensor")
+        raise ValueError(f"{what} is a {type(value).__name__}, expected a tensor")
     if value.shape != like.shape:
-        raise ValueError(f"state_dict: {key!r} of {name} has shape {tuple(value.shape)}, expected {tuple(like.shape)}")
+        raise ValueError(f"{what} has shape {tuple(value.shape)}, expected {tuple(like.shape)}")
+    if value.layout != torch.strided or value.is_quantized:
+        kind = "quantised" if value.is_quantized else str(value.layout)
+        raise ValueError(f"{what} is {kind}, expected a dense tensor; convert it with to_dense() or dequantize()")
+    if value.is_meta and not like.is_meta:
+        raise ValueError(f"{what} is on the device meta and holds no numbers; load the checkpoint onto a real device")
+    if (value.is_complex(), value.is_floating_point()) != (like.is_complex(), like.is_floating_point()):
+        raise ValueError(f"{what} holds {value.dtype}, expected {like.dtype}")
     with torch.no_grad():
         return like.copy_(value)

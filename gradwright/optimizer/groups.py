@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -12,16 +11,14 @@ from torch import Tensor
 from gradwright.core import Chain, ParamSpec
 from gradwright.core.roles import check_role
 from gradwright.core.spelling import near, nearest
+from gradwright.core.warn import warn_user
+from gradwright.optimizer import foreign
 from gradwright.recipe.registry import spec_named
 from gradwright.recipe.spec import RecipeSpec
 
 Group = dict[str, Any]
 
 OWN_KEYS = frozenset({"params", "param_names", "role", "roles", "recipe", "clock", "maximize"})
-FOREIGN_KEYS = frozenset(
-    {"name", "initial_lr", "max_lr", "min_lr", "base_momentum", "max_momentum", "swa_lr", "lr_scale", "betas"}
-)
-"""Keys that labels and torch's schedulers put into groups."""
 
 
 def as_groups(params: Any, name: str) -> list[Group]:
@@ -88,11 +85,15 @@ def routed_defaults(groups: Iterable[Group]) -> dict[str, Any]:
     resting = any(recipe_spec.rests("momentum", k.get("momentum", 0.0)) for (recipe_spec, _), k in zip(routed, knobs))
     defaults: dict[str, Any] = {"maximize": False, "recipe": None}
     for key in ("betas", "momentum"):
-        found = next((k[key] for k in knobs if k.get(key) is not None), None)
+        found = next((k[key] for k in knobs if not _rests(k.get(key))), None)
         if found is not None:
             # a momentum beside one that is switched off is cycled as betas, which the latter does not read
             return {**defaults, "betas": (found,)} if key == "momentum" and resting else {**defaults, key: found}
     return defaults
+
+
+def _rests(value: Any) -> bool:
+    return value is None or (isinstance(value, (int, float)) and value == 0)
 
 
 def real_dtype(param: Tensor) -> torch.dtype:
@@ -126,13 +127,17 @@ def complete(group: Group, recipe_spec: RecipeSpec, defaults: Mapping[str, Any],
     Where the optimizer's defaults hold ``betas``, a recipe's ``momentum`` is kept as ``betas`` of one number, because
     schedulers decide once for all groups which of the two they cycle. One that is switched off stays where it is.
     """
-    for key in group.keys() - recipe_spec.defaults.keys() - OWN_KEYS - FOREIGN_KEYS - defaults.keys():
+    for key in group.keys() - recipe_spec.defaults.keys() - OWN_KEYS - foreign.KEYS - defaults.keys():
+        if key in foreign.RESTING and group[key] == foreign.RESTING[key]:
+            continue
         if near(key, recipe_spec.defaults):
             raise ValueError(f"{recipe_spec.name}: a param group sets {key!r}; {nearest(key, recipe_spec.defaults)}")
-        warnings.warn(f"{recipe_spec.name} does not use {key!r}, which a param group sets", stacklevel=5)
+        warn_user(f"{recipe_spec.name} does not use {key!r}, which a param group sets")
+    foreign.check(recipe_spec.name, group)
     group["recipe"] = recipe_spec.name
     group["clock"] = clock
     group.setdefault("maximize", defaults.get("maximize", False))
+    foreign.flag(recipe_spec.name, "maximize", group["maximize"])
     lends_beta = "momentum" in recipe_spec.defaults and "betas" in defaults
     given = defaults if defaults.get("recipe", recipe_spec.name) == recipe_spec.name else {}
     for name, default in recipe_spec.defaults.items():
@@ -142,6 +147,9 @@ def complete(group: Group, recipe_spec: RecipeSpec, defaults: Mapping[str, Any],
             group.setdefault("betas", (group.pop(name, value),))
         else:
             group.setdefault(name, value)
+    momentum = recipe_spec.kinds.get("momentum")
+    if momentum is not None and momentum.optional and group.get("momentum", 0.0) is None:
+        group["momentum"] = 0.0  # monitors and schedulers read a number
     role = group.pop("role", None)
     if role is not None:
         group["roles"] = [role] * len(group["params"])

@@ -13,7 +13,7 @@ from gradwright.engine import Dispatcher, GroupStep, capturing, eager, run, sele
 from gradwright.engine.graph.explain import explain as equations
 from gradwright.engine.graph.symbol import Untraceable
 from gradwright.engine.report import report
-from gradwright.optimizer import checkpoint, from_torch, groups
+from gradwright.optimizer import checkpoint, from_torch, groups, saved
 from gradwright.optimizer.scaling import scaled_backward
 from gradwright.optimizer.state import StatefulOptimizer
 
@@ -231,12 +231,13 @@ class Optimizer(StatefulOptimizer):
         Everything is checked first: if it does not fit, the optimizer stays as it was.
 
         Raises:
-            ValueError: it does not fit; names the parameter, the slot, the expected and the found shape.
+            ValueError: it does not fit, or holds what no step could use; names the group or the parameter, the key and
+                the value.
         """
-        state_dict = state_dict.copy()
+        state_dict = dict(saved.refuse_no_dict(state_dict))
         for hook in self._optimizer_load_state_dict_pre_hooks.values():
             state_dict = hook(self, state_dict) or state_dict
-        state, new_groups = checkpoint.restored(self, from_torch.translated(self, state_dict))
+        state, new_groups = checkpoint.restored(self, from_torch.translated(self.param_groups, saved.read(state_dict)))
         for group, new_group in zip(self.param_groups, new_groups):
             group.clear()
             group.update(new_group)

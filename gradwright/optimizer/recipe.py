@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import copyreg
 import inspect
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic
 
 from typing_extensions import ParamSpec as Parameters
 
 from gradwright.core import Chain
+from gradwright.optimizer import foreign
 from gradwright.optimizer.optimizer import Optimizer
 from gradwright.recipe.registry import specs
 from gradwright.recipe.spec import RecipeSpec
 
 P = Parameters("P")
-
-TORCH_SPEED_FLAGS = ("foreach", "fused")
-"""Arguments of ``torch.optim`` that choose how fast the same step is: accepted, since the engine chooses here."""
 
 registry: dict[str, type[Recipe[...]]] = {}
 """Every recipe class by name."""
@@ -54,12 +51,10 @@ class Recipe(Optimizer, Generic[P], metaclass=RecipeType):
     def __init__(self, params: Any, *args: P.args, **kwargs: P.kwargs) -> None:
         engine = kwargs.pop("engine", "auto")
         maximize = kwargs.pop("maximize", False)
-        for flag in TORCH_SPEED_FLAGS:
-            if kwargs.pop(flag, None):
-                warnings.warn(
-                    f"{self.recipe_name}: {flag}=True has no effect; the engine chooses the fastest way",
-                    stacklevel=2,
-                )
+        foreign.flag(self.recipe_name, "maximize", maximize)
+        foreign.check(self.recipe_name, kwargs)
+        for flag in ("differentiable", *foreign.FLAGS):
+            kwargs.pop(flag, None)
         try:
             given = inspect.signature(self.spec.build).bind(*args, **kwargs)
         except TypeError as error:
@@ -68,6 +63,8 @@ class Recipe(Optimizer, Generic[P], metaclass=RecipeType):
         knobs = {**self.spec.defaults, **given.arguments}
         self.spec.knobs(knobs)
         shown = {name: value for name, value in knobs.items() if not self.spec.rests(name, value)}
+        if shown.get("momentum", 0.0) is None:  # monitors and schedulers read a number
+            shown["momentum"] = 0.0
         defaults = {**shown, "maximize": maximize, "recipe": self.recipe_name}
         super().__init__(params, defaults, engine=engine)
 
@@ -112,6 +109,7 @@ def recipe(
     signed: str = "",
     torch_state: dict[str, str] | None = None,
     cycled: str = "",
+    bounds: Mapping[str, tuple[float, float]] | None = None,
 ) -> Callable[[Callable[P, Any]], type[Recipe[P]]]:
     """Turn a function from hyper-parameters to a chain into an optimizer class of the same name.
 
@@ -132,9 +130,11 @@ def recipe(
         cycled: hyper-parameters that torch's schedulers may cycle even while they are ``None``. A momentum of ``None``
             is otherwise no entry of ``optimizer.defaults``, so that ``OneCycleLR`` asks for ``cycle_momentum=False``
             instead of switching it on.
+        bounds: ranges of hyper-parameters as (lowest allowed, first too large), where no part of the chain declares
+            them. Numbers are otherwise at least 0, and whole numbers below 2³¹.
 
     Raises:
-        TypeError: a hyper-parameter has no default.
+        TypeError: a hyper-parameter has no default, or one is named that there is not.
         ValueError: the name is taken by another recipe.
     """
 
@@ -148,6 +148,7 @@ def recipe(
             frozenset(signed.split()),
             torch_state or {},
             frozenset(cycled.split()),
+            bounds or {},
         )
         return make_recipe(recipe_spec, module=function.__module__, qualname=function.__qualname__)
 

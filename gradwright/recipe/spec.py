@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import inspect
-import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
-
 from gradwright.core import Chain, chain
+from gradwright.core.number import shown
+from gradwright.core.spelling import nearest
 from gradwright.core.transform import Transform
-
-_FLOAT = r"float\b|(typing\.)?Optional\[float\]|None \| float\b"
-"""Annotations of a single float, where the default is not one."""
+from gradwright.recipe.knob import Knob, knobs_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,11 +27,12 @@ class RecipeSpec:
         signed: hyper-parameters that may be negative.
         torch_state: what ``torch.optim`` calls each slot, where it has the method.
         cycled: hyper-parameters that torch's schedulers may cycle even while they are ``None``.
+        bounds: ranges of hyper-parameters, as (lowest allowed, first too large), where no part declares them.
 
     Attributes:
         defaults: the hyper-parameters with their defaults.
+        kinds: what each of them may be.
         floats: those that are a single float, or ``None`` where that is the default.
-        whole: those that are annotated ``int``.
     """
 
     name: str
@@ -46,9 +43,10 @@ class RecipeSpec:
     signed: frozenset[str] = frozenset()
     torch_state: Mapping[str, str] = field(default_factory=dict)
     cycled: frozenset[str] = frozenset()
+    bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     defaults: dict[str, Any] = field(init=False)
+    kinds: dict[str, Knob] = field(init=False)
     floats: frozenset[str] = field(init=False)
-    whole: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
         parameters = inspect.signature(self.build).parameters
@@ -57,14 +55,13 @@ class RecipeSpec:
             raise TypeError(
                 f"recipe {self.name}: {', '.join(missing)} need a default, so that everyone starts somewhere"
             )
-        kinds = {
-            name: p.annotation.__name__ if p.annotation in (int, float) else str(p.annotation)
-            for name, p in parameters.items()
-        }
-        floats = {n for n, p in parameters.items() if isinstance(p.default, float) or re.match(_FLOAT, kinds[n])}
-        object.__setattr__(self, "defaults", {name: p.default for name, p in parameters.items()})
-        object.__setattr__(self, "floats", frozenset(floats))
-        object.__setattr__(self, "whole", frozenset(name for name, kind in kinds.items() if kind == "int"))
+        kinds = knobs_of(self.build, self.signed, self.bounds)
+        if strange := sorted((self.signed | self.cycled | self.bounds.keys()) - kinds.keys()):
+            hint = nearest(strange[0], kinds, f"it has {', '.join(kinds)}")
+            raise TypeError(f"recipe {self.name}: there is no hyper-parameter {strange[0]!r}; {hint}")
+        object.__setattr__(self, "kinds", kinds)
+        object.__setattr__(self, "defaults", {name: knob.default for name, knob in kinds.items()})
+        object.__setattr__(self, "floats", frozenset(n for n, k in kinds.items() if k.kinds == {float}))
 
     def chain(self, group: Mapping[str, Any]) -> Chain:
         """The chain for the hyper-parameters of a param group.
@@ -78,75 +75,56 @@ class RecipeSpec:
         knobs = self.knobs(group)
         try:
             built = self.build(**knobs)
-        except (TypeError, ValueError) as refusal:  # a part knows its own name, not the recipe's
+        except (TypeError, ValueError, ArithmeticError) as refusal:
             if str(refusal).startswith(f"{self.name}: "):
                 raise
             kind = TypeError if isinstance(refusal, TypeError) else ValueError
-            raise kind(f"{self.name}: {refusal}") from refusal
+            raise kind(f"{self.name}: {self._blamed(knobs, str(refusal))}") from refusal
         return built if isinstance(built, Chain) else chain(built)
+
+    def _blamed(self, knobs: Mapping[str, Any], refusal: str) -> str:
+        """A part's refusal, in which the hyper-parameter is named: the part knows its own field, not whose value it is.
+
+        It is the one without which the others are taken.
+        """
+        for name, value in knobs.items():
+            if value == self.defaults[name] or f"{name}=" in refusal:
+                continue
+            try:
+                self.build(**{**knobs, name: self.defaults[name]})
+            except (TypeError, ValueError, ArithmeticError):
+                continue
+            return f"{name}={shown(value)} is refused; {refusal}"
+        return refusal
 
     def rests(self, name: str, value: Any) -> bool:
         """Whether a hyper-parameter is a momentum that is switched off, so that schedulers have nothing to cycle."""
-        return name == "momentum" and value is None and name not in self.cycled
+        if name != "momentum" or name in self.cycled or name not in self.kinds or not self.kinds[name].optional:
+            return False
+        return value is None or (isinstance(value, (int, float)) and value == 0)
 
     def knobs(self, group: Mapping[str, Any]) -> dict[str, Any]:
-        """The recipe's own hyper-parameters, taken from a param group and checked."""
+        """The recipe's own hyper-parameters, taken from a param group and checked.
+
+        Raises:
+            ValueError, TypeError: one is out of range or of the wrong kind; names the recipe and the hyper-parameter.
+        """
         found = {}
-        for name, default in self.defaults.items():
+        for name, knob in self.kinds.items():
             if name in group:
                 value = group[name]
             elif name == "momentum" and "betas" in group:
-                value = group["betas"][0]
+                value = self._lent(group["betas"])
             else:
-                value = default
-            found[name] = self._checked(name, value, default)
+                value = knob.default
+            try:
+                found[name] = knob.checked(value)
+            except (TypeError, ValueError) as refusal:
+                raise type(refusal)(f"{self.name}: {refusal}") from None
         return found
 
-    def _checked(self, name: str, value: Any, default: Any) -> Any:
-        if value is None and default is None:
-            return None
-        if name in self.floats:
-            return self._checked_number(name, name, value)
-        if isinstance(value, torch.Tensor):
-            value = self._host_number(name, value)
-        if isinstance(value, (tuple, list)):
-            if isinstance(default, tuple) and len(value) != len(default):
-                raise ValueError(
-                    f"{self.name}: {name}={value!r} has {len(value)} numbers where {len(default)} are needed"
-                )
-            return tuple(self._checked_number(f"{name}[{i}]", name, entry) for i, entry in enumerate(value))
-        if isinstance(default, tuple):
-            raise TypeError(f"{self.name}: {name}={value!r} must be {len(default)} numbers, such as {default}")
-        if isinstance(default, bool) and not isinstance(value, bool):
-            raise TypeError(f"{self.name}: {name}={value!r} is a {type(value).__name__}; give True or False")
-        if name in self.whole and (isinstance(value, bool) or not hasattr(value, "__index__")):
-            raise TypeError(f"{self.name}: {name}={value!r} is a {type(value).__name__}; give a whole number")
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            return self._checked_number(name, name, value)
-        return value
-
-    def _checked_number(self, label: str, name: str, value: Any) -> Any:
-        if isinstance(value, torch.Tensor):
-            value = self._host_number(label, value)
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            try:
-                value = value.item()  # numpy numbers
-            except AttributeError:
-                raise TypeError(f"{self.name}: {label}={value!r} is a {type(value).__name__}; give a number") from None
-        if not math.isfinite(value):
-            raise ValueError(f"{self.name}: {label}={value} is not finite; give a finite number")
-        if value < 0 and name not in self.signed:
-            raise ValueError(f"{self.name}: {label}={value:g} is negative; give a number of at least 0")
-        if name in ("betas", "momentum") and value >= 1:
-            raise ValueError(f"{self.name}: {label}={value:g} must be below 1, or the average never forgets")
-        return value
-
-    def _host_number(self, label: str, value: torch.Tensor) -> float:
-        if value.numel() != 1:
-            raise ValueError(f"{self.name}: {label} is a tensor of shape {tuple(value.shape)}; give one number")
-        if value.device.type != "cpu":
-            raise ValueError(
-                f"{self.name}: {label} is a tensor on {value.device}; reading it would stall the device at every step. "
-                "Give a float or a CPU tensor: a schedule changes it freely and nothing recompiles"
-            )
-        return float(value)
+    def _lent(self, betas: Any) -> Any:
+        """The momentum of a group that carries it as the first of its betas."""
+        if isinstance(betas, (tuple, list)) and betas:
+            return betas[0]
+        raise TypeError(f"{self.name}: betas={shown(betas)} must be a tuple whose first number is the momentum")

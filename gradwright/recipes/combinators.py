@@ -10,6 +10,7 @@ from typing import Any, Literal
 from gradwright.core import Chain, Part, chain
 from gradwright.core.transform import CONDITION, DIRECTION, STEP
 from gradwright.optimizer.recipe import Recipe, make_recipe
+from gradwright.recipe.knob import hints_of
 from gradwright.recipe.spec import RecipeSpec
 from gradwright.transforms import AmplifySlow, Cautious, Lookahead, Moment, PullBack, RestoreNorm, UntunedWarmup
 from gradwright.transforms.weights.lookahead import has_momentum
@@ -53,6 +54,7 @@ def combinator(
             build.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
                 [p for p in inspect.signature(recipe_spec.build).parameters.values() if p.name in offered] + added
             )
+            build.__annotations__ = {**hints_of(recipe_spec.build), **hints_of(function)}
             build.__doc__ = (
                 f"{inspect.getdoc(function)}\n\nApplied to {recipe_spec.name}:\n\n{inspect.getdoc(recipe_spec.build)}"
             )

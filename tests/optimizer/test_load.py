@@ -41,10 +41,6 @@ def _missing_slot(saved):
     del saved["state"][1]["precondition.v"]
 
 
-def _strange_slot(saved):
-    saved["state"][3]["exp_avg"] = torch.zeros(2)
-
-
 def _nan_step(saved):
     saved["state"][3]["step"] = float("nan")
 
@@ -72,7 +68,6 @@ MISFITS = {
     _wrong_shape: ("'ema.m'", "parameter 2", "(5, 5)", "(2, 4)"),
     _no_tensor: ("'ema.m'", "parameter 2", "float"),
     _missing_slot: ("'precondition.v'", "parameter 1"),
-    _strange_slot: ("'exp_avg'", "parameter 3", "ema.m"),
     _nan_step: ("'step'", "parameter 3", "nan"),
     _step_of_another_kind: ("'step'", "parameter 3", "three"),
     _impossible_lr: ("AdamW", "lr=-1"),
