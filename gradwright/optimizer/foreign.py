@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import MutableMapping
+from collections.abc import Mapping
 from typing import Any
+from weakref import WeakSet
+
+import torch
 
 from gradwright.core.number import as_float, shown
 from gradwright.core.warn import warn_user
@@ -26,7 +28,11 @@ RESTING = {"amsgrad": False, "nesterov": False, "dampening": 0.0, "weight_decay"
 """Settings that say nothing where they have this value, so that a recipe without them does what they ask."""
 
 
-def check(owner: str, settings: MutableMapping[str, Any], saved: bool = False) -> None:
+ELSEWHERE = frozenset({"weight_decouple", "decouple", "fixed_decay", "correct_bias", "decoupled_weight_decay"})
+"""Hyper-parameters of other libraries that look like misspelt ones of this and are none."""
+
+
+def check(owner: str, settings: Mapping[str, Any], saved: bool = False) -> None:
     """Check what other libraries put beside a recipe's hyper-parameters.
 
     Args:
@@ -66,13 +72,36 @@ def flag(owner: str, name: str, value: Any) -> None:
         raise TypeError(f"{owner}: {name}={shown(value)} is a {type(value).__name__}; give True or False")
 
 
-def unscaled(group: MutableMapping[str, Any], built_with: Any) -> bool:
-    """Whether a group asks for ``lr_scale`` and its ``lr`` is still the one it was built with.
+_scaling: WeakSet[torch.optim.Optimizer] = WeakSet()
 
-    ``lr_scale`` is a message to whoever sets ``lr``: timm's schedulers and :func:`gradwright.schedules.lr_scheduler`
-    set it to the scheduled value times ``lr_scale``. An optimizer that multiplied too would do it twice.
+
+def applies_scale(optimizer: torch.optim.Optimizer) -> None:
+    """Say that this optimizer has a scheduler that multiplies by the ``lr_scale`` of its groups."""
+    _scaling.add(optimizer)
+
+
+def watch_scale(optimizer: torch.optim.Optimizer, group: Mapping[str, Any]) -> None:
+    """Warn at the next step if a group has an ``lr_scale`` by which nobody has multiplied its ``lr``.
+
+    ``lr_scale`` is a message to whoever sets ``lr``: timm's schedulers, :func:`gradwright.schedules.lr_scheduler` and
+    many training loops set it to the scheduled value times ``lr_scale``. An optimizer that multiplied too would do it
+    twice. That nobody did shows at the first step: ``lr`` is still what the group was built with, or one of torch's
+    schedulers, which know no ``lr_scale``, has set it.
     """
     scale = group.get("lr_scale")
-    if scale is None or math.isclose(float(scale), 1.0):
-        return False
-    return float(group["lr"]) == built_with
+    if scale is None or float(scale) == 1.0:
+        return
+    built_with = float(group["lr"])
+
+    def ask(*_: Any) -> None:
+        handle.remove()
+        lr = float(group["lr"])
+        by_torch = hasattr(optimizer.step, "_wrapped_by_lr_sched")
+        if optimizer not in _scaling and (by_torch or lr == built_with):
+            warn_user(
+                f"{group['recipe']}: a param group has lr_scale={float(scale):g}, and its lr={lr:g} is not multiplied "
+                "by it: the optimizer leaves that to the scheduler. Use gradwright.schedules.lr_scheduler or timm's, "
+                "or set the group's lr"
+            )
+
+    handle = optimizer.register_step_pre_hook(ask)

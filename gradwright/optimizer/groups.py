@@ -130,7 +130,7 @@ def complete(group: Group, recipe_spec: RecipeSpec, defaults: Mapping[str, Any],
     for key in group.keys() - recipe_spec.defaults.keys() - OWN_KEYS - foreign.KEYS - defaults.keys():
         if key in foreign.RESTING and group[key] == foreign.RESTING[key]:
             continue
-        if near(key, recipe_spec.defaults):
+        if key not in foreign.ELSEWHERE and near(key, recipe_spec.defaults):
             raise ValueError(f"{recipe_spec.name}: a param group sets {key!r}; {nearest(key, recipe_spec.defaults)}")
         warn_user(f"{recipe_spec.name} does not use {key!r}, which a param group sets")
     foreign.check(recipe_spec.name, group)
@@ -144,7 +144,8 @@ def complete(group: Group, recipe_spec: RecipeSpec, defaults: Mapping[str, Any],
         value = given.get(name, default)
         rests = "betas" not in group and recipe_spec.rests(name, group.get(name, value))
         if name == "momentum" and lends_beta and not rests:
-            group.setdefault("betas", (group.pop(name, value),))
+            momentum = group.pop(name, value)
+            group.setdefault("betas", (0.0 if momentum is None else momentum,))
         else:
             group.setdefault(name, value)
     momentum = recipe_spec.kinds.get("momentum")

@@ -13,7 +13,7 @@ from gradwright.engine import Dispatcher, GroupStep, capturing, eager, run, sele
 from gradwright.engine.graph.explain import explain as equations
 from gradwright.engine.graph.symbol import Untraceable
 from gradwright.engine.report import report
-from gradwright.optimizer import checkpoint, from_torch, groups, saved
+from gradwright.optimizer import checkpoint, foreign, from_torch, groups, saved
 from gradwright.optimizer.scaling import scaled_backward
 from gradwright.optimizer.state import StatefulOptimizer
 
@@ -59,6 +59,7 @@ class Optimizer(StatefulOptimizer):
         param_group.update(group)
         super().add_param_group(param_group)
         self.chain_of(param_group)
+        foreign.watch_scale(self, param_group)
 
     def step(  # type: ignore[override]
         self,

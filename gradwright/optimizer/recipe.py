@@ -113,6 +113,7 @@ def recipe(
 ) -> Callable[[Callable[P, Any]], type[Recipe[P]]]:
     """Turn a function from hyper-parameters to a chain into an optimizer class of the same name.
 
+    >>> from gradwright.core import chain
     >>> from gradwright.transforms import Scale, Sign
     >>> @recipe(paper="none", traits="elementwise scale_free")
     ... def SignDescent(lr=1e-3):

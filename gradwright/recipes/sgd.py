@@ -26,8 +26,9 @@ def SGD(
 
     Args:
         lr: learning rate (torch's default).
-        momentum: μ in [0, 1). ``None``, the default, keeps no buffer, and 0.0 keeps one. As with ``torch.optim.SGD``,
-            ``OneCycleLR`` and ``CyclicLR`` switch it on unless they are given ``cycle_momentum=False``.
+        momentum: μ in [0, 1). ``None``, the default, and 0.0 are the same: they keep no buffer, and a group shows 0.0.
+            Set above 0 later, the buffer is made then. As with ``torch.optim.SGD``, ``OneCycleLR`` and ``CyclicLR``
+            switch it on unless they are given ``cycle_momentum=False``.
         dampening: d ≥ 0; needs momentum.
         weight_decay: λ ≥ 0, part of the gradient.
         nesterov: look one step ahead; needs momentum and no dampening.
