@@ -2,6 +2,7 @@
 
 from gradwright.contract import (
     descent,
+    effects,
     engines,
     gradients,
     knobs,

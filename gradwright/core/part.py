@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 from gradwright.core.number import WHOLE, as_float, as_whole
+from gradwright.core.selector import parse
 
 _P = TypeVar("_P", bound="Part")
 
@@ -20,14 +21,15 @@ class Part:
 
     A subclass is a frozen dataclass. Fields annotated ``float`` are *knobs*: they may change at every step and are
     arguments of the kernel. A field that is a part itself contributes its own knobs. All other fields are
-    *structure*: they choose the formula and are the kernel's cache key. Of these, fields annotated ``int`` are counts.
+    *structure*: they choose the formula and are the kernel's cache key. Of these, fields annotated ``int`` are counts,
+    and one called ``only`` is a selector of parameters.
 
     Class attributes:
         bounds: the admissible range of a knob or a count, as (lowest allowed, first too large). If not given, [0, inf)
             for a knob and [0, 2³¹) for a count: a count of iterations or of slots declares what a machine can bear.
 
     Raises:
-        ValueError: a knob is not finite or out of bounds, or a count out of bounds.
+        ValueError: a knob is not finite or out of bounds, a count out of bounds, or ``only`` no selector.
         TypeError: a knob is no number, or a count no whole one.
     """
 
@@ -56,6 +58,11 @@ class Part:
             if count >= high:
                 raise ValueError(f"{label}={count} must be below {high}")
             object.__setattr__(self, name, count)
+        if isinstance(only := getattr(self, "only", None), str):
+            try:
+                parse(only)
+            except ValueError as refusal:
+                raise ValueError(f"{type(self).__name__}: only: {refusal}") from None
 
     def children(self) -> dict[str, Part]:
         """The parts among the fields, by field name."""

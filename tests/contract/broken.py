@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -179,4 +179,34 @@ def SumsOverAll(lr=1e-3):
 
 @broken("traits_are_declared", traits="averages")
 def ClaimsToAverage(lr=1e-3):
+    return chain(Scale(lr))
+
+
+@broken("every_knob_counts")
+def IgnoresItsDecay(lr: float = 1e-3, weight_decay: float = 0.1):
+    return chain(Scale(lr))
+
+
+@broken("every_knob_counts")
+def IgnoresItsSecondBeta(lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.99)):
+    return chain(Ema(betas[0]), Scale(lr))
+
+
+@broken("every_knob_counts")
+def IgnoresItsFlag(lr: float = 1e-3, careful: bool = False):
+    return chain(Scale(lr))
+
+
+@broken("every_knob_counts")
+def IgnoresItsCount(lr: float = 1e-3, rounds: int = 3):
+    return chain(Scale(lr))
+
+
+@broken("every_knob_counts")
+def IgnoresItsForm(lr: float = 1e-3, form: Literal["paper", "code"] = "paper"):
+    return chain(Scale(lr))
+
+
+@broken("every_knob_counts")
+def HasAnUnknowableKnob(lr: float = 1e-3, link=None):
     return chain(Scale(lr))

@@ -47,3 +47,15 @@ def test_a_check_that_breaks_down_has_failed():
 def test_an_unknown_exception_is_refused():
     with pytest.raises(ValueError, match="descends_on_a_bowel"):
         run_contract(gradwright.SGD, exceptions={"descends_on_a_bowel": "a slip of the pen"})
+
+
+def test_an_idle_hyper_parameter_is_named():
+    with as_recipe("IgnoresItsSecondBeta") as recipe:
+        outcome = next(one for one in run_contract(recipe) if one.check == "every_knob_counts")
+    assert outcome.status == "failed"
+    assert outcome.sentence.startswith(r"betas[1] changed no step")
+
+
+def test_a_hyper_parameter_that_needs_another_counts():
+    for recipe in (gradwright.SGD, gradwright.RAdam, gradwright.Tiger):
+        CHECKS["every_knob_counts"].run(recipe, {})

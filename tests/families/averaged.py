@@ -16,7 +16,7 @@ CONTRACT = (
     Contract(gw.averaged(gw.AdamW), {"average_beta": 0.9}),
     Contract(gw.averaged(gw.SGD), {"momentum": 0.9, "average_beta": 0.9, "average_start": "ramp"}),
     Contract(gw.averaged(gw.Lion), {"average_beta": 0.9, "average_start": "power"}),
-    Contract(gw.power_averaged(gw.AdamW)),
+    Contract(gw.power_averaged(gw.AdamW), {}, {"every_knob_counts": "the second average is kept for after the run"}),
     Contract(gw.power_averaged(gw.SGD), {"sigma_rel": 0.15, "second_sigma_rel": 0.05}),
     Contract(gw.polynomial_averaged(gw.SGD)),
     Contract(gw.polynomial_averaged(gw.DoWG)),

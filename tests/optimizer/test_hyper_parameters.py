@@ -145,6 +145,12 @@ def test_a_refusal_of_a_part_names_the_argument_that_brought_it():
         gradwright.SOAP.bind(shampoo_beta=2.0)
 
 
+def test_a_selector_that_is_none_is_refused_by_name():
+    recipe = gradwright.adaptively_clipped(gradwright.AdamW)
+    with pytest.raises(ValueError, match=r"AdaptivelyClippedAdamW: clip_only='haed' is refused;.*did you mean 'head'"):
+        recipe([leaf()], clip_only="haed")
+
+
 @pytest.fixture
 def made():
     before = set(registry)
