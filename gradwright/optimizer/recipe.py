@@ -18,6 +18,9 @@ from gradwright.recipe.spec import RecipeSpec
 
 P = Parameters("P")
 
+FLAGS = (*foreign.FLAGS, "differentiable")
+"""torch's flags, taken so that one constructor call works for both; see :mod:`gradwright.optimizer.foreign`."""
+
 registry: dict[str, type[Recipe[...]]] = {}
 """Every recipe class by name."""
 
@@ -42,6 +45,13 @@ class Recipe(Optimizer, Generic[P], metaclass=RecipeType):
         params: tensors, (name, tensor) pairs, or param groups with their own hyper-parameters.
         maximize: climb instead of descend.
         engine: how steps are executed; see :class:`Optimizer`.
+        foreach, fused, capturable: torch's flags of execution, which have no effect here; ``True`` is a warning.
+        differentiable: must not be ``True``: steps are not recorded by autograd.
+
+    Raises:
+        TypeError: an argument that it does not have, or one of the wrong kind.
+        ValueError: a hyper-parameter out of range, nothing to optimize, or a tensor that the recipe cannot serve; each
+            says which and what to do.
     """
 
     spec: ClassVar[RecipeSpec]
@@ -53,7 +63,7 @@ class Recipe(Optimizer, Generic[P], metaclass=RecipeType):
         maximize = kwargs.pop("maximize", False)
         foreign.flag(self.recipe_name, "maximize", maximize)
         foreign.check(self.recipe_name, kwargs)
-        for flag in ("differentiable", *foreign.FLAGS):
+        for flag in FLAGS:
             kwargs.pop(flag, None)
         try:
             given = inspect.signature(self.spec.build).bind(*args, **kwargs)
@@ -187,5 +197,6 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
     shared = [
         kinds("maximize", kinds.KEYWORD_ONLY, default=False, annotation="bool"),
         kinds("engine", kinds.KEYWORD_ONLY, default="auto", annotation="str"),
+        *(kinds(flag, kinds.KEYWORD_ONLY, default=None, annotation="bool | None") for flag in FLAGS),
     ]
     return inspect.Signature([kinds("params", kinds.POSITIONAL_OR_KEYWORD), *own, *shared])

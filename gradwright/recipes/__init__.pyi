@@ -1,0 +1,1297 @@
+"""Named optimizers and combinators as type checkers see them; written by ``python -m tests.typing.stub``."""
+
+from typing import Literal
+
+from torch import Tensor
+from torch.optim.optimizer import ParamsT
+
+from gradwright.optimizer.recipe import Recipe
+from gradwright.recipes.averaged import averaged as averaged
+from gradwright.recipes.averaged import polynomial_averaged as polynomial_averaged
+from gradwright.recipes.averaged import power_averaged as power_averaged
+from gradwright.recipes.combinators import adanorm as adanorm
+from gradwright.recipes.combinators import cautious as cautious
+from gradwright.recipes.combinators import grokfast as grokfast
+from gradwright.recipes.combinators import lookahead as lookahead
+from gradwright.recipes.combinators import untuned_warmup as untuned_warmup
+from gradwright.recipes.conditioned import adaptively_clipped as adaptively_clipped
+from gradwright.recipes.conditioned import centralized as centralized
+from gradwright.recipes.conditioned import clipped as clipped
+from gradwright.recipes.conditioned import softly_clipped as softly_clipped
+from gradwright.recipes.conditioned import value_clipped as value_clipped
+from gradwright.recipes.regularised import cautious_decay as cautious_decay
+from gradwright.recipes.regularised import constrained as constrained
+from gradwright.recipes.regularised import decoupled as decoupled
+from gradwright.recipes.regularised import norm_regularized as norm_regularized
+from gradwright.recipes.schedule_free import schedule_free as schedule_free
+from gradwright.recipes.thrifty import thrifty as thrifty
+
+__all__ = [
+    "ADOPT",
+    "AMMSGD",
+    "MARS",
+    "NSGDA",
+    "PNM",
+    "SGD",
+    "SGDS",
+    "SM3",
+    "SMMF",
+    "SOAP",
+    "AMAdamW",
+    "AMSGrad",
+    "AdEMAMix",
+    "AdaBelief",
+    "AdaGL",
+    "AdaLo",
+    "AdaMomentum",
+    "AdaMuon",
+    "AdaPNM",
+    "Adafactor",
+    "Adam",
+    "AdamAtan2",
+    "AdamCPR",
+    "AdamH",
+    "AdamNorm",
+    "AdamS",
+    "AdamW",
+    "AdamW2",
+    "Adamax",
+    "Adan",
+    "Amos",
+    "DAdaptAdam",
+    "DAdaptSGD",
+    "DiffGrad",
+    "DoG",
+    "DoWG",
+    "EAdam",
+    "LDoG",
+    "Lamb",
+    "Lars",
+    "Lion",
+    "Muon",
+    "MuonH",
+    "NAdam",
+    "NAdamW",
+    "NorMuon",
+    "Prodigy",
+    "RAdam",
+    "SAdam",
+    "ScheduleFreeAdamW",
+    "ScheduleFreeNorMuon",
+    "ScheduleFreePlus",
+    "ScheduleFreeRAdam",
+    "ScheduleFreeSGD",
+    "Signum",
+    "Tiger",
+    "adanorm",
+    "adaptively_clipped",
+    "averaged",
+    "cautious",
+    "cautious_decay",
+    "centralized",
+    "clipped",
+    "constrained",
+    "decoupled",
+    "grokfast",
+    "lookahead",
+    "norm_regularized",
+    "polynomial_averaged",
+    "power_averaged",
+    "schedule_free",
+    "softly_clipped",
+    "thrifty",
+    "untuned_warmup",
+    "value_clipped",
+]
+
+Number = float | Tensor
+
+class ADOPT(Recipe[...]):
+    """Adam that divides each gradient by the moment of those before it, and averages afterwards."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        betas: tuple[float, float] = (0.9, 0.9999),
+        eps: Number = 1e-06,
+        weight_decay: Number = 0.0,
+        decoupled_weight_decay: bool = False,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class AMAdamW(Recipe[...]):
+    """AdamW whose momentum coefficient is worked out anew at each step, one for each tensor."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        betas: tuple[float, float] = (0.89, 0.999),
+        eps: Number = 1e-08,
+        weight_decay: Number = 0.01,
+        pull: Number = 0.1,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class AMMSGD(Recipe[...]):
+    """SGD whose momentum coefficient is worked out anew at each step, one for the whole model."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.1,
+        momentum: Number = 0.9,
+        pull: Number = 0.1,
+        weight_decay: Number = 0.0,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class AMSGrad(Recipe[...]):
+    """Adam that divides by the largest second moment so far, in the three forms in circulation."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: Number = 1e-08,
+        weight_decay: Number = 0.0,
+        form: Literal["raw", "corrected", "paper"] = "raw",
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class AdEMAMix(Recipe[...]):
+    """AdamW with a second, very slow momentum beside the fast one."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        betas: tuple[float, float, float] = (0.9, 0.999, 0.9999),
+        eps: Number = 1e-08,
+        weight_decay: Number = 0.0,
+        alpha: Number = 2.0,
+        alpha_warmup: Number = 0.0,
+        beta3_warmup: Number = 0.0,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class AdaBelief(Recipe[...]):
+    """Adam that trusts a gradient as far as it agrees with the average of those before."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: Number = 1e-16,
+        weight_decay: Number = 0.0,
+        rectify: bool = False,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class AdaGL(Recipe[...]):
+    """Adam on a fractional difference of the gradient's history, eased where the gradient is steady."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: Number = 1e-08,
+        weight_decay: Number = 0.0,
+        alpha: Number = 0.5,
+        history: int = 10,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class AdaLo(Recipe[...]):
+    """Momentum with one learning rate that follows the loss; call ``step(loss=loss)`` or ``step(closure)``."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 1.0,
+        betas: tuple[float, float] = (0.9, 0.999),
+        weight_decay: Number = 0.01,
+        kappa: Number = 3.0,
+        eps: Number = 1e-08,
+        mode: Literal["adversarial", "compliant"] = "adversarial",
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class AdaMomentum(Recipe[...]):
+    """Adam whose second moment is that of the momentum, not of the gradient."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: Number = 1e-08,
+        weight_decay: Number = 0.0,
+        form: Literal["raw", "corrected"] = "raw",
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class AdaMuon(Recipe[...]):
+    """Muon whose entries are evened out by a full-size second moment."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        betas: tuple[float, float] = (0.95, 0.95),
+        eps: Number = 1e-08,
+        weight_decay: Number = 0.1,
+        nesterov: bool = False,
+        stabilize: bool = True,
+        coefficients: str = "keller",
+        norm: Literal["frobenius", "schatten"] = "frobenius",
+        split: int | tuple[int, ...] = 1,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class AdaPNM(Recipe[...]):
+    """Adam with positive-negative momentum."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        beta0: Number = 1.0,
+        eps: Number = 1e-08,
+        weight_decay: Number = 0.0,
+        amsgrad: bool = True,
+        decoupled_weight_decay: bool = True,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class Adafactor(Recipe[...]):
+    """Adam without a momentum, with a factored second moment and a step relative to the weights."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.01,
+        beta2_decay: Number = -0.8,
+        eps: tuple[float, float] = (1e-30, 0.001),
+        d: Number = 1.0,
+        weight_decay: Number = 0.0,
+        momentum: Number | None = None,
+        relative_step: bool = True,
+        scale_parameter: bool = True,
+        form: Literal["paper", "torch"] = "paper",
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class Adam(Recipe[...]):
+    """Adam; weight decay, if any, is an L2 penalty, as in ``torch.optim.Adam``."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: Number = 1e-08,
+        weight_decay: Number = 0.0,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class AdamAtan2(Recipe[...]):
+    """AdamW with an arctangent in place of division and ε: exactly scale-free, and every step is bounded."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        weight_decay: Number = 0.01,
+        a: Number = 1.0,
+        b: Number = 1.0,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class AdamCPR(Recipe[...]):
+    """Adam with constrained parameter regularisation: each matrix is held to a size instead of decaying."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: Number = 1e-08,
+        kappa_init_method: Literal["uniform", "dependent", "warm_start", "inflection_point"] = "inflection_point",
+        kappa_init_param: Number | None = None,
+        reg_function: Literal["l2", "l1", "std", "huber"] = "l2",
+        kappa_update: Number = 1.0,
+        reg_step_size: int = 200,
+        reg_ema_decay: Number = 0.9,
+        reg_by_lr: bool = False,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class AdamH(Recipe[...]):
+    """Adam on a sphere: every matrix keeps the norm R it began with."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.018,
+        betas: tuple[float, float] = (0.9, 0.95),
+        eps: Number = 1e-08,
+        floor: Number = 0.001,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class AdamNorm(Recipe[...]):
+    """AdaNorm's Adam: gradients shorter than usual enter the momentum at the usual length."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: Number = 1e-08,
+        weight_decay: Number = 0.0,
+        gamma: Number = 0.95,
+        form: Literal["paper", "authors"] = "paper",
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class AdamS(Recipe[...]):
+    """Adam with stable weight decay: the decay is divided by one root mean square of the whole model."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: Number = 1e-08,
+        weight_decay: Number = 0.0001,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class AdamW(Recipe[...]):
+    """Adam with decoupled weight decay, as ``torch.optim.AdamW``."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: Number = 1e-08,
+        weight_decay: Number = 0.01,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class AdamW2(Recipe[...]):
+    """AdamW for transformers without warm-up: no step adds more than a share τ to a matrix's largest singular value."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: Number = 1e-08,
+        weight_decay: Number = 0.01,
+        tau: Number = 0.01,
+        floor: Number = 0.001,
+        iterations: int = 3,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class Adamax(Recipe[...]):
+    """Adam in the infinity norm, from the same paper: divided by a decaying maximum of the gradient's size."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.002,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: Number = 1e-08,
+        weight_decay: Number = 0.0,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class Adan(Recipe[...]):
+    """Nesterov momentum without an extra gradient: the average of gradient differences looks ahead."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        betas: tuple[float, float, float] = (0.98, 0.92, 0.99),
+        eps: Number = 1e-08,
+        weight_decay: Number = 0.0,
+        no_prox: bool = False,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class Amos(Recipe[...]):
+    """Adam-like steps and weight decay that fall by themselves, sized by where the weights are expected to end."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.01,
+        beta: Number = 0.999,
+        eta: Number | None = None,
+        momentum: Number | None = None,
+        clip: Number | None = None,
+        extra_l2: Number = 0.0,
+        c_coef: Number = 0.25,
+        d_coef: Number = 0.25,
+        eps: Number = 2.350988701644575e-38,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class DAdaptAdam(Recipe[...]):
+    """Adam whose step size is learned by D-Adaptation."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 1.0,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: Number = 1e-08,
+        weight_decay: Number = 0.0,
+        decoupled_weight_decay: bool = False,
+        use_bias_correction: bool = False,
+        d0: Number = 1e-06,
+        growth_rate: Number | None = None,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class DAdaptSGD(Recipe[...]):
+    """SGD whose step size is learned by D-Adaptation."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 1.0,
+        momentum: Number = 0.9,
+        weight_decay: Number = 0.0,
+        d0: Number = 1e-06,
+        growth_rate: Number | None = None,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class DiffGrad(Recipe[...]):
+    """Adam with friction where the gradient hardly changes (diffGrad)."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: Number = 1e-08,
+        weight_decay: Number = 0.0,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class DoG(Recipe[...]):
+    """SGD with the distance gone over the root of all squared gradients as its step, evaluated at an average."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 1.0,
+        reps_rel: Number = 1e-06,
+        weight_decay: Number = 0.0,
+        eps: Number = 1e-08,
+        gamma: Number = 8.0,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class DoWG(Recipe[...]):
+    """DoG whose sum weighs each squared gradient with the distance at which it was met."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 1.0,
+        d0: Number = 0.01,
+        weight_decay: Number = 0.0,
+        eps: Number = 0.0001,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class EAdam(Recipe[...]):
+    """Adam whose ε is stored in the second moment at every step instead of added to its root."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: Number = 1e-08,
+        weight_decay: Number = 0.0,
+        amsgrad: bool = False,
+        form: Literal["stored", "averaged"] = "stored",
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class LDoG(Recipe[...]):
+    """DoG with a distance, a sum of squared gradients and so a step size of its own for each tensor."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 1.0,
+        reps_rel: Number = 1e-06,
+        weight_decay: Number = 0.0,
+        eps: Number = 1e-08,
+        gamma: Number = 8.0,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class Lamb(Recipe[...]):
+    """Adam's direction with decay inside, made as long as the tensor: large batches keep their step size."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: Number = 1e-06,
+        weight_decay: Number = 0.01,
+        bias_correction: bool = True,
+        clip: tuple[float, float] | None = None,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class Lars(Recipe[...]):
+    """Momentum with a learning rate for each layer, in proportion to its weights over its gradient."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 1.0,
+        momentum: Number = 0.9,
+        weight_decay: Number = 0.0005,
+        trust_coefficient: Number = 0.001,
+        nesterov: bool = False,
+        form: Literal["paper", "simclr", "popular", "timm"] = "paper",
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class Lion(Recipe[...]):
+    """The sign of a two-speed momentum."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.0001,
+        betas: tuple[float, float] = (0.9, 0.99),
+        weight_decay: Number = 0.0,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class MARS(Recipe[...]):
+    """AdamW on variance-reduced gradients, the MARS-AdamW of the paper in its cheap form (one gradient a step)."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.003,
+        betas: tuple[float, float] = (0.95, 0.99),
+        eps: Number = 1e-08,
+        weight_decay: Number = 0.0,
+        gamma: Number = 0.025,
+        amsgrad: bool = False,
+        form: Literal["authors", "timm"] = "authors",
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class Muon(Recipe[...]):
+    """The orthogonal polar factor of a momentum, for the hidden matrices of a network."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.02,
+        momentum: Number = 0.95,
+        weight_decay: Number = 0.0,
+        nesterov: bool = True,
+        coefficients: str = "keller",
+        adjust_lr: Literal["original", "match_rms_adamw", "spectral", "unit_rms_norm"] = "original",
+        norm: Literal["frobenius", "schatten"] = "frobenius",
+        split: int | tuple[int, ...] = 1,
+        lazy: bool = False,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class MuonH(Recipe[...]):
+    """Muon on a sphere: every matrix keeps the norm R it began with."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.018,
+        momentum: Number = 0.95,
+        nesterov: bool = True,
+        coefficients: str = "keller",
+        norm: Literal["frobenius", "schatten"] = "frobenius",
+        split: int | tuple[int, ...] = 1,
+        floor: Number = 0.001,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class NAdam(Recipe[...]):
+    """Adam with Nesterov momentum."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.002,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: Number = 1e-08,
+        weight_decay: Number = 0.0,
+        momentum_decay: Number = 0.004,
+        decoupled_weight_decay: bool = False,
+        form: Literal["torch", "dozat", "optax"] = "torch",
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class NAdamW(Recipe[...]):
+    """AdamW with a Nesterov average, the form that the AlgoPerf baselines run."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: Number = 1e-08,
+        weight_decay: Number = 0.01,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class NSGDA(Recipe[...]):
+    """Normalised gradient descent with momentum: every step has the length lr."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        momentum: Number = 0.9,
+        eps: Number = 1e-08,
+        weight_decay: Number = 0.0,
+        over: Literal["tensor", "all"] = "tensor",
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class NorMuon(Recipe[...]):
+    """Muon whose rows, the neurons, are evened out by a second moment of one number each."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.02,
+        betas: tuple[float, float] = (0.95, 0.95),
+        eps: Number = 1e-10,
+        weight_decay: Number = 0.0,
+        nesterov: bool = True,
+        coefficients: str = "keller",
+        form: Literal["code", "paper"] = "code",
+        norm: Literal["frobenius", "schatten"] = "frobenius",
+        split: int | tuple[int, ...] = 1,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class PNM(Recipe[...]):
+    """SGD with positive-negative momentum, whose noise is larger than that of an average with the same mean."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.1,
+        momentum: Number = 0.9,
+        beta0: Number = 1.0,
+        weight_decay: Number = 0.0,
+        decoupled_weight_decay: bool = True,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class Prodigy(Recipe[...]):
+    """Adam that learns the size of its step: an estimate d of the distance to the solution, which never falls."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 1.0,
+        betas: tuple[float, float] = (0.9, 0.999),
+        beta3: Number | None = None,
+        eps: Number = 1e-08,
+        weight_decay: Number = 0.0,
+        decoupled_weight_decay: bool = True,
+        use_bias_correction: bool = False,
+        safeguard_warmup: bool = False,
+        d0: Number = 1e-06,
+        d_coef: Number = 1.0,
+        growth_rate: Number | None = None,
+        slice_p: int = 1,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class RAdam(Recipe[...]):
+    """Adam with a built-in warm-up: steps are rectified by how much the second moment still varies."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: Number = 1e-08,
+        weight_decay: Number = 0.0,
+        decoupled_weight_decay: bool = False,
+        degenerated_to_sgd: bool = True,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class SAdam(Recipe[...]):
+    """Adam with a softplus of the root in place of ε; with ``amsgrad`` it is SAMSGrad."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.1,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: Number = 0.0,
+        weight_decay: Number = 0.0,
+        smooth: Number = 50.0,
+        amsgrad: bool = False,
+        form: Literal["authors", "ranger21"] = "authors",
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class SGD(Recipe[...]):
+    """Stochastic gradient descent with momentum, Nesterov momentum and an L2 penalty, as ``torch.optim.SGD``."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        momentum: Number | None = None,
+        dampening: Number = 0.0,
+        weight_decay: Number = 0.0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class SGDS(Recipe[...]):
+    """SGD with stable weight decay: decoupled, at the size of the steps that momentum makes."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        momentum: Number | None = None,
+        dampening: Number = 0.0,
+        weight_decay: Number = 0.0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class SM3(Recipe[...]):
+    """AdaGrad with one accumulator for each row and each column instead of one for each entry."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.1,
+        momentum: Number | None = None,
+        eps: Number = 1e-30,
+        weight_decay: Number = 0.0,
+        form: Literal["I", "II"] = "II",
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class SMMF(Recipe[...]):
+    """Adam whose two averages are both kept as row and column sums of a nearly square matrix, and signs in bits."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        momentum: Number = 0.9,
+        eps: Number = 1e-08,
+        weight_decay: Number = 0.0,
+        beta2_decay: Number = -0.5,
+        growth_rate: Number = 0.999,
+        signs: Literal["ternary", "binary"] = "ternary",
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class SOAP(Recipe[...]):
+    """Adam in the eigenbasis of Shampoo's preconditioner, which turns a little every few steps."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.003,
+        betas: tuple[float, float] = (0.95, 0.95),
+        eps: Number = 1e-08,
+        weight_decay: Number = 0.01,
+        shampoo_beta: Number | None = None,
+        precondition_frequency: int = 10,
+        max_precond_dim: int = 10000,
+        precondition_1d: bool = False,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class ScheduleFreeAdamW(Recipe[...]):
+    """AdamW without a schedule: gradients are taken between a fast iterate and its running average."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.0025,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: Number = 1e-08,
+        weight_decay: Number = 0.0,
+        warmup_steps: Number = 0.0,
+        r: Number = 0.0,
+        weight_lr_power: Number = 2.0,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class ScheduleFreeNorMuon(Recipe[...]):
+    """SF-NorMuon: orthogonal steps evened out by rows, without a schedule."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.01,
+        betas: tuple[float, float] = (0.95, 0.95),
+        sf_beta: Number = 0.9,
+        eps: Number = 1e-10,
+        weight_decay: Number = 0.0,
+        warmup_steps: Number = 0.0,
+        coefficients: str = "you",
+        r: Number = 0.0,
+        weight_lr_power: Number = 2.0,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class ScheduleFreePlus(Recipe[...]):
+    """ScheduleFree+: Adam without schedule and learning rate; the loss says how far to go."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 1.0,
+        betas: tuple[float, float] = (0.9, 0.95),
+        sf_beta1: Number = 0.9,
+        eps: Number = 1e-08,
+        weight_decay: Number = 0.0,
+        f_star: Number = 0.0,
+        polyak_beta: Number = 0.0,
+        c_warmup: Number = 0.0,
+        r: Number = 0.0,
+        weight_lr_power: Number = 2.0,
+        sf_beta1_max: Number = 0.965,
+        sf_beta1_anneal_steps: Number = 0.0,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class ScheduleFreeRAdam(Recipe[...]):
+    """Schedule-free RAdam: rectification takes the place of the warm-up too."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.0025,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: Number = 1e-08,
+        weight_decay: Number = 0.0,
+        r: Number = 0.0,
+        weight_lr_power: Number = 2.0,
+        silent_sgd_phase: bool = True,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class ScheduleFreeSGD(Recipe[...]):
+    """SGD without a schedule, and with an average in the place of momentum."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 1.0,
+        momentum: Number = 0.9,
+        weight_decay: Number = 0.0,
+        warmup_steps: Number = 0.0,
+        r: Number = 0.0,
+        weight_lr_power: Number = 2.0,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class Signum(Recipe[...]):
+    """The sign of a momentum."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.0001,
+        momentum: Number = 0.9,
+        weight_decay: Number = 0.0,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class Tiger(Recipe[...]):
+    """The sign of one average, sized by the weights, which gathers micro-batches without a gradient buffer."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        momentum: Number = 0.965,
+        weight_decay: Number = 0.01,
+        accumulate: int = 1,
+        shrink: Number = 0.99,
+        floor: Number = 0.001,
+        lazy: bool = False,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
