@@ -65,6 +65,11 @@ def check(owner: str, settings: Mapping[str, Any], saved: bool = False) -> None:
 def flag(owner: str, name: str, value: Any) -> None:
     """Refuse what is neither ``True`` nor ``False``.
 
+    Args:
+        owner: the recipe's name, for the error.
+        name: what the flag is called.
+        value: what was given.
+
     Raises:
         TypeError: it is not.
     """

@@ -24,6 +24,10 @@ OWN_KEYS = frozenset({"params", "param_names", "role", "roles", "recipe", "clock
 def as_groups(params: Any, name: str) -> list[Group]:
     """What a user gave as ``params``, as a list of groups.
 
+    Args:
+        params: tensors, (name, tensor) pairs, or groups.
+        name: of the optimizer, for the errors.
+
     Raises:
         TypeError, ValueError: it is no list, or empty; says what to give.
     """
@@ -52,7 +56,12 @@ def as_groups(params: Any, name: str) -> list[Group]:
 
 
 def listed(group: Group) -> Group:
-    """The group with its params as a list of tensors, and their names apart."""
+    """The group with its params as a list of tensors, and their names apart.
+
+    Raises:
+        ValueError: it has no ``params``, or names for some of them only.
+        TypeError: they are a set, or hold something else than tensors.
+    """
     if "params" not in group:
         raise ValueError(f"a param group needs 'params'; this one has {', '.join(sorted(group)) or 'nothing'}")
     params = group["params"]
@@ -97,6 +106,7 @@ def _rests(value: Any) -> bool:
 
 
 def real_dtype(param: Tensor) -> torch.dtype:
+    """The type of a parameter's numbers; for a complex one that of its real and imaginary parts."""
     return param.dtype.to_real() if param.dtype.is_complex else param.dtype
 
 
@@ -106,7 +116,12 @@ def real_shape(param: Tensor) -> tuple[int, ...]:
 
 
 def specs(group: Group, count: int) -> list[ParamSpec]:
-    """The specs of a group's parameters; those without names are called by their index in the state_dict."""
+    """The specs of a group's parameters; those without names are called by their index in the state_dict.
+
+    Args:
+        group: a group whose ``params`` is a list.
+        count: how many parameters the groups before it have.
+    """
     params = group["params"]
     names, roles = group.get("param_names"), group.get("roles")
     if names is None or len(names) != len(params):  # others may have been put in their place
@@ -125,7 +140,18 @@ def complete(group: Group, recipe_spec: RecipeSpec, defaults: Mapping[str, Any],
     A group takes from ``defaults`` what it leaves open, unless these are another recipe's; then from its own.
 
     Where the optimizer's defaults hold ``betas``, a recipe's ``momentum`` is kept as ``betas`` of one number, because
-    schedulers decide once for all groups which of the two they cycle. One that is switched off stays where it is.
+    schedulers decide once for all groups which of the two they cycle. One that is switched off stays where it is, and
+    is written as 0.0, whether it was ``None`` or 0.
+
+    Args:
+        group: the group, which is changed.
+        recipe_spec: the recipe that it runs.
+        defaults: the optimizer's.
+        clock: the steps that the optimizer has taken.
+
+    Raises:
+        ValueError: a key is a misspelt hyper-parameter, or the roles are not as many as the parameters.
+        TypeError: a role is no string, or a flag no bool.
     """
     for key in group.keys() - recipe_spec.defaults.keys() - OWN_KEYS - foreign.KEYS - defaults.keys():
         if key in foreign.RESTING and group[key] == foreign.RESTING[key]:
@@ -164,7 +190,16 @@ def complete(group: Group, recipe_spec: RecipeSpec, defaults: Mapping[str, Any],
 
 
 def refuse_unusable(group: Group, chain: Chain, taken: Iterable[Tensor]) -> None:
-    """Refuse tensors that cannot be optimized, or that another group has, or that this chain cannot serve."""
+    """Refuse tensors that cannot be optimized, or that another group has, or that this chain cannot serve.
+
+    Args:
+        group: a completed group.
+        chain: what it runs.
+        taken: the parameters of the groups before it.
+
+    Raises:
+        ValueError: there is one; names it, and says what to do.
+    """
     taken, recipe = set(taken), group["recipe"]
     for param, spec in zip(group["params"], specs(group, len(taken))):
         if param in taken:

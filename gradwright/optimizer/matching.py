@@ -30,6 +30,11 @@ class Match:
 def matched(groups: list[dict[str, Any]], saved: Saved, owner: str) -> Match:
     """Match by name where both sides have a name for every parameter, whatever the groups; otherwise by order.
 
+    Args:
+        groups: the optimizer's.
+        saved: what was read.
+        owner: the name of the optimizer's class, for the errors.
+
     By name, a group takes the hyper-parameters of the saved group that held the same parameters. If the parameters are
     grouped anew, it takes those of the saved group at its place where there are as many groups as were saved, and
     otherwise keeps its own; both with a warning. Where only some names agree, the other parameters start afresh, with

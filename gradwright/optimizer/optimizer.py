@@ -84,6 +84,7 @@ class Optimizer(StatefulOptimizer):
 
         Raises:
             ValueError: the recipe needs the loss and none was given, or a gradient is sparse. Nothing has changed.
+            TypeError: the loss is given twice, or ``on_unscaled`` without ``scaler``.
             RuntimeError: the evaluation weights are in place.
         """
         if closure is not None and loss is not None:

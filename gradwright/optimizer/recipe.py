@@ -35,7 +35,7 @@ def _reduce(cls: RecipeType) -> Any:
     return cls.__qualname__ if cls.made_by is None else (cls.made_by[0], cls.made_by[1:])
 
 
-copyreg.pickle(RecipeType, _reduce)  # type: ignore[arg-type]
+copyreg.pickle(RecipeType, _reduce)
 
 
 class Recipe(Optimizer, Generic[P], metaclass=RecipeType):
@@ -59,14 +59,14 @@ class Recipe(Optimizer, Generic[P], metaclass=RecipeType):
     only: ClassVar[str | None] = None
 
     def __init__(self, params: Any, *args: P.args, **kwargs: P.kwargs) -> None:
-        engine = kwargs.pop("engine", "auto")
-        maximize = kwargs.pop("maximize", False)
+        options: dict[str, Any] = dict(kwargs)
+        engine, maximize = options.pop("engine", "auto"), options.pop("maximize", False)
         foreign.flag(self.recipe_name, "maximize", maximize)
-        foreign.check(self.recipe_name, kwargs)
+        foreign.check(self.recipe_name, options)
         for flag in FLAGS:
-            kwargs.pop(flag, None)
+            options.pop(flag, None)
         try:
-            given = inspect.signature(self.spec.build).bind(*args, **kwargs)
+            given = inspect.signature(self.spec.build).bind(*args, **options)
         except TypeError as error:
             known = ", ".join(self.spec.defaults)
             raise TypeError(f"{self.recipe_name}: {error}; its hyper-parameters are {known}") from None
@@ -91,7 +91,11 @@ class Recipe(Optimizer, Generic[P], metaclass=RecipeType):
 
 @dataclass(frozen=True)
 class Bound:
-    """A recipe with some of its hyper-parameters, not yet with parameters.
+    """A recipe with some of its hyper-parameters, not yet with parameters; called with these it is an optimizer.
+
+    Args:
+        recipe: the class.
+        knobs: the hyper-parameters.
 
     Raises:
         TypeError, ValueError: the recipe has no such hyper-parameter, or not in that range.
@@ -161,7 +165,8 @@ def recipe(
             frozenset(cycled.split()),
             bounds or {},
         )
-        return make_recipe(recipe_spec, module=function.__module__, qualname=function.__qualname__)
+        made: Any = make_recipe(recipe_spec, module=function.__module__, qualname=function.__qualname__)
+        return made
 
     return decorate
 
@@ -169,7 +174,17 @@ def recipe(
 def make_recipe(
     recipe_spec: RecipeSpec, module: str, qualname: str, made_by: tuple[Callable[..., Any], type] | None = None
 ) -> type[Recipe[...]]:
-    """The optimizer class of a recipe, entered in the registry."""
+    """The optimizer class of a recipe, entered in the registry.
+
+    Args:
+        recipe_spec: what the recipe is.
+        module: where it is defined, by which pickle finds it.
+        qualname: its name there.
+        made_by: the combinator and the recipe that made it, by which pickle makes it again.
+
+    Raises:
+        ValueError: another recipe has its name.
+    """
     known = registry.get(recipe_spec.name)
     if known is not None and (known.__module__, known.__qualname__) != (module, qualname):
         raise ValueError(
@@ -186,7 +201,7 @@ def make_recipe(
         "only": recipe_spec.only,
         "made_by": made_by,
     }
-    cls = RecipeType(recipe_spec.name, (Recipe,), body)
+    cls: Any = RecipeType(recipe_spec.name, (Recipe,), body)
     specs[recipe_spec.name], registry[recipe_spec.name] = recipe_spec, cls
     return cls
 

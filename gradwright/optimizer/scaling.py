@@ -30,6 +30,15 @@ def scaled_backward(
 ) -> Any:
     """Compute the loss, scale it, go backward, unscale, step where all gradients are finite, update the scale.
 
+    Args:
+        optimizer: what steps.
+        closure: computes and returns the loss.
+        scaler: scales it.
+        on_unscaled: called before the step, when the gradients have their own size.
+
+    Returns:
+        The loss.
+
     Raises:
         TypeError: there is no closure, or it returned no loss.
     """

@@ -115,7 +115,13 @@ class Knob:
 
 
 def knobs_of(build: Callable[..., Any], signed: frozenset[str], bounds: typing.Mapping[str, Any]) -> dict[str, Knob]:
-    """The hyper-parameters of a recipe function by name, in order."""
+    """The hyper-parameters of a recipe function by name, in order.
+
+    Args:
+        build: the function.
+        signed: those that may be negative.
+        bounds: the ranges that the recipe declares.
+    """
     hints = hints_of(build)
     return {
         name: _knob(name, parameter.default, hints.get(name), name in signed, bounds.get(name))

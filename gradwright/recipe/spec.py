@@ -98,7 +98,12 @@ class RecipeSpec:
         return refusal
 
     def rests(self, name: str, value: Any) -> bool:
-        """Whether a hyper-parameter is a momentum that is switched off, so that schedulers have nothing to cycle."""
+        """Whether a hyper-parameter is a momentum that is switched off, so that schedulers have nothing to cycle.
+
+        Args:
+            name: of the hyper-parameter.
+            value: what it is set to.
+        """
         if name != "momentum" or name in self.cycled or name not in self.kinds or not self.kinds[name].optional:
             return False
         return value is None or (isinstance(value, (int, float)) and value == 0)
