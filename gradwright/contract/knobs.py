@@ -24,7 +24,7 @@ def _numbers(recipe: RecipeClass, knobs: Knobs) -> dict[str, Any]:
 def _damaged(recipe: RecipeClass, knobs: Knobs) -> Iterator[tuple[str, Any]]:
     """Every hyper-parameter with every kind of impossible number in every place."""
     for name, value in _numbers(recipe, knobs).items():
-        bad = [math.nan, math.inf, -math.inf]
+        bad = [math.nan, math.inf, -math.inf, 1e308, 10**400]
         bad += [] if name in recipe.spec.signed else [-0.1]
         bad += [1.0, 1.5] if name in ("betas", "momentum") else []
         for wrong in bad:
@@ -36,16 +36,16 @@ def _damaged(recipe: RecipeClass, knobs: Knobs) -> Iterator[tuple[str, Any]]:
 
 @check()
 def impossible_numbers_are_refused(recipe: RecipeClass, knobs: Knobs) -> None:
-    """A number that is not finite, negative, or a beta of 1 is a ValueError that names it and the recipe."""
+    """A number that is not finite, too large, negative, or a beta of 1 is a ValueError that names it and the recipe."""
     for name, wrong in _damaged(recipe, knobs):
         _refuses(recipe, {**knobs, name: wrong}, name, ValueError)
 
 
 @check()
 def wrong_types_are_refused(recipe: RecipeClass, knobs: Knobs) -> None:
-    """A hyper-parameter of the wrong kind is a TypeError that names it and the recipe."""
+    """A hyper-parameter of the wrong kind is a TypeError that names it and the recipe, too large a count a ValueError."""
     for name, value in _numbers(recipe, knobs).items():
-        for wrong in ("0.1", {}, True, object()):
+        for wrong in ("0.1", {}, True, 1j, object()):
             _refuses(recipe, {**knobs, name: wrong}, name, TypeError)
             if isinstance(value, tuple):
                 _refuses(recipe, {**knobs, name: (wrong, *value[1:])}, name, TypeError)
@@ -54,6 +54,7 @@ def wrong_types_are_refused(recipe: RecipeClass, knobs: Knobs) -> None:
             _refuses(recipe, {**knobs, name: "yes"}, name, TypeError)
         elif isinstance(value, int):
             _refuses(recipe, {**knobs, name: 1.5}, name, TypeError)
+            _refuses(recipe, {**knobs, name: 2**63}, name, ValueError)
 
 
 def _refuses(recipe: RecipeClass, knobs: dict[str, Any], name: str, kind: type[Exception]) -> None:

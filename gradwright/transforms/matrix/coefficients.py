@@ -163,7 +163,7 @@ def polar_express(
     [8.156555, 4.04293, 3.891668, 3.285754, 2.346541]
 
     Args:
-        steps: how many iterations, at least 1.
+        steps: how many iterations, 1 to 100.
         lowest: l, the least singular value, in units of the norm, that shall come close to one; in (0, 1).
         safety: at least 0 (0.01 in the paper's code, 0.02 in modded-nanogpt's constants).
         cushion: in [0, 1), as the authors' code (0.02).
@@ -174,10 +174,10 @@ def polar_express(
 
     Reference: arXiv:2505.16932.
     """
-    if steps < 1 or not 0 < lowest < 1 or safety < 0 or not 0 <= cushion < 1:
+    if not 1 <= steps <= 100 or not 0 < lowest < 1 or safety < 0 or not 0 <= cushion < 1:
         raise ValueError(
-            f"polar_express: steps={steps}, lowest={lowest:g}, safety={safety:g}, cushion={cushion:g}; give steps of "
-            "at least 1, lowest in (0, 1), safety of at least 0 and cushion in [0, 1)"
+            f"polar_express: steps={steps}, lowest={lowest:g}, safety={safety:g}, cushion={cushion:g}; give steps "
+            "from 1 to 100, lowest in (0, 1), safety of at least 0 and cushion in [0, 1)"
         )
     low, high, rows = lowest, 1.0, []
     for step in range(steps):
