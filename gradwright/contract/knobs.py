@@ -43,7 +43,7 @@ def impossible_numbers_are_refused(recipe: RecipeClass, knobs: Knobs) -> None:
 
 @check()
 def wrong_types_are_refused(recipe: RecipeClass, knobs: Knobs) -> None:
-    """A hyper-parameter of the wrong kind is a TypeError that names it and the recipe, too large a count a ValueError."""
+    """A hyper-parameter of the wrong kind is a TypeError that names it and the recipe, a huge count a ValueError."""
     for name, value in _numbers(recipe, knobs).items():
         for wrong in ("0.1", {}, True, 1j, object()):
             _refuses(recipe, {**knobs, name: wrong}, name, TypeError)
