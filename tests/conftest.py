@@ -6,7 +6,7 @@ import os
 import pytest
 import torch
 
-from gradwright.native import build
+from gradwright.native import build, tensors
 
 torch.set_num_threads(1)
 
@@ -18,6 +18,7 @@ def kernel_cache(tmp_path_factory):
     folder = (root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / "kernels"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADWRIGHT_CACHE", str(folder))
+        tensors.native()  # once, before a test takes the compiler away
         yield folder
 
 

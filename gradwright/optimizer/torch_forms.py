@@ -12,7 +12,7 @@ import torch
 
 from gradwright.core.number import shown
 from gradwright.recipe.spec import RecipeSpec
-from gradwright.transforms.coefficients import COEFFICIENTS
+from gradwright.transforms.matrix.coefficients import COEFFICIENTS
 
 Settings = dict[str, Any]
 
