@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from gradwright.core import Chain, chain
-from gradwright.recipes.combinators import combinator
+from gradwright.recipes.combinator import combinator
 from gradwright.transforms import Exponential, PolynomialDecay, PowerFunction, WeightAverage, WeightTrack
 from gradwright.transforms.weights.average import gamma_of_width
 

@@ -2,79 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterator
-from functools import cache, wraps
-from typing import Any, Literal
+from collections.abc import Iterator
+from typing import Literal
 
 from gradwright.core import Chain, Part, chain
 from gradwright.core.transform import CONDITION, DIRECTION, STEP
-from gradwright.optimizer.recipe import Recipe, make_recipe
-from gradwright.recipe.knob import hints_of
-from gradwright.recipe.spec import RecipeSpec
+from gradwright.recipes.combinator import combinator
 from gradwright.transforms import AmplifySlow, Cautious, Lookahead, Moment, PullBack, RestoreNorm, UntunedWarmup
 from gradwright.transforms.weights.lookahead import has_momentum
-
-Combinator = Callable[[type[Recipe[...]]], type[Recipe[...]]]
-
-
-def combinator(
-    name: str, *, paper: str, gains: str = "", loses: str = "", hides: str = ""
-) -> Callable[[Callable[..., Chain]], Combinator]:
-    """Turn a function (chain, own hyper-parameters) -> chain into one from recipe to recipe.
-
-    The new recipe has the hyper-parameters of both. It is made once for each recipe, so that classes compare equal, and
-    pickles by the combinator's own name.
-
-    Args:
-        name: what is put before the recipe's name.
-        paper: where the idea comes from.
-        gains: traits that the new recipe has and the old one may not.
-        loses: traits of the old recipe that the new one lacks.
-        hides: hyper-parameters of the old recipe that the new one does not have; they stay at their default.
-    """
-
-    def decorate(function: Callable[..., Chain]) -> Combinator:
-        own = list(inspect.signature(function).parameters.values())[1:]
-
-        @wraps(function)
-        def combine(base: type[Recipe[...]]) -> type[Recipe[...]]:
-            if not (isinstance(base, type) and issubclass(base, Recipe)):
-                raise TypeError(f"{function.__name__}() takes a recipe such as gradwright.AdamW, got {base!r}")
-            recipe_spec = base.spec
-            offered = {key: value for key, value in recipe_spec.defaults.items() if key not in hides.split()}
-            if clash := sorted(p.name for p in own if p.name in offered):
-                raise ValueError(f"{function.__name__}({recipe_spec.name}): both have a hyper-parameter {clash[0]!r}")
-
-            def build(**knobs: Any) -> Chain:
-                inner = {key: knobs.pop(key) for key in offered}
-                return function(recipe_spec.chain(inner), **knobs)
-
-            added = [p.replace(kind=p.KEYWORD_ONLY) for p in own]
-            build.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-                [p for p in inspect.signature(recipe_spec.build).parameters.values() if p.name in offered] + added
-            )
-            build.__annotations__ = {**hints_of(recipe_spec.build), **hints_of(function)}
-            build.__doc__ = (
-                f"{inspect.getdoc(function)}\n\nApplied to {recipe_spec.name}:\n\n{inspect.getdoc(recipe_spec.build)}"
-            )
-            traits = (recipe_spec.traits - set(loses.split())) | set(gains.split())
-            new = RecipeSpec(
-                name + recipe_spec.name,
-                build,
-                f"{paper} on {recipe_spec.paper}",
-                traits,
-                recipe_spec.only,
-                recipe_spec.signed,
-                cycled=recipe_spec.cycled,
-            )
-            return make_recipe(new, function.__module__, new.name, made_by=(memoised, base))
-
-        memoised = cache(combine)
-        # pickle finds a combinator by its name, so the memoised function goes by the name of the decorated one
-        return wraps(function)(memoised)
-
-    return decorate
 
 
 @combinator("Cautious", paper="arXiv:2411.16085", gains="reduces", loses="elementwise")

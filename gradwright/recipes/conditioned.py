@@ -6,7 +6,7 @@ from typing import Literal
 
 from gradwright.core import Chain, chain
 from gradwright.core.transform import CONDITION
-from gradwright.recipes.combinators import combinator
+from gradwright.recipes.combinator import combinator
 from gradwright.transforms import Centralize, ClipNorm, ClipUnits, ClipValue, SoftClip
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 from gradwright.core import Chain, chain
 from gradwright.core.transform import DIRECTION, STEP
 from gradwright.optimizer.recipe import recipe
-from gradwright.recipes.combinators import combinator
+from gradwright.recipes.combinator import combinator
 from gradwright.transforms import (
     AddEps,
     CautiousDecay,

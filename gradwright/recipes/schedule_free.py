@@ -6,7 +6,7 @@ from gradwright.core import Chain, chain
 from gradwright.core.rehearsal import remembers
 from gradwright.core.transform import DIRECTION
 from gradwright.optimizer.recipe import recipe
-from gradwright.recipes.combinators import combinator
+from gradwright.recipes.combinator import combinator
 from gradwright.recipes.muon import MATRICES
 from gradwright.transforms import (
     AddEps,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Literal
 
 from gradwright.core import Chain, Part, chain
-from gradwright.recipes.combinators import combinator
+from gradwright.recipes.combinator import combinator
 from gradwright.transforms import Full, Moment, PerRow, PerTensor
 
 MOMENTS: dict[str, Callable[[Full], Moment]] = {

@@ -1,0 +1,104 @@
+"""Combinator: a function (chain, own hyper-parameters) -> chain, as one from recipe to recipe."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from gradwright.core import Chain
+from gradwright.optimizer.recipe import Recipe, make_recipe
+from gradwright.recipe.knob import hints_of
+from gradwright.recipe.spec import RecipeSpec
+
+
+@dataclass(frozen=True, eq=False)
+class Combinator:
+    """What makes a recipe of a recipe; the new one has the hyper-parameters of both.
+
+    It is made once for each recipe, so that classes compare equal, and pickles by the combinator's own name.
+
+    Args:
+        function: what it does to a chain.
+        name: what is put before the recipe's name.
+        paper: where the idea comes from.
+        gains: traits that the new recipe has and the old one may not.
+        loses: traits of the old recipe that the new one lacks.
+        hides: hyper-parameters of the old recipe that the new one does not have; they stay at their default.
+    """
+
+    function: Callable[..., Chain]
+    name: str
+    paper: str
+    gains: frozenset[str]
+    loses: frozenset[str]
+    hides: frozenset[str]
+
+    def __post_init__(self) -> None:
+        # documentation, pickle and error messages know it as the function it is made of
+        for attribute in ("__doc__", "__module__", "__name__", "__qualname__"):
+            object.__setattr__(self, attribute, getattr(self.function, attribute))
+        object.__setattr__(self, "__wrapped__", self.function)
+
+    def __reduce__(self) -> str:
+        return self.function.__qualname__
+
+    @cached_property
+    def _made(self) -> dict[type[Recipe[...]], type[Recipe[...]]]:
+        return {}
+
+    @cached_property
+    def own(self) -> tuple[inspect.Parameter, ...]:
+        """Its own hyper-parameters."""
+        return tuple(inspect.signature(self.function).parameters.values())[1:]
+
+    def __call__(self, base: type[Recipe[...]]) -> type[Recipe[...]]:
+        if not (isinstance(base, type) and issubclass(base, Recipe)):
+            raise TypeError(f"{self.function.__name__}() takes a recipe such as gradwright.AdamW, got {base!r}")
+        if base not in self._made:
+            spec = self._spec(base.spec)
+            self._made[base] = make_recipe(spec, self.function.__module__, spec.name, made_by=(self, base))
+        return self._made[base]
+
+    def _spec(self, base: RecipeSpec) -> RecipeSpec:
+        offered = {key: value for key, value in base.defaults.items() if key not in self.hides}
+        if clash := sorted(p.name for p in self.own if p.name in offered):
+            raise ValueError(f"{self.function.__name__}({base.name}): both have a hyper-parameter {clash[0]!r}")
+        return RecipeSpec(
+            self.name + base.name,
+            self._build(base, offered),
+            f"{self.paper} on {base.paper}",
+            (base.traits - self.loses) | self.gains,
+            base.only,
+            base.signed,
+            cycled=base.cycled,
+        )
+
+    def _build(self, base: RecipeSpec, offered: Mapping[str, Any]) -> Callable[..., Chain]:
+        """The new recipe's function, with the signature and the documentation of both."""
+
+        def build(**knobs: Any) -> Chain:
+            inner = {key: knobs.pop(key) for key in offered}
+            return self.function(base.chain(inner), **knobs)
+
+        own = [p.replace(kind=p.KEYWORD_ONLY) for p in self.own]
+        kept = [p for p in inspect.signature(base.build).parameters.values() if p.name in offered]
+        build.__signature__ = inspect.Signature(kept + own)  # type: ignore[attr-defined]
+        build.__annotations__ = {**hints_of(base.build), **hints_of(self.function)}
+        build.__doc__ = f"{inspect.getdoc(self.function)}\n\nApplied to {base.name}:\n\n{inspect.getdoc(base.build)}"
+        return build
+
+
+def combinator(
+    name: str, *, paper: str, gains: str = "", loses: str = "", hides: str = ""
+) -> Callable[[Callable[..., Chain]], Combinator]:
+    """Turn a function (chain, own hyper-parameters) -> chain into a :class:`Combinator`; words are parted by spaces."""
+
+    def decorate(function: Callable[..., Chain]) -> Combinator:
+        return Combinator(
+            function, name, paper, frozenset(gains.split()), frozenset(loses.split()), frozenset(hides.split())
+        )
+
+    return decorate
