@@ -17,7 +17,7 @@ from gradwright.native.trust import Distrusted, check_folder, is_own, read_own, 
 UNFINISHED = "unfinished-"
 """How the names of folders and files begin that are not whole yet."""
 ABANDONED = 3600.0
-"""After so many seconds nobody finishes them any more."""
+"""After so many seconds nobody finishes them any more; no compiler may take as long."""
 
 T = TypeVar("T")
 

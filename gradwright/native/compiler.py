@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gradwright.core.warn import warn_once
 from gradwright.native import process
-from gradwright.native.cache import UNFINISHED
+from gradwright.native.cache import ABANDONED, UNFINISHED
 
 SECONDS = 120.0
 """How long one kernel may take to compile, unless ``GRADWRIGHT_COMPILE_SECONDS`` says otherwise."""
@@ -38,8 +38,10 @@ def seconds() -> float:
         limit = float(given)
     except ValueError:
         limit = math.nan
-    if not 0.0 < limit < 1e6:
-        raise ValueError(f"GRADWRIGHT_COMPILE_SECONDS={given!r} is no time limit; give seconds, such as 120")
+    if not 0.0 < limit < ABANDONED:
+        raise ValueError(
+            f"GRADWRIGHT_COMPILE_SECONDS={given!r} is no time limit; give seconds, less than {ABANDONED:g}"
+        )
     return limit
 
 
@@ -62,7 +64,7 @@ def compiler() -> tuple[str, str]:
         if found is None:
             continue
         path = os.path.abspath(found)
-        version = _version(path)
+        version = _version(path, os.stat(path).st_mtime_ns)
         if version is not None:
             return path, version
     raise NoCompiler(
@@ -71,7 +73,9 @@ def compiler() -> tuple[str, str]:
     )
 
 
-def _version(path: str) -> str | None:
+@lru_cache
+def _version(path: str, written: int) -> str | None:
+    # asked once as long as the file is the same, for one that hangs takes its time
     limit = min(20.0, seconds())
     try:
         status, said, _ = process.run([path, "--version"], limit)

@@ -30,4 +30,4 @@ def math_source(ops: set[str], single: bool) -> str:
 
 @cache
 def _text(precision: str, op: str) -> str:
-    return files("gradwright.native").joinpath(precision, f"{op}.h").read_text(encoding="utf-8")
+    return files("gradwright.native").joinpath(f"{precision}/{op}.h").read_text(encoding="utf-8")

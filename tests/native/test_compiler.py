@@ -1,10 +1,13 @@
 """Compilers that hang, lie, say nothing or have no room: a warning and the next way, never a crash."""
 
+import errno
 import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -94,7 +97,7 @@ def test_an_interrupt_stops_the_compiler(tmp_path):
     assert _has_ended(int((tmp_path / "pid").read_text()))
 
 
-@pytest.mark.parametrize("given", ["soon", "0", "-1", "nan", "inf"])
+@pytest.mark.parametrize("given", ["soon", "0", "-1", "nan", "inf", "3600"])
 def test_a_time_limit_that_is_none(given, monkeypatch):
     monkeypatch.setenv("GRADWRIGHT_COMPILE_SECONDS", given)
     with pytest.raises(ValueError, match=f"GRADWRIGHT_COMPILE_SECONDS='{given}'"):
@@ -124,11 +127,15 @@ def test_a_compiler_that_cannot_be_started_is_passed_over(fake):
         assert build.compiler()[0] != str(path)
 
 
-def test_a_version_that_hangs_is_passed_over(fake, monkeypatch):
+def test_a_version_that_hangs_is_passed_over_and_not_waited_for_again(fake, tmp_path, monkeypatch):
     monkeypatch.setenv("GRADWRIGHT_COMPILE_SECONDS", "0.3")
-    path = fake("sleep 1000\n")
-    with pytest.warns(UserWarning, match=r"not answered for 0\.3 seconds"):
-        assert build.compiler()[0] != str(path)
+    fake(f"echo asked >> {tmp_path}/asked\n{shutil.which('sleep')} 1000\n")
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.warns(UserWarning, match=r"not answered for 0\.3 seconds"), pytest.raises(build.NoCompiler):
+        build.compiler()
+    with pytest.raises(build.NoCompiler, match="install g"):
+        build.compiler()
+    assert (tmp_path / "asked").read_text() == "asked\n"
 
 
 def test_a_version_in_another_encoding(fake, warned):
@@ -197,6 +204,21 @@ def test_a_full_disk(fake, folder, substitute):
     fake(SAYS + f'case "$PWD" in {folder}/*) echo "No space left on device" >&2; exit 1;; esac\nexec {{real}} "$@"\n')
     with pytest.warns(UserWarning, match=f"not kept in {folder}.*no space left"):
         assert answer(13) == 13
+    assert not list(folder.iterdir())
+    assert kernels(substitute)
+
+
+def test_a_disk_that_is_full_before_the_compiler_starts(folder, substitute, monkeypatch):
+    write = Path.write_text
+
+    def full(path, *arguments, **named):
+        if folder in path.parents:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(path, *arguments, **named)
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.warns(UserWarning, match=f"not kept in {folder}.*No space left"):
+        assert answer(18) == 18
     assert not list(folder.iterdir())
     assert kernels(substitute)
 
