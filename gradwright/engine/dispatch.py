@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from gradwright.engine import eager, select
@@ -154,6 +155,10 @@ class Dispatch:
     def coroutines(self, step: GroupStep) -> list[StepCoroutine]:
         present = set(step.members) if step.present is not None else None
         left = [at for at in self.eager if present is None or at in present]
+        if alone := step.memory.alone:
+            served = [at for at in step.members if step.params[at].numel()]
+            left = [at for at in served if at in alone or at in self.eager]
+            step = step._replace(present=np.array([at for at in served if at not in alone], np.int64))
         if left and capturing():
             raise RuntimeError(PLAIN_TORCH_IN_GRAPH.format(step.spec_of(step.params[left[0]])))
         if capturing():

@@ -25,7 +25,7 @@ def is_dense(param: Tensor) -> bool:
 
     A tensor that stands for others, such as a shard of a distributed one, has no memory of its own.
     """
-    if param.layout != torch.strided or param.data_ptr() == 0:
+    if param.layout != torch.strided or param.data_ptr() == 0 or param.is_neg():
         return False
     expected = 1
     for stride, size in sorted((s, n) for s, n in zip(param.stride(), param.shape) if n > 1):

@@ -24,12 +24,16 @@ class Memory(Protocol):
         shared: the parameters that share memory with others, or with state: only one after another gives them a
             meaning.
         odd: the parameters that have no memory of their own, such as shards of distributed tensors.
+        alone: the parameters that only plain torch can step with the gradients that there are, one after another.
     """
 
     version: int
     unfit: Set[int]
     shared: Set[int]
     odd: Set[int]
+    alone: Set[int]
+
+    def let_go(self) -> None: ...
 
     def gradient(self, at: int) -> Tensor: ...
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import ctypes
 import enum
-import sys
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,10 @@ GETTERS = (
     "storage_size",
 )
 """The functions of libtorch's stable C interface that are handed over, in order."""
+GRADIENT = "_ZNK3c1010TensorImpl4gradEv"
+"""``c10::TensorImpl::grad``, which has no such interface."""
+PREDICATES = ("_ZN2at6native6is_negERKNS_6TensorE", "_ZN2at6native7is_conjERKNS_6TensorE")
+"""``at::native::is_neg`` and ``is_conj``: whether memory holds the negative or the conjugate of what a tensor is."""
 
 
 class Verdict(enum.IntEnum):
@@ -42,7 +45,8 @@ class Verdict(enum.IntEnum):
     MOVED = 1
     """It lies elsewhere, but is all that it was."""
     OTHER = 2
-    """Its shape, strides, type or device changed, or its memory is too small or shared: look closer."""
+    """Its shape, strides, type or device changed, its memory is too small or shared, or says not what it holds: look
+    closer."""
     MISSING = 3
     """There is no gradient."""
 
@@ -69,11 +73,11 @@ class Known:
             rows, sizes = [], [0]
             for (dtype, device, shape, strides), count in zip(self.shapes, self.bytes):
                 device_type, index = native.devices(device)
-                rows.append((native.types[dtype], device_type, index, len(shape), len(sizes), dtype.itemsize, count))
+                kind, item = native.number_of(dtype), dtype.itemsize
+                rows.append((kind, device_type, index, len(shape), len(sizes), item, count, dtype.is_complex))
                 sizes += [*shape, *strides]
-            self._facts = np.array(rows, np.int64).reshape(-1, 7)
+            self._facts = np.array(rows, np.int64).reshape(-1, 8)
             self.sizes = np.array(sizes, np.int64)
-            self.impls = np.zeros(self.count, np.int64)
             self.handles = np.zeros(self.count, np.int64)
         return self._facts
 
@@ -83,18 +87,6 @@ def extent(tensor: Tensor) -> int:
     if tensor.numel() == 0:
         return 0
     return 1 + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride()))
-
-
-def warm(objects: np.ndarray, dictionaries: np.ndarray) -> None:
-    """Bring objects of Python into the processor's cache, which a loop is about to visit one after another.
-
-    Args:
-        objects: where they are, by ``id``; nothing is read, so they may be gone.
-        dictionaries: the same for dictionaries that somebody holds.
-    """
-    compiled = native() if sys.implementation.name == "cpython" else None
-    if compiled is not None:
-        compiled.warm(objects, dictionaries)
 
 
 def look(known: Known, tensors: Sequence[Tensor]) -> int:
@@ -118,13 +110,13 @@ def look_at_gradients(
         known: what the parameters are.
         params: whose gradients.
         owners: where the parameters lie.
-        written: where the storages of parameters and state begin, in order.
+        written: where parameters and state lie, as :func:`stretches` of memory.
 
     Returns:
         The gravest verdict, and the gradients where they had to be fetched.
     """
     compiled = native()
-    if compiled is not None and compiled.sees_gradients:
+    if compiled is not None:
         return compiled.look_at_gradients(known, params, owners, written), None
     grads = list(map(Tensor.grad.__get__, params))  # type: ignore[attr-defined]
     return look_at_gradients_in_python(known, grads, owners, written), grads
@@ -146,15 +138,14 @@ def look_at_gradients_in_python(
     known: Known, grads: Sequence[Tensor | None], owners: np.ndarray, written: np.ndarray
 ) -> int:
     """The definition of :func:`look_at_gradients`."""
-    begins = set(written.tolist())
     for at, grad in enumerate(grads):
         known.verdicts[at] = Verdict.MISSING if grad is None else Verdict.OTHER
-        if grad is None or not _fits(known, at, grad) or grad.is_neg():
+        if grad is None or not _fits(known, at, grad):
             continue
         place = grad.data_ptr()
         if place or not known.bytes[at]:
             known.pointers[at] = place
-            shared = place - grad.storage_offset() * grad.element_size() in begins
+            shared = bool(((written[0] < place + known.bytes[at]) & (written[1] > place)).any())
             known.verdicts[at] = Verdict.OTHER if shared and place != owners[at] else Verdict.SAME
     return int(known.verdicts.max(initial=0))
 
@@ -163,9 +154,25 @@ def _fits(known: Known, at: int, tensor: Tensor) -> bool:
     dtype, device, shape, strides = known.shapes[at]
     if tensor.layout != torch.strided or tensor.dtype != dtype or tuple(tensor.shape) != shape:
         return False
+    if tensor.is_neg() or tensor.is_conj() or tensor.device != device:
+        return False
     alike = all(size <= 1 or one == other for size, one, other in zip(shape, tensor.stride(), strides))
     begin = tensor.storage_offset() * tensor.element_size()
-    return alike and tensor.device == device and begin + known.bytes[at] <= tensor.untyped_storage().nbytes()
+    try:
+        return alike and begin + known.bytes[at] <= tensor.untyped_storage().nbytes()
+    except (RuntimeError, NotImplementedError):  # it has no memory of its own
+        return False
+
+
+def stretches(begins: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """The memory of tensors as stretches that do not touch one another, in order: their begins, then their ends."""
+    order = np.argsort(begins, kind="stable")
+    order = order[ends[order] > begins[order]]
+    begins, ends = begins[order], np.maximum.accumulate(ends[order])
+    first = np.ones(len(begins), bool)
+    first[1:] = begins[1:] > ends[:-1]
+    last = np.append(first[1:], True)[: len(begins)]
+    return np.ascontiguousarray(np.stack([begins[first], ends[last]]))
 
 
 class Native:
@@ -185,31 +192,28 @@ class Native:
         self._get = dict(zip(GETTERS, found))
         self._devices: dict[torch.device, tuple[int, int]] = {}
         core = ctypes.CDLL(str(next(folder.glob("libc10.*"))))
-        extra = [
-            getattr(core, "_ZNK3c1010TensorImpl4gradEv", None),
-            getattr(library, "_ZN2at6native6is_negERKNS_6TensorE", None),
-        ]
-        self.sees_gradients = all(function is not None for function in extra)
-        undefined = 0
-        if self.sees_gradients:
-            gradient = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(_address(extra[0]))
-            undefined = ctypes.c_void_p.from_address(gradient(torch.ones(1)._cdata)).value
+        extra = [getattr(core, GRADIENT), *(getattr(library, name) for name in PREDICATES)]
+        gradient = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(_address(extra[0]))
+        undefined = ctypes.c_void_p.from_address(gradient(torch.ones(1, device="cpu")._cdata)).value
         self._torch = np.array([*map(_address, found), *map(_address, extra), undefined], np.int64)
-        self._look, self._look_at_gradients, self._warm = code.look, code.look_at_gradients, code.warm
+        self._look, self._look_at_gradients = code.look, code.look_at_gradients
         pointer, count = ctypes.c_void_p, ctypes.c_int64
-        self._warm.argtypes, self._warm.restype = [count, pointer, count, pointer], None
         self._look.argtypes = [pointer, count, *[pointer] * 5]
         self._look_at_gradients.argtypes = [pointer, count, *[pointer] * 5, count, *[pointer] * 3]
         self._look.restype = self._look_at_gradients.restype = count
-        dtypes = (torch.float32, torch.float64, torch.bfloat16, torch.float16, torch.complex64, torch.complex128)
-        integers = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool)
-        self.types = {dtype: self._number("dtype", torch.empty(0, dtype=dtype)) for dtype in (*dtypes, *integers)}
+        self._types: dict[torch.dtype, int] = {}
 
     def _number(self, what: str, tensor: Tensor) -> int:
         impl, answer = ctypes.c_void_p(tensor._cdata), ctypes.c_int32(-7)
         if self._get[what](ctypes.byref(impl), ctypes.byref(answer)):
             raise OSError(f"torch did not tell the {what} of a tensor")
         return answer.value
+
+    def number_of(self, dtype: torch.dtype) -> int:
+        """A type, as torch's C interface counts them."""
+        if dtype not in self._types:
+            self._types[dtype] = self._number("dtype", torch.empty(0, dtype=dtype, device="cpu"))
+        return self._types[dtype]
 
     def devices(self, device: torch.device) -> tuple[int, int]:
         """Kind and index of a device, as torch's C interface counts them."""
@@ -218,16 +222,12 @@ class Native:
             self._devices[device] = self._number("device_type", one), self._number("device_index", one)
         return self._devices[device]
 
-    def warm(self, objects: np.ndarray, dictionaries: np.ndarray) -> None:
-        self._warm(len(objects), objects.ctypes.data, len(dictionaries), dictionaries.ctypes.data)
-
     def look(self, known: Known, tensors: Sequence[Tensor]) -> int:
-        facts = known.facts(self)
-        known.impls[:] = np.fromiter(map(_cdata, tensors), np.int64, known.count)
+        facts, impls = known.facts(self), np.fromiter(map(_cdata, tensors), np.int64, known.count)
         return self._look(
             self._torch.ctypes.data,
             known.count,
-            known.impls.ctypes.data,
+            impls.ctypes.data,
             facts.ctypes.data,
             known.sizes.ctypes.data,
             known.pointers.ctypes.data,
@@ -235,17 +235,16 @@ class Native:
         )
 
     def look_at_gradients(self, known: Known, params: Sequence[Tensor], owners: np.ndarray, written: np.ndarray) -> int:
-        facts = known.facts(self)
-        known.impls[:] = np.fromiter(map(_cdata, params), np.int64, known.count)
+        facts, impls = known.facts(self), np.fromiter(map(_cdata, params), np.int64, known.count)
         return self._look_at_gradients(
             self._torch.ctypes.data,
             known.count,
-            known.impls.ctypes.data,
+            impls.ctypes.data,
             facts.ctypes.data,
             known.sizes.ctypes.data,
             owners.ctypes.data,
             written.ctypes.data,
-            len(written),
+            written.shape[1],
             known.pointers.ctypes.data,
             known.verdicts.ctypes.data,
             known.handles.ctypes.data,
@@ -265,23 +264,25 @@ def native() -> Native | None:
     try:
         found = Native()
         return found if _agrees(found) else None
-    except (build.NoCompiler, OSError, AttributeError, StopIteration, KeyError, ValueError):
+    except (RuntimeError, OSError, AttributeError, TypeError, StopIteration, KeyError, ValueError):
         return None
 
 
 def _agrees(found: Native) -> bool:
     """Compare with the definition, on tensors that stayed, moved, were cut, turned, emptied and given other types."""
+    zeros = partial(torch.zeros, device="cpu")
 
     def changed() -> list[Tensor]:
-        tensors = [torch.zeros(4, 6) for _ in range(10)]
-        tensors[1].data = torch.zeros(4, 6)
+        tensors = [zeros(4, 6) for _ in range(10)]
+        tensors[1].data = zeros(4, 6)
         tensors[2].data = tensors[2][:2]
-        tensors[3].data = torch.zeros(6, 4).t()
+        tensors[3].data = zeros(6, 4).t()
         tensors[4].untyped_storage().resize_(0)
-        tensors[5].data = torch.zeros(4, 6, dtype=torch.float64)
-        tensors[6].data = torch.zeros(25)[1:].view(4, 6)
-        tensors[7].data = torch.zeros(4, 6, 1)
-        tensors[8].data = torch.zeros(0, 6)
+        tensors[5].data = zeros(4, 6, dtype=torch.float64)
+        tensors[6].data = zeros(25)[1:].view(4, 6)
+        tensors[7].data = zeros(4, 6, 1)
+        tensors[8].data = zeros(0, 6)
+        tensors[9].data = torch._neg_view(tensors[9])
         return tensors
 
     def same(one: Known, other: Known) -> bool:
@@ -289,23 +290,21 @@ def _agrees(found: Native) -> bool:
         pointers = np.array_equal(one.pointers[usable], other.pointers[usable])
         return pointers and np.array_equal(one.verdicts, other.verdicts)
 
-    before = [torch.zeros(4, 6) for _ in range(10)]
+    before = [zeros(4, 6) for _ in range(10)]
     after = changed()
     mine, its = Known(before), Known(before)
     if found.look(mine, after) != look_in_python(its, after) or not same(mine, its):
         return False
-    if not found.sees_gradients:
-        return True
-    params = [torch.zeros(4, 6, requires_grad=True) for _ in after]
+    params = [zeros(4, 6, requires_grad=True) for _ in after]
     for param, grad in zip(params, after):
         if grad.shape == param.shape and grad.dtype == param.dtype and grad is not after[4]:
             param.grad = grad
-    params[8].grad = torch.zeros(4, 6, dtype=torch.complex64).conj().imag
+    params[8].grad = zeros(4, 6, dtype=torch.complex64).conj().imag
     params[9].grad = params[9].detach()
     params[0].grad = params[9].detach()
     mine, its = Known(params), Known(params)
     grads = [param.grad for param in params]
-    written = np.sort(mine.pointers)
+    written = stretches(mine.pointers, mine.pointers + np.array(mine.bytes))
     one = found.look_at_gradients(mine, params, mine.pointers.copy(), written)
     other = look_at_gradients_in_python(its, grads, its.pointers.copy(), written)
     return one == other and same(mine, its)

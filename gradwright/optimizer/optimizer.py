@@ -111,6 +111,8 @@ class Optimizer(StatefulOptimizer):
                 if key in state:
                     state[key].copy_(value) if isinstance(value, Tensor) else state[key].fill_(value)
                     break
+        for _, step in steps:
+            step.memory.let_go()
         if not capturing():
             self._tick()
 
@@ -298,4 +300,4 @@ def _detached(loss: Any) -> Tensor | None:
     if loss.numel() != 1:
         raise ValueError(f"the loss has shape {tuple(loss.shape)}; give one number, such as loss.mean()")
     # in double where the device has it, like the shared values that are computed from it
-    return loss.reshape(()).to(torch.float32 if loss.device.type == "mps" else torch.float64)
+    return loss.reshape(()).to(torch.float32 if loss.device.type == "mps" else torch.float64, copy=True)

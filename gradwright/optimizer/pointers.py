@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gradwright.native.tensors import Known, Verdict, extent, look, look_at_gradients, warm
+from gradwright.native.tensors import Known, Verdict, extent, look, look_at_gradients, stretches
 
 State = dict[str, Any]
 
@@ -32,14 +32,16 @@ class PointerCache:
         shared: the parameters that share memory with others, or with state.
         odd: the parameters that have no memory of their own, such as shards of distributed tensors.
         unfit: the parameters whose gradients cannot be read where they lie.
+        alone: the parameters that only plain torch can step with the gradients that there are, one after another.
         present: which parameters have a gradient; ``None`` where all have.
     """
 
     def __init__(self, params: Sequence[Tensor], states: Sequence[State], keys: Sequence[Sequence[str]]) -> None:
         self.params, self.states = list(params), list(states)
-        self.odd = frozenset(at for at, param in enumerate(params) if not has_memory(param))
+        self.odd = frozenset(at for at, param in enumerate(params) if not _is_plain(param))
         self.version = 0
         self.unfit: frozenset[int] = frozenset()
+        self.alone: frozenset[int] = frozenset()
         self.present: np.ndarray | None = None
         self._plain = [at for at in range(len(params)) if at not in self.odd]
         self._own = params if not self.odd else [params[at] for at in self._plain]
@@ -48,8 +50,10 @@ class PointerCache:
             for key in keys[at]:
                 self._holders.setdefault(key, []).append(at)
         self._columns = [(itemgetter(key), [states[at] for at in found]) for key, found in self._holders.items()]
-        self._known = Known(self._tensors())
-        self._dictionaries = np.fromiter(map(id, states), np.int64, len(states))
+        self._whose = np.concatenate([self._plain, *self._holders.values()]).astype(np.int64)
+        self._held: Any = self._tensors()
+        self._known = Known(self._held)
+        self._devices = [device for _, device, _, _ in self._known.shapes]
         self._gradients = Known(self._own)
         self._places: dict[str, np.ndarray] = {}
         self._place()
@@ -72,30 +76,24 @@ class PointerCache:
             place[holders] = pointers[begin : begin + len(holders)]
             self._places[name] = place
             begin += len(holders)
-        tensors = self._tensors()
-        offsets = (tensor.storage_offset() * tensor.element_size() for tensor in tensors)
-        begins = pointers - np.fromiter(offsets, np.int64, len(tensors))
-        self._written = np.unique(begins)
-        self._objects = np.fromiter(map(id, tensors), np.int64, len(tensors))
+        self._begins = pointers.copy()
+        self._ends = pointers + np.array(self._known.bytes, np.int64)
+        self._written = stretches(self._begins, self._ends)
 
     def _overlapping(self) -> frozenset[int]:
         """The parameters of which some memory, their own or of their state, is another's too."""
-        tensors = self._tensors()
-        owners = np.concatenate([self._plain, *self._holders.values()]).astype(np.int64)
-        begins = self._known.pointers
-        ends = begins + np.array([extent(tensor) * tensor.element_size() for tensor in tensors], np.int64)
+        owners, begins, ends = self._whose, self._begins, self._ends
         order = np.argsort(begins, kind="stable")
         order = order[ends[order] > begins[order]]
         reach = np.maximum.accumulate(ends[order]) if len(order) else ends[order]
-        devices = {tensor.device for tensor in tensors}
         inside = begins[order][1:] < reach[:-1]
         if not inside.any():
             return frozenset()
         found: set[int] = set()
-        for device in devices:  # addresses of two devices have nothing to do with each other
+        for device in set(self._devices):  # addresses of two devices have nothing to do with each other
             last, whose = -1, -1
             for at in order.tolist():
-                if tensors[at].device != device:
+                if self._devices[at] != device:
                     continue
                 if begins[at] < last:
                     found |= {whose, int(owners[at])}
@@ -105,10 +103,10 @@ class PointerCache:
 
     def still(self) -> bool:
         """Whether all pointers may be used, after those of state that moved were brought up to date."""
-        warm(self._objects, self._dictionaries)
         try:
-            verdict = look(self._known, self._tensors())
-        except (KeyError, AttributeError):
+            self._held = self._tensors()
+            verdict = look(self._known, self._held)
+        except (KeyError, AttributeError, TypeError):  # an entry is gone, or no tensor
             return False
         if verdict == Verdict.SAME:
             return True
@@ -125,8 +123,9 @@ class PointerCache:
             refuse: raises where a gradient cannot belong to a parameter; asked of those that are unlike theirs.
         """
         verdict, grads = look_at_gradients(self._gradients, self._own, self._owners, self._written)
-        self._fetched = grads
-        self.unfit, self.present = frozenset(), None
+        self._held = self._held, grads
+        self.unfit = self.alone = frozenset()
+        self.present = None
         if verdict == Verdict.SAME and not self.odd:
             return
         verdicts = np.full(len(self.params), Verdict.OTHER, np.uint8)
@@ -137,8 +136,24 @@ class PointerCache:
         for at in unlike:
             refuse(self.params[at], self.gradient(at))
         self.unfit = frozenset(unlike)
+        if any(self._lies_in_others(self.gradient(at), at) for at in unlike):
+            self.alone = frozenset(range(len(self.params)))  # what one step writes, the next reads
+        else:
+            self.alone = frozenset(at for at in unlike if _is_rounded(self.gradient(at), self.params[at]))
         if (verdicts == Verdict.MISSING).any():
             self.present = np.flatnonzero(verdicts != Verdict.MISSING)
+
+    def _lies_in_others(self, grad: Tensor, at: int) -> bool:
+        """Whether a gradient shares memory with another parameter than its own, or that one's state."""
+        if not has_memory(grad):
+            return False
+        begin = grad.data_ptr()
+        end = begin + extent(grad) * grad.element_size()
+        return bool(((self._begins < end) & (self._ends > begin) & (self._whose != at)).any())
+
+    def let_go(self) -> None:
+        """The step is over: what it held, lest somebody frees it meanwhile, may be freed."""
+        self._held = None
 
     def gradient(self, at: int) -> Tensor:
         """The gradient of a parameter that has one."""
@@ -178,6 +193,16 @@ def has_memory(tensor: Tensor) -> bool:
     """Whether a tensor has memory of its own, rather than stand for others as a distributed one does."""
     plain = type(tensor).__torch_dispatch__ is Tensor.__torch_dispatch__
     return plain and tensor.layout == torch.strided and tensor.device.type != "meta"
+
+
+def _is_rounded(grad: Tensor, param: Tensor) -> bool:
+    """Whether a gradient would lose digits that count in a copy of its parameter's type."""
+    return grad.dtype != param.dtype and param.element_size() < 4
+
+
+def _is_plain(param: Tensor) -> bool:
+    """Whether the pointers of a parameter and of its gradient are what the tensor says they are."""
+    return has_memory(param) and type(param).grad is Tensor.grad
 
 
 def room(tensor: Tensor) -> tuple[int, int]:

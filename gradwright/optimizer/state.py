@@ -12,9 +12,12 @@ from torch import Tensor
 from gradwright.core import Chain, Number, ParamSpec, Slot
 from gradwright.engine import eager
 from gradwright.optimizer import groups
-from gradwright.optimizer.pointers import PointerCache, StateTable, room
+from gradwright.optimizer.pointers import PointerCache, StateTable, has_memory, room
 from gradwright.recipe.registry import spec_named
 from gradwright.recipe.spec import RecipeSpec
+
+STEPPED = (torch.float32, torch.bfloat16, torch.float16, torch.float64, torch.complex64, torch.complex128)
+"""The types of weights that can be stepped."""
 
 
 class StatefulOptimizer(torch.optim.Optimizer):
@@ -33,17 +36,17 @@ class StatefulOptimizer(torch.optim.Optimizer):
         Raises:
             RuntimeError: state or a gradient does not fit its parameter; nothing has changed.
         """
-        caches: dict[int, tuple[PointerCache, list[Tensor], list[Tensor]]] = self.__dict__.setdefault("_memory", {})
-        found = caches.get(index)
+        caches: dict[Any, tuple[PointerCache, list[Tensor], list[Tensor]]] = self.__dict__.setdefault("_memory", {})
+        place = index, torch.is_inference_mode_enabled()
+        found = caches.get(place)
         params = group["params"]
         if found is None or not _same(params, found[1]) or not found[0].still() or _wakes(found[2]):
-            held = [param for param in params if param.requires_grad or param.grad is not None or param in self.state]
-            for param in held:
-                self.settle_in(param, group, chain)
-            rest = [param for param in params if param not in self.state]
+            held, rest = [], []
+            for param in params:
+                (held if self._takes_part(param, group, chain) else rest).append(param)
             states = [self.state[param] for param in held]
             keys = [self._tensor_slots(param, chain, first=at == 0) for at, param in enumerate(held)]
-            found = caches[index] = PointerCache(held, states, keys), list(params), rest
+            found = caches[place] = PointerCache(held, states, keys), list(params), rest
             self.__dict__["_table"] = None
         memory = found[0]
         if chain.evaluates and any("training_weights" in state for state in memory.states):
@@ -55,8 +58,8 @@ class StatefulOptimizer(torch.optim.Optimizer):
         """See whether somebody exchanged the state of a parameter since the last step."""
         table = self.__dict__.get("_table")
         if table is None or not table.still(self.state):
-            if table is not None:
-                self.__dict__["_memory"] = {}
+            # without a table a step was refused half way, and nobody knows what was exchanged since
+            self.__dict__["_memory"] = {}
             self.drop_strangers()
 
     def remember_state(self) -> None:
@@ -70,6 +73,22 @@ class StatefulOptimizer(torch.optim.Optimizer):
         for table in (self.state, self.__dict__.get("_specs", {})):
             for param in [param for param in table if param not in everyone]:
                 del table[param]
+
+    def _takes_part(self, param: Tensor, group: dict[str, Any], chain: Chain) -> bool:
+        """Whether a parameter may be stepped, its state being there.
+
+        What is wrong with one that has no gradient is nobody's concern until it has one: it may have been offloaded.
+        """
+        if not (param.requires_grad or param.grad is not None or param in self.state):
+            return False
+        try:
+            _refuse_weights(f"{group['recipe']}: {self.spec_of(param)}", param)
+            self.settle_in(param, group, chain)
+        except RuntimeError:
+            if param.grad is not None:
+                raise
+            return False
+        return True
 
     def _tensor_slots(self, param: Tensor, chain: Chain, first: bool) -> list[str]:
         """The slots of a parameter that are tensors; those that all share belong to the first."""
@@ -87,7 +106,13 @@ class StatefulOptimizer(torch.optim.Optimizer):
                 f"{name} has shape {tuple(grad.shape)}, the parameter {tuple(param.shape)}; clear gradients with "
                 "zero_grad() after giving a parameter another shape"
             )
-        _refuse_empty(name, grad)
+        if grad.device != param.device or grad.is_complex() != param.is_complex():
+            raise RuntimeError(
+                f"{name} is of type {grad.dtype} on {grad.device}, the parameter of type {param.dtype} on "
+                f"{param.device}; clear gradients with zero_grad() after moving a parameter"
+            )
+        if not grad._is_zerotensor():
+            _refuse_empty(name, grad)
 
     def spec_of(self, param: Tensor) -> ParamSpec:
         """Shape, type, roles and name of one of this optimizer's parameters."""
@@ -132,13 +157,12 @@ class StatefulOptimizer(torch.optim.Optimizer):
         key, chain = chains.get(id(group), (None, None))
         if key != (recipe_spec, knobs):
             old, chain = chain, recipe_spec.chain(group)
-            chains[id(group)] = (recipe_spec, knobs), chain
             if old is None or old.structure() != chain.structure():
-                for param in group["params"]:
-                    if param.requires_grad or param in self.state:
-                        self._forget(param, old, chain)
-                        self.settle_in(param, group, chain)
                 self.__dict__["_memory"] = {}
+                for param in group["params"]:
+                    if self._takes_part(param, group, chain):
+                        self._forget(param, old, chain)
+            chains[id(group)] = (recipe_spec, knobs), chain
         return chain
 
     def _forget(self, param: Tensor, old: Chain | None, new: Chain) -> None:
@@ -174,6 +198,10 @@ class StatefulOptimizer(torch.optim.Optimizer):
     def _refuse_state(self, group: dict[str, Any], param: Tensor, key: str, slot: Slot, value: Tensor) -> None:
         spec = self.spec_of(param)
         name = f"{group['recipe']}: the state {key!r} of {spec}"
+        if not isinstance(value, Tensor):
+            raise RuntimeError(f"{name} is {value!r}, a {type(value).__name__}, expected a tensor")
+        if value.layout != torch.strided:
+            raise RuntimeError(f"{name} is laid out as {value.layout}, expected torch.strided; use value.to_dense()")
         if tuple(value.shape) != tuple(slot.shape_for(spec)):
             raise RuntimeError(
                 f"{name} has shape {tuple(value.shape)}, expected {tuple(slot.shape_for(spec))}: one of the two was "
@@ -186,8 +214,33 @@ class StatefulOptimizer(torch.optim.Optimizer):
         """Whether a slot is where its parameter is, of the right type, and laid out alike."""
         if value.device != param.device or value.dtype != slot.dtype_for(self.spec_of(param)):
             return False
+        if value.is_neg() or has_memory(param) > has_memory(value) or _is_locked(value):
+            return False
+        if not slot.full_size:
+            return value.is_contiguous()
         alike = torch.empty_like(eager.as_real(param.detach()), device="meta")
-        return not slot.full_size or value.shape != alike.shape or value.stride() == alike.stride()
+        return value.shape != alike.shape or value.stride() == alike.stride()
+
+
+def _refuse_weights(name: str, param: Tensor) -> None:
+    """Refuse what torch would not write in place either."""
+    _refuse_empty(name, param)
+    if any(stride == 0 and size > 1 for size, stride in zip(param.shape, param.stride())):
+        raise RuntimeError(
+            f"{name} has entries that share memory (its strides are {param.stride()}); give each its own with "
+            "param.data = param.data.clone()"
+        )
+    if param.is_conj():
+        raise RuntimeError(f"{name} is a conjugate view; write it out with param.data = param.data.resolve_conj()")
+    if param.dtype not in STEPPED:
+        raise RuntimeError(f"{name} holds {param.dtype}, in which torch does not compute; use one of {STEPPED}")
+    if _is_locked(param):
+        raise RuntimeError(f"{name} was made under torch.inference_mode(), which alone may write it; step there too")
+
+
+def _is_locked(tensor: Tensor) -> bool:
+    """Whether torch refuses to write a tensor here."""
+    return tensor.is_inference() and not torch.is_inference_mode_enabled()
 
 
 def _refuse_empty(name: str, tensor: Tensor) -> None:
