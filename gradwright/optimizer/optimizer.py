@@ -144,6 +144,7 @@ class Optimizer(StatefulOptimizer):
         """
         for index, step in self._steps(0.0):
             self._dispatcher().refresh(index, step, select.asked(self.engine))
+            step.memory.let_go()
         self._tick()
 
     def _steps(self, loss: Any) -> Iterator[tuple[int, GroupStep]]:
