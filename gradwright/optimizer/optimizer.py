@@ -13,7 +13,9 @@ from gradwright.engine import Dispatcher, GroupStep, capturing, eager, run, sele
 from gradwright.engine.graph.explain import explain as equations
 from gradwright.engine.graph.symbol import Untraceable
 from gradwright.engine.report import report
+from gradwright.engine.step import StepCoroutine
 from gradwright.optimizer import checkpoint, foreign, from_torch, groups, saved
+from gradwright.optimizer.loss import detached
 from gradwright.optimizer.scaling import scaled_backward
 from gradwright.optimizer.state import StatefulOptimizer
 
@@ -103,18 +105,27 @@ class Optimizer(StatefulOptimizer):
     @torch._disable_dynamo
     @torch.no_grad()
     def _advance(self, loss: Any) -> None:
-        steps = list(self._steps(loss))
-        engine, dispatcher = select.asked(self.engine), self._dispatcher()
-        coroutines = [one for index, step in steps for one in dispatcher.coroutines(index, step, engine)]
+        try:
+            steps, coroutines = self._begun(loss)
+        except KeyError:  # somebody removed a number from the state, which no look at tensors can tell
+            self.__dict__["_memory"] = {}
+            steps, coroutines = self._begun(loss)
         for key, value in run(coroutines).items():
             for state in self.state.values():
                 if key in state:
                     state[key].copy_(value) if isinstance(value, Tensor) else state[key].fill_(value)
                     break
-        for _, step in steps:
+        for step in steps:
             step.memory.let_go()
         if not capturing():
             self._tick()
+
+    def _begun(self, loss: Any) -> tuple[list[GroupStep], list[StepCoroutine]]:
+        """Each group's part of the step, and what runs it; nothing has run yet."""
+        steps = list(self._steps(loss))
+        engine, dispatcher = select.asked(self.engine), self._dispatcher()
+        coroutines = [one for index, step in steps for one in dispatcher.coroutines(index, step, engine)]
+        return [step for _, step in steps], coroutines
 
     def _dispatcher(self) -> Dispatcher:
         return self.__dict__.setdefault("_dispatch", Dispatcher())
@@ -150,7 +161,7 @@ class Optimizer(StatefulOptimizer):
     def _steps(self, loss: Any) -> Iterator[tuple[int, GroupStep]]:
         """Each group's part of the step, everything about it checked."""
         chains = [self.chain_of(group) for group in self.param_groups]
-        loss = _detached(loss) if any("loss" in chain.all_needs for chain in chains) else None
+        loss = detached(loss) if any("loss" in chain.all_needs for chain in chains) else None
         self.look_at_state()
         for index, (group, chain) in enumerate(zip(self.param_groups, chains)):
             if "loss" in chain.all_needs and loss is None:
@@ -290,15 +301,3 @@ def _equations(step: GroupStep) -> list[str]:
         return [f"  {line}" for line in equations(step.chain, step.spec_of(step.params[0])).equations]
     except Untraceable:
         return []
-
-
-def _detached(loss: Any) -> Tensor | None:
-    if loss is None:
-        return None
-    if isinstance(loss, (str, dict, set)) or (isinstance(loss, (tuple, list)) and any(map(torch.is_tensor, loss))):
-        raise TypeError(f"the loss is a {type(loss).__name__}; give one number, such as loss.mean()")
-    loss = torch.as_tensor(loss, dtype=torch.float64 if isinstance(loss, float) else None).detach()
-    if loss.numel() != 1:
-        raise ValueError(f"the loss has shape {tuple(loss.shape)}; give one number, such as loss.mean()")
-    # in double where the device has it, like the shared values that are computed from it
-    return loss.reshape(()).to(torch.float32 if loss.device.type == "mps" else torch.float64, copy=True)

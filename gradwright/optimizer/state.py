@@ -42,8 +42,10 @@ class StatefulOptimizer(torch.optim.Optimizer):
         params = group["params"]
         if found is None or not _same(params, found[1]) or not found[0].still() or _wakes(found[2]):
             held, rest = [], []
-            for param in params:
+            for param in params:  # all are looked at before any is touched
                 (held if self._takes_part(param, group, chain) else rest).append(param)
+            for param in held:
+                self.settle_in(param, group, chain)
             states = [self.state[param] for param in held]
             keys = [self._tensor_slots(param, chain, first=at == 0) for at, param in enumerate(held)]
             found = caches[place] = PointerCache(held, states, keys), list(params), rest
@@ -83,7 +85,12 @@ class StatefulOptimizer(torch.optim.Optimizer):
             return False
         try:
             _refuse_weights(f"{group['recipe']}: {self.spec_of(param)}", param)
-            self.settle_in(param, group, chain)
+            state = self.state.get(param)
+            for key, slot in chain.slots(self.spec_of(param)).items() if state else ():
+                if isinstance(slot, Slot) and state.get(key) is not None:
+                    self._refuse_state(group, param, key, slot, state[key])
+            if param.grad is not None and has_memory(param):
+                self._refuse_gradient(group, param, param.grad)
         except RuntimeError:
             if param.grad is not None:
                 raise
@@ -162,6 +169,7 @@ class StatefulOptimizer(torch.optim.Optimizer):
                 for param in group["params"]:
                     if self._takes_part(param, group, chain):
                         self._forget(param, old, chain)
+                        self.settle_in(param, group, chain)
             chains[id(group)] = (recipe_spec, knobs), chain
         return chain
 

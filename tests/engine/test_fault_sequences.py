@@ -1,0 +1,123 @@
+"""Random sequences of what others may do to tensors: after each step the engine stands where eager stands."""
+
+import random
+
+import pytest
+import torch
+
+from gradwright.contract.training import noise
+from tests.engine import test_exchanges, test_faults
+from tests.engine.world import ENGINES, RECIPES, live
+
+pytestmark = pytest.mark.usefixtures("compiler")
+
+MATRICES = [(8, 4)] * 5
+EXCHANGES = [
+    change
+    for change in test_exchanges.CHANGES
+    if change not in (test_exchanges.frozen, test_exchanges.swapped_state, test_exchanges.swapped_parameters)
+]
+UNCERTAIN = {"resized"}
+"""What leaves memory that nobody has written."""
+
+
+class Story:
+    """A sequence of changes and steps, drawn when it is told: the same for every engine.
+
+    Args:
+        seed: what to draw with.
+        length: how many steps.
+    """
+
+    def __init__(self, seed, length):
+        self.seed, self.length = seed, length
+
+    def __call__(self, world):
+        chance = random.Random(self.seed)
+        world.train(chance.randrange(3))
+        for _ in range(self.length):
+            for _ in range(chance.randrange(3)):
+                self.change(world, chance)
+            if chance.random() < 0.9:
+                self.gradients(world, chance)
+            world.step()
+            if world.moments[-1].error and chance.random() < 0.5:
+                self.repair(world)
+
+    def gradients(self, world, chance):
+        count = len(world.params)
+        everyone = set(range(count))
+        members = everyone if chance.random() < 0.6 else {at for at in everyone if chance.random() < 0.7}
+        world.gradients(members)
+        at = chance.randrange(count)
+        if chance.random() < 0.4 and all(self.whole(param) for param in world.params[:3]):
+            kind = chance.choice(sorted(test_faults.GRADIENTS))
+            fitting = all(tuple(value.shape) == (8, 4) for value in self.matrices(world))
+            if fitting and world.params[1].grad is not None and world.params[2].grad is not None:
+                world.params[1].grad = test_faults.GRADIENTS[kind](world)
+        elif chance.random() < 0.2 and world.params[at].grad is not None and world.params[at].shape == (8, 4):
+            kind, grad = chance.choice(sorted(test_faults.GRADIENT_DATA)), world.params[at].grad
+            grad.data = test_faults.GRADIENT_DATA[kind](grad)
+
+    def matrices(self, world):
+        """The full-size state of the first parameters."""
+        found = [value for at in range(3) for value in world.state(at).values() if torch.is_tensor(value)]
+        return [value for value in found if value.dim() == 2 and 1 not in value.shape]
+
+    def whole(self, param):
+        return param.shape == (8, 4) and param.dtype == torch.float32 and not param.is_neg()
+
+    def change(self, world, chance):
+        at = chance.randrange(len(world.params))
+        kind = chance.randrange(4)
+        if kind == 0 and self.whole(world.params[at]):
+            change = chance.choice(sorted(set(test_faults.NEW_WEIGHTS) - {"copy on write"}))
+            world.params[at].data = test_faults.NEW_WEIGHTS[change](world.params[at])
+        elif kind == 1:
+            change = chance.choice(sorted(set(test_faults.NEW_STATE) - UNCERTAIN))
+            if all(self.sound(value) for value in world.state(at).values()):
+                test_faults.keyed(world, at, test_faults.NEW_STATE[change])
+        elif kind == 2 and self.sound_everywhere(world):
+            chance.choice(EXCHANGES)(world)
+        elif chance.random() < 0.3:
+            self.repair(world)
+
+    def sound(self, value):
+        if not torch.is_tensor(value):
+            return True
+        plain = value.layout == torch.strided and value.device.type == "cpu" and value.dtype == torch.float32
+        return plain and value.is_contiguous() and value.numel() > 0 and value.untyped_storage().nbytes() >= 4
+
+    def sound_everywhere(self, world):
+        """Whether the changes that look at values may do so."""
+        states = [world.state(at) for at in range(len(world.params))]
+        if not all(states) or any(not self.sound(value) for state in states for value in state.values()):
+            return False
+        if len({frozenset(state) for state in states}) > 1 or not all(map(self.whole, world.params)):
+            return False
+        return all(param.grad is not None for param in world.params)
+
+    def repair(self, world):
+        """Begin again with what does not fit."""
+        for at, param in enumerate(world.params):
+            param.grad = None
+            if not self.whole(param):
+                param.data = noise(at, (8, 4))
+                world.optimizer.state.pop(param, None)
+            elif not all(self.sound(value) for value in world.state(at).values()):
+                world.optimizer.state.pop(param, None)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("name", RECIPES)
+def test_some_sequences(name, engine):
+    for seed in range(6):
+        live(name, engine, MATRICES, Story(seed, 12))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("name", RECIPES)
+def test_many_sequences(name, engine):
+    for seed in range(100, 200):
+        live(name, engine, MATRICES, Story(seed, 25))
