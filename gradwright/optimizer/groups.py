@@ -164,6 +164,9 @@ def complete(group: Group, recipe_spec: RecipeSpec, defaults: Mapping[str, Any],
     group["clock"] = clock
     group.setdefault("maximize", defaults.get("maximize", False))
     foreign.flag(recipe_spec.name, "maximize", group["maximize"])
+    momentum_knob = recipe_spec.kinds.get("momentum")
+    unsaid = momentum_knob is not None and momentum_knob.optional and group.get("momentum") is None
+    own = group.keys() & recipe_spec.defaults.keys()
     lends_beta = "momentum" in recipe_spec.defaults and "betas" in defaults
     given = defaults if defaults.get("recipe", recipe_spec.name) == recipe_spec.name else {}
     for name, default in recipe_spec.defaults.items():
@@ -174,8 +177,9 @@ def complete(group: Group, recipe_spec: RecipeSpec, defaults: Mapping[str, Any],
             group.setdefault("betas", (0.0 if momentum is None else momentum,))
         else:
             group.setdefault(name, value)
-    momentum = recipe_spec.kinds.get("momentum")
-    if momentum is not None and momentum.optional and group.get("momentum", 0.0) is None:
+    if unsaid and "momentum" in group and _rests(group["momentum"]):
+        if own:  # what needs a momentum is refused where nobody gave one
+            recipe_spec.chain({**group, "momentum": None})
         group["momentum"] = 0.0  # monitors and schedulers read a number
     role = group.pop("role", None)
     if role is not None:

@@ -56,22 +56,37 @@ class Knob:
             return None
         if self.name == "momentum" and self.optional and not isinstance(value, (bool, str)):
             return self._number(self.name, value) or None
-        if tuple in self.kinds and isinstance(value, (tuple, list)):
+        if tuple in self.kinds and int not in self.kinds and isinstance(value, (tuple, list)):
             return self._tuple(value)
         if bool in self.kinds and not isinstance(value, bool):
             raise TypeError(f"{self.name}={shown(value)} is a {type(value).__name__}; give True or False")
         if float in self.kinds:
             return self._number(self.name, value)
-        if int in self.kinds:
+        if self.kinds == {int}:
             return self._whole(self.name, value)
-        if self.choices:
-            return self._choice(value)
+        if int in self.kinds and isinstance(value, list):
+            return tuple(value)
         if self.kinds == {tuple}:
             needed = f"{self.length} numbers" if self.length else "a tuple of numbers"
             raise TypeError(f"{self.name}={shown(value)} must be {needed}, such as {self.default}")
         if str in self.kinds and not isinstance(value, str):
             raise TypeError(f"{self.name}={shown(value)} is a {type(value).__name__}; give a word in a string")
         return value if self.kinds else self._of_any_kind(value)
+
+    def check_structure(self, value: Any) -> None:
+        """Refuse a word, a count of blocks or a tuple that the parts took and the annotation does not have.
+
+        Raises:
+            TypeError, ValueError: it is none.
+        """
+        if value is None and self.optional:
+            return
+        if self.choices:
+            self._check_choice(value)
+        elif self.kinds == {int, tuple}:
+            self._tuple(value) if isinstance(value, tuple) else self._whole(self.name, value)
+        elif self.length is not None and isinstance(value, tuple) and len(value) != self.length:
+            raise ValueError(f"{self.name}={shown(value)} has {len(value)} numbers where {self.length} are needed")
 
     def _of_any_kind(self, value: Any) -> Any:
         """Neither annotation nor default says what it is: numbers are checked, all else is the recipe's business."""
@@ -82,7 +97,7 @@ class Knob:
         return value
 
     def _tuple(self, value: Any) -> tuple[Any, ...]:
-        if self.length is not None and len(value) != self.length:
+        if isinstance(self.default, tuple) and len(value) != self.length:
             raise ValueError(f"{self.name}={shown(value)} has {len(value)} numbers where {self.length} are needed")
         check = self._whole if self.entries is int else self._number
         return tuple(check(f"{self.name}[{at}]", entry) for at, entry in enumerate(value))
@@ -105,9 +120,9 @@ class Knob:
             raise ValueError(f"{label}={shown(count)} is outside [{low}, {high}); give a whole number in that range")
         return count
 
-    def _choice(self, value: Any) -> Any:
+    def _check_choice(self, value: Any) -> None:
         if any(type(value) is type(word) and value == word for word in self.choices):
-            return value
+            return
         hint = nearest(value, map(str, self.choices)) if isinstance(value, str) else ""
         known = ", ".join(map(str, self.choices))
         error = ValueError if type(value) in map(type, self.choices) else TypeError

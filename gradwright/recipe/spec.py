@@ -73,8 +73,21 @@ class RecipeSpec:
             ValueError, TypeError: a hyper-parameter is out of range or of the wrong kind; says which.
         """
         knobs = self.knobs(group)
+        if knobs.get("momentum", 0.0) is not None or self._given("momentum", group) is None:
+            return self._built(knobs)
+        try:
+            resting = self._built(knobs)
+            for at, link in enumerate(resting.links):
+                link.check_order(resting.links[:at])
+            return resting
+        except (TypeError, ValueError):  # what needs a momentum takes one of 0, through which a schedule may go
+            return self._built({**knobs, "momentum": 0.0})
+
+    def _built(self, knobs: Mapping[str, Any]) -> Chain:
         try:
             built = self.build(**knobs)
+            for name, knob in self.kinds.items():  # after the parts, whose refusals say more
+                knob.check_structure(knobs[name])
         except (TypeError, ValueError, ArithmeticError) as refusal:
             if str(refusal).startswith(f"{self.name}: "):
                 raise
@@ -116,20 +129,20 @@ class RecipeSpec:
         """
         found = {}
         for name, knob in self.kinds.items():
-            if name in group:
-                value = group[name]
-            elif name == "momentum" and "betas" in group:
-                value = self._lent(group["betas"])
-            else:
-                value = knob.default
             try:
-                found[name] = knob.checked(value)
+                found[name] = knob.checked(self._given(name, group))
             except (TypeError, ValueError) as refusal:
                 raise type(refusal)(f"{self.name}: {refusal}") from None
         return found
+
+    def _given(self, name: str, group: Mapping[str, Any]) -> Any:
+        """What a group says of a hyper-parameter; its default where it says nothing."""
+        if name not in group and name == "momentum" and "betas" in group:
+            return self._lent(group["betas"])
+        return group.get(name, self.defaults[name])
 
     def _lent(self, betas: Any) -> Any:
         """The momentum of a group that carries it as the first of its betas."""
         if isinstance(betas, (tuple, list)) and betas:
             return betas[0]
-        raise TypeError(f"{self.name}: betas={shown(betas)} must be a tuple whose first number is the momentum")
+        raise TypeError(f"betas={shown(betas)} must be a tuple whose first number is the momentum")

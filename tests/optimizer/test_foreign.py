@@ -199,3 +199,15 @@ def test_a_checkpoint_of_more_groups_than_there_are_is_refused():
     train(one)
     with pytest.raises(ValueError, match="learning rates of 2 param groups, the optimizer has 1"):
         scheduler.step()
+
+
+def test_what_needs_a_momentum_takes_a_zero_on_a_schedules_way_and_no_none():
+    optimizer = gradwright.SGD([leaf()], lr=0.1, momentum=0.9, nesterov=True)
+    for momentum in (0.9, 0.0, 0.5):
+        optimizer.param_groups[0]["momentum"] = momentum
+        train(optimizer)
+    for groups in ([leaf()], [{"params": [leaf()], "momentum": None}]):
+        with pytest.raises(ValueError, match="SGD: nesterov=True needs momentum"):
+            gradwright.SGD(groups, nesterov=True)
+    with pytest.raises(ValueError, match="SGD: nesterov=True needs momentum"):
+        gradwright.SGD([{"params": [leaf()], "nesterov": True}])
