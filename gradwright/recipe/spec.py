@@ -74,16 +74,21 @@ class RecipeSpec:
         """
         knobs = self.knobs(group)
         if knobs.get("momentum", 0.0) is not None or self._given("momentum", group) is None:
-            return self._built(knobs)
+            return self.built(knobs)
         try:
-            resting = self._built(knobs)
+            resting = self.built(knobs)
             for at, link in enumerate(resting.links):
                 link.check_order(resting.links[:at])
             return resting
         except (TypeError, ValueError):  # what needs a momentum takes one of 0, through which a schedule may go
-            return self._built({**knobs, "momentum": 0.0})
+            return self.built({**knobs, "momentum": 0.0})
 
-    def _built(self, knobs: Mapping[str, Any]) -> Chain:
+    def built(self, knobs: Mapping[str, Any]) -> Chain:
+        """The chain for hyper-parameters that are all there and checked.
+
+        Raises:
+            ValueError, TypeError: a part refuses one; says which.
+        """
         try:
             built = self.build(**knobs)
             for name, knob in self.kinds.items():  # after the parts, whose refusals say more

@@ -80,8 +80,8 @@ class Combinator:
         """The new recipe's function, with the signature and the documentation of both."""
 
         def build(**knobs: Any) -> Chain:
-            inner = {key: knobs.pop(key) for key in offered}
-            return self.function(base.chain(inner), **knobs)
+            inner = {**base.defaults, **{key: knobs.pop(key) for key in offered}}
+            return self.function(base.built(inner), **knobs)
 
         own = [p.replace(kind=p.KEYWORD_ONLY) for p in self.own]
         kept = [p for p in inspect.signature(base.build).parameters.values() if p.name in offered]
