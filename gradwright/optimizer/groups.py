@@ -178,8 +178,8 @@ def complete(group: Group, recipe_spec: RecipeSpec, defaults: Mapping[str, Any],
         else:
             group.setdefault(name, value)
     if unsaid and "momentum" in group and _rests(group["momentum"]):
-        if own:  # what needs a momentum is refused where nobody gave one
-            recipe_spec.chain({**group, "momentum": None})
+        if own or "momentum" not in given:  # what needs a momentum is refused where nobody gave one
+            recipe_spec.resting(group)
         group["momentum"] = 0.0  # monitors and schedulers read a number
     role = group.pop("role", None)
     if role is not None:

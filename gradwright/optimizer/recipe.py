@@ -71,7 +71,7 @@ class Recipe(Optimizer, Generic[P], metaclass=RecipeType):
             known = ", ".join(self.spec.defaults)
             raise TypeError(f"{self.recipe_name}: {error}; its hyper-parameters are {known}") from None
         knobs = {**self.spec.defaults, **given.arguments}
-        self.spec.chain(knobs)
+        self.spec.chain(knobs) if knobs.get("momentum", 0.0) is not None else self.spec.resting(knobs)
         shown = {name: value for name, value in knobs.items() if not self.spec.rests(name, value)}
         if shown.get("momentum", 0.0) is None:  # monitors and schedulers read a number
             shown["momentum"] = 0.0

@@ -76,12 +76,24 @@ class RecipeSpec:
         if knobs.get("momentum", 0.0) is not None or self._given("momentum", group) is None:
             return self.built(knobs)
         try:
-            resting = self.built(knobs)
-            for at, link in enumerate(resting.links):
-                link.check_order(resting.links[:at])
-            return resting
+            return self.resting(knobs)
         except (TypeError, ValueError):  # what needs a momentum takes one of 0, through which a schedule may go
             return self.built({**knobs, "momentum": 0.0})
+
+    def resting(self, group: Mapping[str, Any]) -> Chain:
+        """The chain of a group whose momentum, if it has one, is none.
+
+        Raises:
+            ValueError, TypeError: a part needs one; says which.
+        """
+        without = {"momentum": None} if "momentum" in self.kinds else {}
+        chain = self.built(self.knobs({**group, **without}))
+        for at, link in enumerate(chain.links):
+            try:
+                link.check_order(chain.links[:at])
+            except ValueError as refusal:
+                raise ValueError(f"{self.name}: {refusal}") from None
+        return chain
 
     def built(self, knobs: Mapping[str, Any]) -> Chain:
         """The chain for hyper-parameters that are all there and checked.
