@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable
 from operator import is_
 from typing import Any
@@ -13,11 +14,19 @@ from gradwright.core import Chain, Number, ParamSpec, Slot
 from gradwright.engine import eager
 from gradwright.optimizer import groups
 from gradwright.optimizer.pointers import PointerCache, StateTable, has_memory, room
+from gradwright.optimizer.refusals import is_locked, refuse_empty, refuse_weights
 from gradwright.recipe.registry import spec_named
 from gradwright.recipe.spec import RecipeSpec
 
-STEPPED = (torch.float32, torch.bfloat16, torch.float16, torch.float64, torch.complex64, torch.complex128)
-"""The types of weights that can be stepped."""
+
+class Readiness(enum.Enum):
+    """How a parameter stands before a step."""
+
+    AWAY = enum.auto()
+    """It takes no part."""
+    UNSETTLED = enum.auto()
+    """Some of its state is missing, or is not where and how it must be."""
+    SETTLED = enum.auto()
 
 
 class StatefulOptimizer(torch.optim.Optimizer):
@@ -41,10 +50,15 @@ class StatefulOptimizer(torch.optim.Optimizer):
         found = caches.get(place)
         params = group["params"]
         if found is None or not _same(params, found[1]) or not found[0].still() or _wakes(found[2]):
-            held, rest = [], []
+            held: list[Tensor] = []
+            rest: list[Tensor] = []
+            unsettled: list[Tensor] = []
             for param in params:  # all are looked at before any is touched
-                (held if self._takes_part(param, group, chain) else rest).append(param)
-            for param in held:
+                ready = self._takes_part(param, group, chain)
+                (rest if ready is Readiness.AWAY else held).append(param)
+                if ready is Readiness.UNSETTLED:
+                    unsettled.append(param)
+            for param in unsettled:
                 self.settle_in(param, group, chain)
             states = [self.state[param] for param in held]
             keys = [self._tensor_slots(param, chain, first=at == 0) for at, param in enumerate(held)]
@@ -76,26 +90,35 @@ class StatefulOptimizer(torch.optim.Optimizer):
             for param in [param for param in table if param not in everyone]:
                 del table[param]
 
-    def _takes_part(self, param: Tensor, group: dict[str, Any], chain: Chain) -> bool:
-        """Whether a parameter may be stepped, its state being there.
+    def _takes_part(self, param: Tensor, group: dict[str, Any], chain: Chain) -> Readiness:
+        """Whether a parameter may be stepped, and whether its state is as it must be.
 
         What is wrong with one that has no gradient is nobody's concern until it has one: it may have been offloaded.
         """
-        if not (param.requires_grad or param.grad is not None or param in self.state):
-            return False
+        state = self.state.get(param)
+        if not (param.requires_grad or param.grad is not None or state is not None):
+            return Readiness.AWAY
+        spec = self.spec_of(param)
+        ready = Readiness.SETTLED if state else Readiness.UNSETTLED
         try:
-            _refuse_weights(f"{group['recipe']}: {self.spec_of(param)}", param)
-            state = self.state.get(param)
-            for key, slot in chain.slots(self.spec_of(param)).items() if state else ():
-                if isinstance(slot, Slot) and state.get(key) is not None:
-                    self._refuse_state(group, param, key, slot, state[key])
+            refuse_weights(group, spec, param)
+            for key, slot in chain.slots(spec).items() if state else ():
+                value = state.get(key)
+                if value is not None and isinstance(slot, Slot):
+                    self._refuse_state(group, spec, key, slot, value)
+                    if slot.shared or self._fits(value, param, slot, spec):
+                        continue
+                if value is None or isinstance(slot, Slot):
+                    ready = Readiness.UNSETTLED
+            if "step" not in (state or ()):
+                ready = Readiness.UNSETTLED
             if param.grad is not None and has_memory(param):
                 self._refuse_gradient(group, param, param.grad)
         except RuntimeError:
             if param.grad is not None:
                 raise
-            return False
-        return True
+            return Readiness.AWAY
+        return ready
 
     def _tensor_slots(self, param: Tensor, chain: Chain, first: bool) -> list[str]:
         """The slots of a parameter that are tensors; those that all share belong to the first."""
@@ -103,6 +126,10 @@ class StatefulOptimizer(torch.optim.Optimizer):
         return [key for key, slot in slots if isinstance(slot, Slot) and (first or not slot.shared)]
 
     def _refuse_gradient(self, group: dict[str, Any], param: Tensor, grad: Tensor) -> None:
+        if grad.shape == param.shape and grad.dtype == param.dtype and grad.device == param.device:
+            has, needs = room(grad)
+            if has >= needs and grad.layout == torch.strided:
+                return
         name = f"{group['recipe']}: the gradient of {self.spec_of(param)}"
         if grad.layout != torch.strided:
             raise ValueError(
@@ -119,7 +146,7 @@ class StatefulOptimizer(torch.optim.Optimizer):
                 f"{param.device}; clear gradients with zero_grad() after moving a parameter"
             )
         if not grad._is_zerotensor():
-            _refuse_empty(name, grad)
+            refuse_empty(name, grad)
 
     def spec_of(self, param: Tensor) -> ParamSpec:
         """Shape, type, roles and name of one of this optimizer's parameters."""
@@ -167,7 +194,7 @@ class StatefulOptimizer(torch.optim.Optimizer):
             if old is None or old.structure() != chain.structure():
                 self.__dict__["_memory"] = {}
                 for param in group["params"]:
-                    if self._takes_part(param, group, chain):
+                    if self._takes_part(param, group, chain) is not Readiness.AWAY:
                         self._forget(param, old, chain)
                         self.settle_in(param, group, chain)
             chains[id(group)] = (recipe_spec, knobs), chain
@@ -190,8 +217,9 @@ class StatefulOptimizer(torch.optim.Optimizer):
                     state[key] = slot.start
                 continue
             if value is not None:
-                self._refuse_state(group, param, key, slot, value)
-                if slot.shared or self._fits(value, param, slot):
+                spec = self.spec_of(param)
+                self._refuse_state(group, spec, key, slot, value)
+                if slot.shared or self._fits(value, param, slot, spec):
                     continue
             elif slot.shared:
                 value = next((other[key] for other in self.state.values() if key in other), None)
@@ -203,8 +231,11 @@ class StatefulOptimizer(torch.optim.Optimizer):
                 fresh.copy_(value)
             state[key] = fresh
 
-    def _refuse_state(self, group: dict[str, Any], param: Tensor, key: str, slot: Slot, value: Tensor) -> None:
-        spec = self.spec_of(param)
+    def _refuse_state(self, group: dict[str, Any], spec: ParamSpec, key: str, slot: Slot, value: Tensor) -> None:
+        if isinstance(value, Tensor) and value.layout == torch.strided and value.shape == slot.shape_for(spec):
+            has, needs = room(value)
+            if has >= needs:
+                return
         name = f"{group['recipe']}: the state {key!r} of {spec}"
         if not isinstance(value, Tensor):
             raise RuntimeError(f"{name} is {value!r}, a {type(value).__name__}, expected a tensor")
@@ -216,48 +247,18 @@ class StatefulOptimizer(torch.optim.Optimizer):
                 "given another shape. Copy into state instead of replacing it; for a parameter that is another now, "
                 "let its state begin anew with optimizer.state.pop(param)"
             )
-        _refuse_empty(name, value)
+        refuse_empty(name, value)
 
-    def _fits(self, value: Tensor, param: Tensor, slot: Slot) -> bool:
+    def _fits(self, value: Tensor, param: Tensor, slot: Slot, spec: ParamSpec) -> bool:
         """Whether a slot is where its parameter is, of the right type, and laid out alike."""
-        if value.device != param.device or value.dtype != slot.dtype_for(self.spec_of(param)):
+        if value.device != param.device or value.dtype != slot.dtype_for(spec):
             return False
-        if value.is_neg() or has_memory(param) > has_memory(value) or _is_locked(value):
+        if value.is_neg() or has_memory(param) > has_memory(value) or is_locked(value):
             return False
         if not slot.full_size:
             return value.is_contiguous()
         alike = torch.empty_like(eager.as_real(param.detach()), device="meta")
         return value.shape != alike.shape or value.stride() == alike.stride()
-
-
-def _refuse_weights(name: str, param: Tensor) -> None:
-    """Refuse what torch would not write in place either."""
-    _refuse_empty(name, param)
-    if any(stride == 0 and size > 1 for size, stride in zip(param.shape, param.stride())):
-        raise RuntimeError(
-            f"{name} has entries that share memory (its strides are {param.stride()}); give each its own with "
-            "param.data = param.data.clone()"
-        )
-    if param.is_conj():
-        raise RuntimeError(f"{name} is a conjugate view; write it out with param.data = param.data.resolve_conj()")
-    if param.dtype not in STEPPED:
-        raise RuntimeError(f"{name} holds {param.dtype}, in which torch does not compute; use one of {STEPPED}")
-    if _is_locked(param):
-        raise RuntimeError(f"{name} was made under torch.inference_mode(), which alone may write it; step there too")
-
-
-def _is_locked(tensor: Tensor) -> bool:
-    """Whether torch refuses to write a tensor here."""
-    return tensor.is_inference() and not torch.is_inference_mode_enabled()
-
-
-def _refuse_empty(name: str, tensor: Tensor) -> None:
-    has, needs = room(tensor)
-    if has < needs:
-        raise RuntimeError(
-            f"{name} needs {needs} bytes and its storage has {has}; bring back what was offloaded or resized before "
-            "stepping"
-        )
 
 
 def _same(params: list[Tensor], others: list[Tensor]) -> bool:

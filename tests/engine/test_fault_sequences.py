@@ -34,6 +34,7 @@ class Story:
 
     def __call__(self, world):
         chance = random.Random(self.seed)
+        self.expected = {key: world.state(0)[key].shape for key in world.keys(0)}
         world.train(chance.randrange(3))
         for _ in range(self.length):
             for _ in range(chance.randrange(3)):
@@ -75,7 +76,7 @@ class Story:
             world.params[at].data = test_faults.NEW_WEIGHTS[change](world.params[at])
         elif kind == 1:
             change = chance.choice(sorted(set(test_faults.NEW_STATE) - UNCERTAIN))
-            if all(self.sound(value) for value in world.state(at).values()):
+            if self.sound_state(world, at):
                 test_faults.keyed(world, at, test_faults.NEW_STATE[change])
         elif kind == 2 and self.sound_everywhere(world):
             chance.choice(EXCHANGES)(world)
@@ -88,10 +89,15 @@ class Story:
         plain = value.layout == torch.strided and value.device.type == "cpu" and value.dtype == torch.float32
         return plain and value.is_contiguous() and value.numel() > 0 and value.untyped_storage().nbytes() >= 4
 
+    def sound_state(self, world, at):
+        state = world.state(at)
+        shapes = {key: value.shape for key, value in state.items() if torch.is_tensor(value)}
+        return shapes == self.expected and all(map(self.sound, state.values()))
+
     def sound_everywhere(self, world):
         """Whether the changes that look at values may do so."""
         states = [world.state(at) for at in range(len(world.params))]
-        if not all(states) or any(not self.sound(value) for state in states for value in state.values()):
+        if not all(self.sound_state(world, at) for at in range(len(states))):
             return False
         if len({frozenset(state) for state in states}) > 1 or not all(map(self.whole, world.params)):
             return False
@@ -104,7 +110,7 @@ class Story:
             if not self.whole(param):
                 param.data = noise(at, (8, 4))
                 world.optimizer.state.pop(param, None)
-            elif not all(self.sound(value) for value in world.state(at).values()):
+            elif not self.sound_state(world, at):
                 world.optimizer.state.pop(param, None)
 
 

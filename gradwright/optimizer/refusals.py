@@ -1,0 +1,50 @@
+"""Refusals: tensors that cannot be stepped as they lie in memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradwright.core import ParamSpec
+from gradwright.optimizer.pointers import room
+
+STEPPED = (torch.float32, torch.bfloat16, torch.float16, torch.float64, torch.complex64, torch.complex128)
+"""The types of weights that can be stepped."""
+
+
+def refuse_weights(group: dict[str, Any], spec: ParamSpec, param: Tensor) -> None:
+    """Refuse what torch would not write in place either."""
+    has, needs = room(param)
+    whole = has >= needs and (param.is_contiguous() or 0 not in param.stride())
+    if whole and param.dtype in STEPPED and not param.is_conj() and not is_locked(param):
+        return
+    name = f"{group['recipe']}: {spec}"
+    refuse_empty(name, param)
+    if any(stride == 0 and size > 1 for size, stride in zip(param.shape, param.stride())):
+        raise RuntimeError(
+            f"{name} has entries that share memory (its strides are {param.stride()}); give each its own with "
+            "param.data = param.data.clone()"
+        )
+    if param.is_conj():
+        raise RuntimeError(f"{name} is a conjugate view; write it out with param.data = param.data.resolve_conj()")
+    if param.dtype not in STEPPED:
+        raise RuntimeError(f"{name} holds {param.dtype}, in which torch does not compute; use one of {STEPPED}")
+    if is_locked(param):
+        raise RuntimeError(f"{name} was made under torch.inference_mode(), which alone may write it; step there too")
+
+
+def is_locked(tensor: Tensor) -> bool:
+    """Whether torch refuses to write a tensor here."""
+    return tensor.is_inference() and not torch.is_inference_mode_enabled()
+
+
+def refuse_empty(name: str, tensor: Tensor) -> None:
+    """Refuse what reaches farther than its storage."""
+    has, needs = room(tensor)
+    if has < needs:
+        raise RuntimeError(
+            f"{name} needs {needs} bytes and its storage has {has}; bring back what was offloaded or resized before "
+            "stepping"
+        )
