@@ -44,7 +44,7 @@ class Local:
         """
         sums: dict[str, tuple[Tensor, ...]] = {}
         for total in asked:
-            parts = tuple(_whole(part).to(_widest(part)) for part in total.parts)
+            parts = tuple(whole(part).to(_widest(part)) for part in total.parts)
             if total.name in sums:
                 parts = tuple(old + part.to(old.device) for old, part in zip(sums[total.name], parts))
             sums[total.name] = parts
@@ -54,8 +54,64 @@ class Local:
 LOCAL = Local()
 
 
-def _whole(part: Tensor) -> Tensor:
-    return part.full_tensor() if hasattr(part, "full_tensor") else part
+def is_spread(value: Any) -> bool:
+    """Whether a tensor stands for one that is spread over ranks: a ``DTensor``."""
+    return hasattr(value, "full_tensor")
+
+
+def whole(value: Tensor) -> Tensor:
+    """All of a tensor, on every rank; one that is not spread as it is."""
+    return value.full_tensor() if is_spread(value) else value  # type: ignore[attr-defined]
+
+
+def local(value: Tensor) -> Tensor:
+    """What this rank holds of a tensor."""
+    return value.to_local() if is_spread(value) else value  # type: ignore[attr-defined]
+
+
+def spread_like(value: Tensor, like: Any) -> Tensor:
+    """A tensor spread as ``like`` is: one that every rank holds all of without a word between ranks."""
+    if not is_spread(value):
+        value = replicated(value, like)
+    if value.device_mesh == like.device_mesh and value.placements == like.placements:  # type: ignore[attr-defined]
+        return value
+    return value.redistribute(like.device_mesh, like.placements)  # type: ignore[attr-defined]
+
+
+def replicated(value: Tensor, like: Any) -> Tensor:
+    """A tensor that every rank holds all of, as one on the mesh of ``like``."""
+    from torch.distributed.tensor import DTensor, Replicate
+
+    mesh = like.device_mesh
+    return DTensor.from_local(value, mesh, [Replicate()] * mesh.ndim, run_check=False)
+
+
+def fills_all_ranks(tensor: Any) -> bool:
+    """Whether every rank holds an entry of a tensor that is spread: the largest of none is not defined."""
+    sizes = list(tensor.shape)
+    for ranks, placement in zip(tensor.device_mesh.shape, tensor.placements):
+        if (dim := getattr(placement, "dim", None)) is not None:
+            sizes[dim] = -(-sizes[dim] // ranks)
+            if sizes[dim] * (ranks - 1) >= tensor.shape[dim]:
+                return False
+    return True
+
+
+def mean_loss(loss: Tensor, params: Iterable[Tensor]) -> Tensor:
+    """The mean of a loss over the ranks that hold these parameters, as the gradients of sharded models are means.
+
+    Parameters on several meshes count by the one of most ranks.
+    """
+    meshes = [(param.device_mesh, param.device) for param in params if is_spread(param)]  # type: ignore[attr-defined]
+    if not meshes:
+        return loss
+    from torch.distributed import all_reduce
+
+    mesh, device = max(meshes, key=lambda one: one[0].size())
+    loss = loss.to(device, copy=True)
+    for group in mesh.get_all_groups():
+        all_reduce(loss, group=group)
+    return loss / mesh.size()
 
 
 def _widest(part: Tensor) -> torch.dtype:

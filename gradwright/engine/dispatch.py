@@ -8,13 +8,15 @@ import numpy as np
 from torch import Tensor
 
 from gradwright.engine import eager, select
+from gradwright.engine.access import access_to
 from gradwright.engine.backend import Backend
 from gradwright.engine.batch import TensorBatch
 from gradwright.engine.capture import capturing
+from gradwright.engine.collective import is_spread
 from gradwright.engine.graph.symbol import Untraceable
 from gradwright.engine.run import phases
 from gradwright.engine.specialize import Specializations, give_up, kind_of, specializations
-from gradwright.engine.step import GroupStep, StepCoroutine
+from gradwright.engine.step import GroupStep, StepCoroutine, TensorStep
 from gradwright.native.build import NoCompiler
 
 PLAIN_TORCH_IN_GRAPH = (
@@ -165,4 +167,21 @@ class Dispatch:
             for batch in self.batches:
                 batch.begin_capture()
         launches = [launches for batch in self.batches for launches in batch.launches(step)]
-        return [*map(phases, launches), *(eager.run(step.of(at)) for at in left)]
+        return [*map(phases, launches), *(_on_plain_torch(step.of(at)) for at in left)]
+
+
+def _on_plain_torch(step: TensorStep) -> StepCoroutine:
+    return eager.run(step, access_to(step.param, is_spread(step.param) and _traceable(step)))
+
+
+def _traceable(step: TensorStep) -> bool:
+    """Whether all links of the chain have words in the graph for what they do at this step."""
+    plain = select.BACKENDS["torch"]
+    try:
+        kinds = specializations(step.chain, step.spec, step.maximize, plain)
+        unknown = [float("nan")] * (len(kinds.shared) + kinds.needs_loss)  # no Python decides on them
+        numbers = (step.state[key] for key in kinds.numbers)
+        return not kinds.at((*step.chain.knobs().values(), step.step, step.clock, *numbers, *unknown)).program.links
+    except Untraceable as why:
+        give_up(step.chain, step.spec, step.maximize, plain, why)
+        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -9,31 +10,37 @@ from torch import Tensor
 
 from gradwright.core import Context, Number, Slot
 from gradwright.core.transform import Slots, walk
+from gradwright.engine.access import DIRECT, Access
+from gradwright.engine.collective import local, whole
 from gradwright.engine.step import StepCoroutine, TensorStep
 
 
-def run(tensor_step: TensorStep) -> StepCoroutine:
-    """Step one tensor: read, compute in float32 or more, write once at the end."""
+def run(tensor_step: TensorStep, access: Access = DIRECT) -> StepCoroutine:
+    """Step one tensor: read, compute in float32 or more, write once at the end.
+
+    Args:
+        tensor_step: what to do.
+        access: how its tensors are read and written.
+    """
     spec = tensor_step.spec
     slots = tensor_step.chain.slots(spec)
-    target = as_real(tensor_step.param)
-    param = target.to(spec.computing_dtype)
-    grad = as_real(tensor_step.grad).to(spec.computing_dtype)
+    param = access.read(tensor_step.param).to(spec.computing_dtype)
+    grad = access.read(tensor_step.grad).to(spec.computing_dtype)
     if tensor_step.maximize:
         grad = -grad
-    before = {key: _load(tensor_step.state[key], slot, param, tensor_step.step) for key, slot in slots.items()}
+    state = {key: _read(tensor_step.state[key], slot, access) for key, slot in slots.items()}
+    before = {key: _load(state[key], slot, param, tensor_step.step) for key, slot in slots.items()}
     ctx = Context(param, grad, tensor_step.step, tensor_step.clock, tensor_step.loss, spec)
     u, after, _ = yield from walk(tensor_step.chain, grad, before, ctx)
-    _check_shape(u, target.shape, "the update", tensor_step)
+    _check_shape(u, spec.shape, "the update", tensor_step)
     moved = param - u
-    _store(after, slots, tensor_step)
-    target.copy_(moved)
-    return {key: after[key] for key, slot in slots.items() if isinstance(slot, Slot) and slot.shared}
+    _store(after, state, slots, tensor_step, access)
+    access.write(tensor_step.param, moved)
+    return {key: whole(after[key]) for key, slot in slots.items() if isinstance(slot, Slot) and slot.shared}
 
 
-def as_real(tensor: Tensor) -> Tensor:
-    """A complex tensor as its real parts, in place; any other as it is."""
-    return torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor
+def _read(value: Any, slot: Slot | Number, access: Access) -> Any:
+    return value if isinstance(slot, Number) or value.ndim == 0 else access.read(value)
 
 
 def _load(value: Any, slot: Slot | Number, param: Tensor, step: float) -> Any:
@@ -46,13 +53,15 @@ def _load(value: Any, slot: Slot | Number, param: Tensor, step: float) -> Any:
     return value
 
 
-def _store(after: dict[str, Any], slots: Slots, tensor_step: TensorStep) -> None:
+def _store(
+    after: dict[str, Any], before: dict[str, Any], slots: Slots, tensor_step: TensorStep, access: Access
+) -> None:
     """Write the new state, after all of it is known to fit."""
     writes: list[tuple[Tensor, Tensor]] = []
     held = {_memory(value) for value in tensor_step.state.values() if isinstance(value, Tensor)}
     for key, slot in slots.items():
         value, old = after[key], tensor_step.state[key]
-        if isinstance(slot, Number) or slot.shared or value is old:
+        if isinstance(slot, Number) or slot.shared or value is before[key]:
             continue
         if slot.fixed and tensor_step.step > 1:
             continue
@@ -61,7 +70,7 @@ def _store(after: dict[str, Any], slots: Slots, tensor_step: TensorStep) -> None
         aliases = _memory(value) in held
         writes.append((old, value.clone() if aliases else value))
     for old, value in writes:
-        old.copy_(value)
+        access.write(old, value)
     for key, slot in slots.items():
         if isinstance(slot, Number):
             tensor_step.state[key] = float(after[key])
@@ -69,14 +78,14 @@ def _store(after: dict[str, Any], slots: Slots, tensor_step: TensorStep) -> None
 
 
 def _memory(tensor: Tensor) -> int:
-    """What tells whether two tensors share memory; of one that stands for others, such as shards, which it is."""
+    """What tells whether two tensors share memory on this rank; of one that has none of its own, which it is."""
     try:
-        return tensor.untyped_storage().data_ptr()
+        return local(tensor).untyped_storage().data_ptr()
     except RuntimeError:
         return id(tensor)
 
 
-def _check_shape(value: Any, shape: torch.Size, what: str, tensor_step: TensorStep) -> None:
+def _check_shape(value: Any, shape: Sequence[int], what: str, tensor_step: TensorStep) -> None:
     if tuple(value.shape) != tuple(shape):
         raise RuntimeError(
             f"{what} of {tensor_step.spec} came back with shape {tuple(value.shape)}, expected {tuple(shape)}; "

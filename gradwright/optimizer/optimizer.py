@@ -9,7 +9,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from gradwright.engine import Dispatcher, GroupStep, capturing, eager, run, select
+from gradwright.engine import Dispatcher, GroupStep, capturing, run, select
+from gradwright.engine.access import access_to
+from gradwright.engine.collective import mean_loss
 from gradwright.engine.graph.explain import explain as equations
 from gradwright.engine.graph.symbol import Untraceable
 from gradwright.engine.report import report
@@ -34,7 +36,8 @@ class Optimizer(StatefulOptimizer):
         params: tensors, (name, tensor) pairs, or param groups.
         defaults: hyper-parameters of groups that do not set them.
         engine: how steps are executed: ``"auto"`` (the fastest there is for each tensor's device), ``"eager"``,
-            ``"cpp"`` (tensors on the CPU) or ``"triton"`` (on a GPU).
+            ``"cpp"`` (tensors on the CPU) or ``"triton"`` (on a GPU). Distributed tensors (FSDP2, tensor parallelism)
+            run on plain torch: shard by shard where torch can, and whole on every rank where it cannot (Muon, SOAP).
 
     Raises:
         ValueError: nothing to optimize, a tensor twice, a hyper-parameter out of range, a tensor that the recipe
@@ -76,7 +79,8 @@ class Optimizer(StatefulOptimizer):
         Args:
             closure: clears gradients, computes the loss, calls ``backward`` and returns the loss. With ``scaler`` it
                 only computes and returns the loss.
-            loss: the loss of this step, for recipes that use it, where no closure is given.
+            loss: the loss of this step, for recipes that use it, where no closure is given. Where parameters are
+                distributed tensors, its mean over their ranks is used.
             scaler: a ``GradScaler``: scales the closure's loss, calls backward, unscales, skips the step where a
                 gradient is not finite, and updates its scale.
             on_unscaled: called between unscaling and stepping; the place to clip gradients.
@@ -162,6 +166,8 @@ class Optimizer(StatefulOptimizer):
         """Each group's part of the step, everything about it checked."""
         chains = [self.chain_of(group) for group in self.param_groups]
         loss = detached(loss) if any("loss" in chain.all_needs for chain in chains) else None
+        if loss is not None:
+            loss = mean_loss(loss, (param for group in self.param_groups for param in group["params"]))
         self.look_at_state()
         for index, (group, chain) in enumerate(zip(self.param_groups, chains)):
             if "loss" in chain.all_needs and loss is None:
@@ -213,10 +219,12 @@ class Optimizer(StatefulOptimizer):
                 state = self.state.get(param, {})
                 if "training_weights" in state or not state.get("step"):
                     continue
-                weights = chain.evaluate(eager.as_real(param), state, state["step"])
+                access = access_to(param, traceable=False)
+                held = {k: access.read(v) if isinstance(v, Tensor) else v for k, v in state.items()}
+                weights = chain.evaluate(access.read(param), held, state["step"])
                 if weights is not None:
                     state["training_weights"] = param.detach().clone()
-                    eager.as_real(param).copy_(weights)
+                    access.write(param, weights)
 
     @torch.no_grad()
     def train(self) -> None:

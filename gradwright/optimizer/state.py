@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from gradwright.core import Chain, Number, ParamSpec, Slot
-from gradwright.engine import eager
+from gradwright.engine.access import as_real
+from gradwright.engine.collective import is_spread
 from gradwright.optimizer import groups
 from gradwright.optimizer.pointers import PointerCache, StateTable, has_memory, room
 from gradwright.optimizer.refusals import is_locked, refuse_empty, refuse_weights
@@ -140,6 +141,12 @@ class StatefulOptimizer(torch.optim.Optimizer):
                 f"{name} has shape {tuple(grad.shape)}, the parameter {tuple(param.shape)}; clear gradients with "
                 "zero_grad() after giving a parameter another shape"
             )
+        if is_spread(grad) != is_spread(param):
+            kinds = {True: "a distributed tensor", False: "a plain one"}
+            raise RuntimeError(
+                f"{name} is {kinds[is_spread(grad)]}, the parameter {kinds[is_spread(param)]}; spread both alike "
+                "(torch.distributed.tensor.distribute_tensor)"
+            )
         if grad.device != param.device or grad.is_complex() != param.is_complex():
             raise RuntimeError(
                 f"{name} is of type {grad.dtype} on {grad.device}, the parameter of type {param.dtype} on "
@@ -172,9 +179,7 @@ class StatefulOptimizer(torch.optim.Optimizer):
             dtype = torch.float32
         start = 0.0 if slot.start == "param" else slot.start
         if slot.full_size:
-            return torch.full_like(
-                eager.as_real(param.detach()), start, dtype=dtype, memory_format=torch.preserve_format
-            )
+            return torch.full_like(as_real(param.detach()), start, dtype=dtype, memory_format=torch.preserve_format)
         return torch.full(slot.shape_for(spec), start, dtype=dtype, device=param.device)
 
     def recipe_spec_of(self, group: dict[str, Any]) -> RecipeSpec:
@@ -257,7 +262,7 @@ class StatefulOptimizer(torch.optim.Optimizer):
             return False
         if not slot.full_size:
             return value.is_contiguous()
-        alike = torch.empty_like(eager.as_real(param.detach()), device="meta")
+        alike = torch.empty_like(as_real(param.detach()), device="meta")
         return value.shape != alike.shape or value.stride() == alike.stride()
 
 

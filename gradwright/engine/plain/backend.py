@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradwright.engine.access import as_real
 from gradwright.engine.backend import Column
-from gradwright.engine.eager import as_real
 from gradwright.engine.graph.symbol import Untraceable
 from gradwright.engine.operand import ROW, TENSOR, Operand, Source
 from gradwright.engine.ops import OPAQUE, OPERATIONS, REDUCTIONS

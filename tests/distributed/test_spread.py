@@ -1,0 +1,55 @@
+"""Parameters that are spread over ranks, beside the numbers of a step: losses, checkpoints, refusals, meshes."""
+
+from __future__ import annotations
+
+import pytest
+import torch.distributed as dist
+
+pytestmark = pytest.mark.skipif(
+    not dist.is_available() or not dist.is_gloo_available(), reason="torch was built without gloo"
+)
+
+if dist.is_available():
+    from tests.distributed import cases
+    from tests.distributed.ranks import run
+
+NAMES = (
+    "own_losses",
+    "evaluation_weights",
+    "resumed",
+    "half_precision",
+    "complex_numbers",
+    "part_of_a_user",
+    "plain_gradient",
+    "partial_gradient",
+)
+
+
+@pytest.fixture(scope="module")
+def ends(tmp_path_factory):
+    """What each case came to on every rank."""
+    return run(tmp_path_factory.mktemp("ranks"), {name: getattr(cases, name) for name in NAMES})
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"plain_gradient", "half_precision"}))
+def test_two_ranks_do_what_one_process_does(name, ends):
+    for end in ends[name]:
+        assert not isinstance(end, str), end
+        assert max(end if isinstance(end, tuple) else (end,)) < 1e-6
+
+
+def test_half_precision_rounds_alike(ends):
+    assert ends["half_precision"] == [0.0, 0.0]
+
+
+def test_a_gradient_of_another_kind_is_refused_before_anything_moves(ends):
+    for message, unmoved in ends["plain_gradient"]:
+        assert unmoved
+        assert "the gradient of middle.weight (6x12) is a plain one, the parameter a distributed tensor" in message
+
+
+@pytest.mark.slow
+def test_four_ranks_in_two_dimensions(tmp_path):
+    for end in run(tmp_path, {"two": cases.two_dimensions}, ranks=4)["two"]:
+        assert not isinstance(end, str), end
+        assert end < 1e-6
