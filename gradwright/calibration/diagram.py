@@ -26,7 +26,7 @@ def reliability_diagram(found: Reliability, axes: Any = None, *, label: str = ""
     try:
         import matplotlib.pyplot as plt
     except ImportError as missing:
-        raise ImportError("reliability_diagram needs matplotlib: pip install matplotlib") from missing
+        raise ImportError('reliability_diagram needs matplotlib: pip install "gradwright[study]"') from missing
     if found.samples.dim() != 1:
         raise ValueError(
             f"found holds {len(found.samples)} classes; draw one at a time: "

@@ -1,5 +1,13 @@
 """Real tasks, the comparison runner and the report: which optimizer does best here, and how sure is that?"""
 
+try:
+    import scipy
+    import sklearn
+except ModuleNotFoundError as missing:
+    raise ModuleNotFoundError(
+        f'gradwright.study needs {missing.name}: pip install "gradwright[study]"', name=missing.name
+    ) from None
+
 from gradwright.study import tasks
 from gradwright.study.compare import compare
 from gradwright.study.record import RunRecord, Study, from_json, to_json

@@ -66,7 +66,7 @@ def require_pandas() -> Any:
     try:
         import pandas
     except ModuleNotFoundError:
-        raise ValueError("tables are read with pandas: pip install pandas (and pyarrow for Parquet)") from None
+        raise ValueError('tables are read with pandas: pip install "gradwright[study]"') from None
     return pandas
 
 

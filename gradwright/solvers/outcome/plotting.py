@@ -28,7 +28,7 @@ def plot(trace: Trace, reference: float, title: str = "", axes: Any = None) -> A
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
-        raise ImportError("result.plot() needs matplotlib: pip install matplotlib") from error
+        raise ImportError('result.plot() needs matplotlib: pip install "gradwright[study]"') from error
     if axes is None:
         _, axes = plt.subplots(2, 1, sharex=True, figsize=(6.4, 5.6), layout="constrained")
     if len(axes) != 2:
