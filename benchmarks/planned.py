@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from gradwright.core import Number, ParamSpec
-from gradwright.engine.graph.plan import planned
 from gradwright.engine.graph.symbol import Untraceable
 from gradwright.engine.graph.trace import trace
 from gradwright.engine.operand import ELEMENT
+from gradwright.engine.plan import planned
 from gradwright.engine.program import Program
 
 TRANSCENDENTAL = frozenset({"exp", "log", "atan2", "tanh", "pow", "log1p", "expm1"})

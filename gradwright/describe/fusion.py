@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from gradwright.core import Number, ParamSpec
 from gradwright.engine.cpp.printer import print_cpp
 from gradwright.engine.graph.explain import LATE
-from gradwright.engine.graph.plan import planned
 from gradwright.engine.graph.symbol import Untraceable
 from gradwright.engine.graph.trace import trace
+from gradwright.engine.plan import planned
 from gradwright.recipe.spec import RecipeSpec
 
 FORMS = {

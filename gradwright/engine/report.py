@@ -10,10 +10,10 @@ from torch import Tensor
 from gradwright.core import Number
 from gradwright.engine import select
 from gradwright.engine.cpp.printer import print_cpp
-from gradwright.engine.graph.plan import planned
 from gradwright.engine.graph.symbol import Untraceable
 from gradwright.engine.graph.trace import trace
 from gradwright.engine.operand import Source
+from gradwright.engine.plan import planned
 from gradwright.engine.program import Opaque, Program, Reduce
 from gradwright.engine.step import GroupStep
 from gradwright.engine.triton.printer import print_triton

@@ -12,9 +12,9 @@ from gradwright.core import Chain, Number, ParamSpec, Slot
 from gradwright.core.warn import warn_once
 from gradwright.engine.backend import Backend
 from gradwright.engine.graph.host import compile_host
-from gradwright.engine.graph.plan import planned
 from gradwright.engine.graph.symbol import Untraceable
 from gradwright.engine.graph.trace import trace
+from gradwright.engine.plan import planned
 from gradwright.engine.program import Program
 from gradwright.engine.trial import differs
 

@@ -15,8 +15,8 @@ import torch
 from gradwright import AdamW
 from gradwright.core import Number, ParamSpec, warn
 from gradwright.engine import select
-from gradwright.engine.graph.plan import planned
 from gradwright.engine.graph.trace import trace
+from gradwright.engine.plan import planned
 from gradwright.engine.triton import launch
 from gradwright.engine.triton.printer import print_triton
 from gradwright.engine.triton.values import ARGUMENTS
