@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from dataclasses import dataclass
 
 from gradwright.core.storage import Storage
@@ -55,3 +56,8 @@ def made_by(link: str) -> str:
 def summed_in(total: str, count: int) -> tuple[str, ...]:
     """The operands that hold a tensor's parts of a total, and the host inputs that hold their sums."""
     return tuple(f"+{total}.{k}" for k in range(count))
+
+
+def plain(name: str) -> str:
+    """A name of C++ or Python for any name of an operand, another one for each."""
+    return re.sub(r"[^0-9A-Za-z_]", lambda found: f"_{ord(found.group()):x}_", name)

@@ -12,8 +12,8 @@ scratch buffer of its own: that costs a row and a column in a matrix, and saves 
 from __future__ import annotations
 
 from gradwright.engine.cpp.prelude import BLOCK, BUFFERS, CHUNK, COUNTS, HALF, PRELUDE
-from gradwright.engine.cpp.values import Values, plain
-from gradwright.engine.operand import COLUMN, ELEMENT, ROW, TENSOR
+from gradwright.engine.cpp.values import Values
+from gradwright.engine.operand import COLUMN, ELEMENT, ROW, TENSOR, plain
 from gradwright.engine.program import Program
 from gradwright.native.maths import math_source
 

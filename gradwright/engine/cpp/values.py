@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 
 import torch
 
 from gradwright.engine.cpp.storage import access
 from gradwright.engine.graph.graph import Node
 from gradwright.engine.graph.symbol import Untraceable
-from gradwright.engine.operand import COLUMN, ELEMENT, ROW, TENSOR, Source
+from gradwright.engine.operand import COLUMN, ELEMENT, ROW, TENSOR, Source, plain
 from gradwright.engine.ops import OPAQUE, OPERATIONS
 from gradwright.engine.program import Program, table_of
 
@@ -142,8 +141,3 @@ class Values:
 
     def lowest(self) -> str:
         return f"-__builtin_inf{self.f}()"
-
-
-def plain(name: str) -> str:
-    """A name of C++ or Python for any name of an operand, another one for each."""
-    return re.sub(r"[^0-9A-Za-z_]", lambda found: f"_{ord(found.group()):x}_", name)

@@ -15,8 +15,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from gradwright.engine.cpp.values import plain
-from gradwright.engine.operand import COLUMN, ELEMENT, ROW, TENSOR
+from gradwright.engine.operand import COLUMN, ELEMENT, ROW, TENSOR, plain
 from gradwright.engine.ops import OPAQUE
 from gradwright.engine.program import Program, table_of
 from gradwright.engine.triton.prelude import prelude

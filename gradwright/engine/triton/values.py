@@ -7,10 +7,9 @@ from collections.abc import Iterable
 
 import torch
 
-from gradwright.engine.cpp.values import plain
 from gradwright.engine.graph.shared import host_arguments
 from gradwright.engine.graph.symbol import Untraceable
-from gradwright.engine.operand import COLUMN, ELEMENT, HOST, ROW, SHARED, TENSOR, Source
+from gradwright.engine.operand import COLUMN, ELEMENT, HOST, ROW, SHARED, TENSOR, Source, plain
 from gradwright.engine.ops import OPAQUE, OPERATIONS, REDUCTIONS
 from gradwright.engine.program import Program, reached, table_of
 from gradwright.engine.triton.storage import TYPES, access
