@@ -176,12 +176,13 @@ def _on_plain_torch(step: TensorStep) -> StepCoroutine:
 
 def _traceable(step: TensorStep) -> bool:
     """Whether all links of the chain have words in the graph for what they do at this step."""
-    plain = select.BACKENDS["torch"]
+    kinds = None
     try:
-        kinds = specializations(step.chain, step.spec, step.maximize, plain)
+        kinds = specializations(step.chain, step.spec, step.maximize, select.BACKENDS["torch"], step.param.device)
         unknown = [float("nan")] * (len(kinds.shared) + kinds.needs_loss)  # no Python decides on them
         numbers = (step.state[key] for key in kinds.numbers)
         return not kinds.at((*step.chain.knobs().values(), step.step, step.clock, *numbers, *unknown)).program.links
     except Untraceable as why:
-        give_up(step.chain, step.spec, step.maximize, plain, why)
+        if kinds is not None:
+            give_up(kinds, why)
         return False

@@ -16,10 +16,10 @@ from gradwright.engine.collective import Local
 from gradwright.engine.cpp.backend import Cpp
 from gradwright.engine.cpp.bound import CppKernel
 from gradwright.engine.cpp.storage import access
-from gradwright.engine.graph.plan import planned
 from gradwright.engine.graph.symbol import Untraceable
 from gradwright.engine.graph.trace import trace
 from gradwright.engine.operand import ELEMENT, ROW, TENSOR
+from gradwright.engine.plan import planned
 from gradwright.engine.trial import differs
 from tests.engine.pair import Pair, leaves, left_to_eager
 from tests.engine.rows import FUSED, SAMPLE, params

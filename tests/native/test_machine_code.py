@@ -19,8 +19,8 @@ import pytest
 import torch
 
 from gradwright.core import Number, ParamSpec
-from gradwright.engine.graph.plan import planned
 from gradwright.engine.graph.trace import trace
+from gradwright.engine.plan import planned
 from gradwright.engine.triton import launch
 from gradwright.engine.triton.printer import print_triton
 from gradwright.engine.triton.values import ARGUMENTS

@@ -159,7 +159,7 @@ class Orthogonalize(Transform):
 
     Args:
         coefficients: the Newton-Schulz polynomials, a key of ``COEFFICIENTS`` or triples (a, b, c) such as
-            :func:`~gradwright.transforms.coefficients.polar_express` makes.
+            :func:`~gradwright.transforms.matrix.coefficients.polar_express` makes.
         norm: the one that the matrix is divided by first; see :func:`newton_schulz`.
         split: how many equal blocks of rows the matrix consists of, or the rows of each; every block is orthogonalised
             by itself.
