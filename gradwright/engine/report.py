@@ -9,6 +9,7 @@ from torch import Tensor
 
 from gradwright.core import Number
 from gradwright.engine import select
+from gradwright.engine.collective import is_spread
 from gradwright.engine.cpp.printer import print_cpp
 from gradwright.engine.graph.symbol import Untraceable
 from gradwright.engine.graph.trace import trace
@@ -36,8 +37,8 @@ def report(step: GroupStep, engine: str, source: bool = False) -> str:
         chosen = select.chosen(engine, device)
         where = "" if device.type == "cpu" else f" on {device}"
         lines.append(f"{len(members)} tensors{where}, {count:,} numbers: {kind}")
-        if chosen == "eager":
-            lines.append("  plain torch, one tensor after another: no kernels serve this device, or engine is 'eager'")
+        if why := _without_kernels(step.params[members[0]], engine, chosen):
+            lines.append(f"  plain torch, one tensor after another: {why}")
             continue
         try:
             program = _program(step, members[0])
@@ -48,6 +49,15 @@ def report(step: GroupStep, engine: str, source: bool = False) -> str:
         lines += [f"  {line}" for line in _phases(program)]
         sources += [printed] if printed and printed not in sources else []
     return "\n".join([*lines, *(sources if source else [])])
+
+
+def _without_kernels(param: Tensor, engine: str, chosen: str) -> str:
+    """Why no kernel serves a parameter, whatever its chain; empty where one may."""
+    if select.asked(engine) == "eager":
+        return "engine is 'eager'"
+    if is_spread(param):
+        return "it is spread over ranks, each of which computes its share, or all of it where shares do not do"
+    return f"no kernels serve {param.device} here" if chosen == "eager" else ""
 
 
 def _program(step: GroupStep, at: int) -> Program:
@@ -105,4 +115,5 @@ def _kind(param: Tensor, step: GroupStep) -> str:
     spec = step.spec_of(param)
     shape: Sequence[int] = spec.shape
     form = {0: "single numbers", 1: "vectors"}.get(len(shape), "x".join(map(str, shape)))
-    return f"{form}, {str(spec.dtype).removeprefix('torch.')}"
+    spread = ", distributed" if is_spread(param) else ""
+    return f"{form}, {str(spec.dtype).removeprefix('torch.')}{spread}"

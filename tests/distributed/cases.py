@@ -105,6 +105,13 @@ def _sorted(lr: float = 0.01):
     return chain(Sorted(), Scale(lr))
 
 
+def explained(mesh: DeviceMesh) -> str:
+    """What an optimizer says of plain parameters and of those that are spread."""
+    model = spread_out(net(), "columns", mesh)
+    text = gw.AdamW(model.parameters()).explain()
+    return "\n".join(line for line in text.splitlines() if "6x12" in line or "spread" in line)
+
+
 def plain_gradient(mesh: DeviceMesh) -> tuple[str, bool]:
     """What is said to a gradient of another kind than its parameter's, and whether nothing moved."""
     model = spread_out(net(), "columns", mesh)

@@ -20,6 +20,7 @@ NAMES = (
     "half_precision",
     "complex_numbers",
     "part_of_a_user",
+    "explained",
     "plain_gradient",
     "partial_gradient",
 )
@@ -31,7 +32,7 @@ def ends(tmp_path_factory):
     return run(tmp_path_factory.mktemp("ranks"), {name: getattr(cases, name) for name in NAMES})
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - {"plain_gradient", "half_precision"}))
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"plain_gradient", "half_precision", "explained"}))
 def test_two_ranks_do_what_one_process_does(name, ends):
     for end in ends[name]:
         assert not isinstance(end, str), end
@@ -46,6 +47,10 @@ def test_a_gradient_of_another_kind_is_refused_before_anything_moves(ends):
     for message, unmoved in ends["plain_gradient"]:
         assert unmoved
         assert "the gradient of middle.weight (6x12) is a plain one, the parameter a distributed tensor" in message
+
+
+def test_no_kernels_are_promised(ends):
+    assert "6x12, float32, distributed\n  plain torch, one tensor after another: it is spread" in ends["explained"][0]
 
 
 @pytest.mark.slow
