@@ -92,7 +92,8 @@ class CppBound:
         self.table[self.rows[operand]] = column.pointers
 
     def fill(self, rows: Sequence[Sequence[float]]) -> None:
-        self.scalars[:] = rows
+        with np.errstate(over="ignore"):  # what is too large is infinite, as in torch
+            self.scalars[:] = rows
 
     def know(self, given: Mapping[str, Tensor]) -> dict[str, Any]:
         return {}  # the host computes all of it and hands it over as scalars

@@ -94,7 +94,7 @@ class TorchBound:
             self.nodes[node].data if self.nodes[node].op == "const" else self.rows[at][self.program.host.index(node)]
         )
         kind = torch.bool if self.nodes[node].is_bool else self.program.computing
-        return torch.full((), value, dtype=kind, device=self.device)
+        return torch.full((), value, dtype=torch.float64, device=self.device).to(kind)
 
     def _value(self, node: int, at: int, known: dict[int, Tensor]) -> Tensor:
         op, args, data, _ = self.nodes[node]
