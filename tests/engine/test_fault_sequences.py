@@ -101,7 +101,8 @@ class Story:
             return False
         if len({frozenset(state) for state in states}) > 1 or not all(map(self.whole, world.params)):
             return False
-        return all(param.grad is not None for param in world.params)
+        grads = [param.grad for param in world.params]
+        return all(readable(grad) and not grad._is_zerotensor() for grad in grads)
 
     def repair(self, world):
         """Begin again with what does not fit."""
