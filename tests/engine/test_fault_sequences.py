@@ -66,7 +66,8 @@ class Story:
         return [value for value in found if value.dim() == 2 and 1 not in value.shape]
 
     def whole(self, param):
-        return param.shape == (8, 4) and param.dtype == torch.float32 and not param.is_neg()
+        known = param.shape == (8, 4) and param.dtype == torch.float32 and not param.is_neg()
+        return known and readable(param) and 0 not in param.stride()
 
     def change(self, world, chance):
         at = chance.randrange(len(world.params))
