@@ -127,7 +127,9 @@ class StatefulOptimizer(torch.optim.Optimizer):
         return [key for key, slot in slots if isinstance(slot, Slot) and (first or not slot.shared)]
 
     def _refuse_gradient(self, group: dict[str, Any], param: Tensor, grad: Tensor) -> None:
-        if grad.shape == param.shape and grad.dtype == param.dtype and grad.device == param.device:
+        spread = is_spread(grad), is_spread(param)
+        alike = grad.shape == param.shape and grad.dtype == param.dtype and grad.device == param.device
+        if alike and spread[0] == spread[1]:
             has, needs = room(grad)
             if has >= needs and grad.layout == torch.strided:
                 return
@@ -141,10 +143,10 @@ class StatefulOptimizer(torch.optim.Optimizer):
                 f"{name} has shape {tuple(grad.shape)}, the parameter {tuple(param.shape)}; clear gradients with "
                 "zero_grad() after giving a parameter another shape"
             )
-        if is_spread(grad) != is_spread(param):
+        if spread[0] != spread[1]:
             kinds = {True: "a distributed tensor", False: "a plain one"}
             raise RuntimeError(
-                f"{name} is {kinds[is_spread(grad)]}, the parameter {kinds[is_spread(param)]}; spread both alike "
+                f"{name} is {kinds[spread[0]]}, the parameter {kinds[spread[1]]}; spread both alike "
                 "(torch.distributed.tensor.distribute_tensor)"
             )
         if grad.device != param.device or grad.is_complex() != param.is_complex():
