@@ -49,6 +49,9 @@ class TensorBatch:
         self._place = {at: k for k, at in enumerate(members)}
         self._bounds: dict[Any, tuple[Bound, Aimed]] = {}
         self._in_graph: set[int] = set()
+        self._age: tuple[int, int, Age] | None = None
+        self.turn = 0
+        """How many steps the group has taken; a batch that was left out of one does not know its age."""
         self._subset: tuple[Any, np.ndarray, list[Tensor], list[dict[str, Any]]] | None = None
 
     def on_device(self) -> AbstractContextManager[Any]:
@@ -113,7 +116,11 @@ class TensorBatch:
         members = self._present(step)
         if members is not None and not len(members):
             return []
-        ages = self._ages(self.states_of(members))
+        known, self._age = self._age, None
+        if members is None and known is not None and known[:2] == (step.memory.unchanged, self.turn - 1):
+            ages = [known[2]]
+        else:
+            ages = self._ages(self.states_of(members))
         if len(ages) == 1:
             return [Launches(self, self._at(step, ages[0]), members, ages, step)]
         teams: dict[Any, tuple[Specialization, list[int], list[Age]]] = {}
@@ -131,6 +138,11 @@ class TensorBatch:
             Launches(self, found, np.array(some, np.int64), their if len(set(their)) > 1 else their[:1], step)
             for found, some, their in teams.values()
         ]
+
+    def grown(self, members: np.ndarray | None, age: Age, step: GroupStep) -> None:
+        """Remember that all are of one age now, for as long as nobody changes their state."""
+        unchanged = step.memory.unchanged
+        self._age = None if members is not None or unchanged is None else (unchanged, self.turn, age)
 
     def _at(self, step: GroupStep, age: Age) -> Specialization:
         return self.kind.at(self.inputs(step, age))

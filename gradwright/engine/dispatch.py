@@ -47,6 +47,7 @@ class Dispatcher:
     def refresh(self, index: int, step: GroupStep, engine: str) -> None:
         """Do the host's part of a step that a CUDA graph is about to replay."""
         for batch in self._dispatch(index, step, engine).batches:
+            batch.turn += 1
             batch.refresh(step)
 
     def _dispatch(self, index: int, step: GroupStep, engine: str) -> Dispatch:
@@ -155,6 +156,8 @@ class Dispatch:
         return True
 
     def coroutines(self, step: GroupStep) -> list[StepCoroutine]:
+        for batch in self.batches:
+            batch.turn += 1
         present = set(step.members) if step.present is not None else None
         left = [at for at in self.eager if present is None or at in present]
         if alone := step.memory.alone:

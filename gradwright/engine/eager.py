@@ -12,7 +12,7 @@ from gradwright.core import Context, Number, Slot
 from gradwright.core.transform import Slots, walk
 from gradwright.engine.access import DIRECT, Access
 from gradwright.engine.collective import local, whole
-from gradwright.engine.step import StepCoroutine, TensorStep
+from gradwright.engine.step import StepCoroutine, TensorStep, note
 
 
 def run(tensor_step: TensorStep, access: Access = DIRECT) -> StepCoroutine:
@@ -73,8 +73,8 @@ def _store(
         access.write(old, value)
     for key, slot in slots.items():
         if isinstance(slot, Number):
-            tensor_step.state[key] = float(after[key])
-    tensor_step.state["step"] = tensor_step.step
+            note(tensor_step.state, key, float(after[key]))
+    note(tensor_step.state, "step", tensor_step.step)
 
 
 def _memory(tensor: Tensor) -> int:

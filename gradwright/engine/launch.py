@@ -13,7 +13,7 @@ from torch import Tensor
 from gradwright.engine.memory import with_layout_of
 from gradwright.engine.opaque import run_link
 from gradwright.engine.operand import Source, made_by, taken_by
-from gradwright.engine.step import GroupStep
+from gradwright.engine.step import GroupStep, note
 
 if TYPE_CHECKING:
     from gradwright.engine.batch import TensorBatch
@@ -123,11 +123,13 @@ class Launches:
             new.update(zip(names, self.scalars(self.ages[0])[count:]))
             for key, value in new.items():
                 for state in states:
-                    state[key] = value
+                    note(state, key, value)
+            self.batch.grown(self.members, tuple(new.values()), self.step)
             return
         for state, age in zip(states, self.ages):
-            state["step"] = age[0] + 1.0
-            state.update(zip(names, self.scalars(age)[count:]))
+            note(state, "step", age[0] + 1.0)
+            for key, value in zip(names, self.scalars(age)[count:]):
+                note(state, key, value)
 
     def end(self) -> dict[str, Any]:
         """Finish the step on the host; returns the new shared values."""

@@ -25,6 +25,8 @@ class Memory(Protocol):
             meaning.
         odd: the parameters that have no memory of their own, such as shards of distributed tensors.
         alone: the parameters that only plain torch can step with the gradients that there are, one after another.
+        unchanged: a number that is the same for as long as nobody but the engine changes an entry of their state;
+            ``None`` where nobody would tell.
     """
 
     version: int
@@ -33,6 +35,9 @@ class Memory(Protocol):
     odd: Set[int]
     alone: Set[int]
 
+    @property
+    def unchanged(self) -> int | None: ...
+
     def let_go(self) -> None: ...
 
     def gradient(self, at: int) -> Tensor: ...
@@ -40,6 +45,10 @@ class Memory(Protocol):
     def gradient_pointers(self, members: np.ndarray | None) -> np.ndarray: ...
 
     def pointers(self, name: str, members: np.ndarray | None) -> np.ndarray: ...
+
+
+note = dict.__setitem__
+"""How the engine writes step counts and Numbers: past what tells the optimizer of changes from outside."""
 
 
 class TensorStep(NamedTuple):

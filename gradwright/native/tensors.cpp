@@ -104,3 +104,15 @@ extern "C" i64 look_at_gradients(const Torch* torch, i64 count, const void* cons
     }
     return gravest;
 }
+
+// Whether Python's tensors still stand for the implementations that they stood for. An object that owns one has its
+// address at `offset`; nothing else can stand there that is equal to it.
+extern "C" i64 stand_for(i64 count, const char* const* objects, i64 offset, const void* const* tensors) {
+    i64 others = 0;
+    for (i64 t = 0; t < count && t < 32; ++t) __builtin_prefetch(objects[t] + offset);
+    for (i64 t = 0; t < count; ++t) {
+        if (t + 32 < count) __builtin_prefetch(objects[t + 32] + offset);
+        others += *(const void* const*)(objects[t] + offset) != tensors[t];
+    }
+    return !others;
+}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import enum
+import sys
 from collections.abc import Sequence
 from functools import lru_cache, partial
 from pathlib import Path
@@ -66,6 +67,10 @@ class Known:
         self.pointers = np.fromiter((tensor.data_ptr() for tensor in tensors), np.int64, self.count)
         self.verdicts = np.zeros(self.count, np.uint8)
         self._facts: np.ndarray | None = None
+        self.objects = np.zeros(0, np.int64)
+        """Python's tensors, by ``id``, where they are the same as at the last look."""
+        self.impls = np.zeros(self.count, np.int64)
+        """What torch's own code knows the tensors by."""
 
     def facts(self, native: Native) -> np.ndarray:
         """The same for compiled code."""
@@ -89,20 +94,29 @@ def extent(tensor: Tensor) -> int:
     return 1 + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride()))
 
 
-def look(known: Known, tensors: Sequence[Tensor]) -> int:
+def look(known: Known, tensors: Sequence[Tensor], again: bool = False) -> int:
     """Look at all ``tensors``, which stand where those of ``known`` stood.
+
+    Args:
+        known: what they were.
+        tensors: what they are.
+        again: whether they are the same objects as at the last look, and were alive since.
 
     Returns:
         The gravest verdict; all of them, and where the tensors lie, are then in ``known``.
     """
     compiled = native()
     if compiled is not None:
-        return compiled.look(known, tensors)
+        return compiled.look(known, tensors, again)
     return look_in_python(known, tensors)
 
 
 def look_at_gradients(
-    known: Known, params: Sequence[Tensor], owners: np.ndarray, written: np.ndarray
+    known: Known,
+    params: Sequence[Tensor],
+    owners: np.ndarray,
+    written: np.ndarray,
+    impls: np.ndarray | None = None,
 ) -> tuple[int, Sequence[Tensor | None] | None]:
     """Look at the gradients of ``params``, of which ``known`` says what they should be like.
 
@@ -111,13 +125,14 @@ def look_at_gradients(
         params: whose gradients.
         owners: where the parameters lie.
         written: where parameters and state lie, as :func:`stretches` of memory.
+        impls: what torch's own code knows the parameters by, where that was looked up before.
 
     Returns:
         The gravest verdict, and the gradients where they had to be fetched.
     """
     compiled = native()
     if compiled is not None:
-        return compiled.look_at_gradients(known, params, owners, written), None
+        return compiled.look_at_gradients(known, params, owners, written, impls), None
     grads = list(map(Tensor.grad.__get__, params))  # type: ignore[attr-defined]
     return look_at_gradients_in_python(known, grads, owners, written), grads
 
@@ -196,11 +211,13 @@ class Native:
         gradient = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(_address(extra[0]))
         undefined = ctypes.c_void_p.from_address(gradient(torch.ones(1, device="cpu")._cdata)).value
         self._torch = np.array([*map(_address, found), *map(_address, extra), undefined], np.int64)
-        self._look, self._look_at_gradients = code.look, code.look_at_gradients
+        self._look, self._look_at_gradients, self._stand_for = code.look, code.look_at_gradients, code.stand_for
+        self._offset = _offset_of_impl()
         pointer, count = ctypes.c_void_p, ctypes.c_int64
         self._look.argtypes = [pointer, count, *[pointer] * 5]
         self._look_at_gradients.argtypes = [pointer, count, *[pointer] * 5, count, *[pointer] * 3]
-        self._look.restype = self._look_at_gradients.restype = count
+        self._stand_for.argtypes = [count, pointer, count, pointer]
+        self._look.restype = self._look_at_gradients.restype = self._stand_for.restype = count
         self._types: dict[torch.dtype, int] = {}
 
     def _number(self, what: str, tensor: Tensor) -> int:
@@ -222,20 +239,40 @@ class Native:
             self._devices[device] = self._number("device_type", one), self._number("device_index", one)
         return self._devices[device]
 
-    def look(self, known: Known, tensors: Sequence[Tensor]) -> int:
-        facts, impls = known.facts(self), np.fromiter(map(_cdata, tensors), np.int64, known.count)
+    def _identified(self, known: Known, tensors: Sequence[Tensor], again: bool) -> None:
+        """Bring up to date what torch's own code knows tensors by, which may be exchanged between two objects."""
+        if again and len(known.objects) and self._same(known):
+            return
+        known.impls = np.fromiter(map(_cdata, tensors), np.int64, known.count)
+        known.objects = np.fromiter(map(id, tensors), np.int64, known.count if self._offset else 0)
+
+    def _same(self, known: Known) -> bool:
+        return bool(self._stand_for(known.count, known.objects.ctypes.data, self._offset, known.impls.ctypes.data))
+
+    def look(self, known: Known, tensors: Sequence[Tensor], again: bool = False) -> int:
+        facts = known.facts(self)
+        self._identified(known, tensors, again)
         return self._look(
             self._torch.ctypes.data,
             known.count,
-            impls.ctypes.data,
+            known.impls.ctypes.data,
             facts.ctypes.data,
             known.sizes.ctypes.data,
             known.pointers.ctypes.data,
             known.verdicts.ctypes.data,
         )
 
-    def look_at_gradients(self, known: Known, params: Sequence[Tensor], owners: np.ndarray, written: np.ndarray) -> int:
-        facts, impls = known.facts(self), np.fromiter(map(_cdata, params), np.int64, known.count)
+    def look_at_gradients(
+        self,
+        known: Known,
+        params: Sequence[Tensor],
+        owners: np.ndarray,
+        written: np.ndarray,
+        impls: np.ndarray | None = None,
+    ) -> int:
+        facts = known.facts(self)
+        if impls is None:
+            impls = np.fromiter(map(_cdata, params), np.int64, known.count)
         return self._look_at_gradients(
             self._torch.ctypes.data,
             known.count,
@@ -252,6 +289,19 @@ class Native:
 
 
 _cdata: Any = Tensor._cdata.__get__  # type: ignore[attr-defined]
+
+
+def _offset_of_impl() -> int:
+    """Where in Python's object of a tensor the address of its implementation stands; 0 if that cannot be told."""
+    if sys.implementation.name != "cpython":
+        return 0
+    samples = [torch.empty(2), torch.nn.Parameter(torch.empty(2, 3)), torch.empty(4)[1:], torch.empty(0).t()]
+    word = ctypes.sizeof(ctypes.c_void_p)
+    size = min(type(one).__basicsize__ for one in samples)
+    for offset in range(2 * word, size, word):
+        if all(ctypes.c_void_p.from_address(id(one) + offset).value == one._cdata for one in samples):
+            return offset
+    return 0
 
 
 def _address(function: Any) -> int:

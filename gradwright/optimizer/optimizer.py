@@ -244,7 +244,9 @@ class Optimizer(StatefulOptimizer):
                 if param.requires_grad and param not in self.state:
                     self.settle_in(param, group, chain)
         self.drop_strangers()
-        return super().state_dict()
+        found = super().state_dict()
+        found["state"] = {index: dict(entries) for index, entries in found["state"].items()}
+        return found
 
     @torch._disable_dynamo
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -266,7 +268,7 @@ class Optimizer(StatefulOptimizer):
             group.clear()
             group.update(new_group)
         self.state.clear()
-        self.state.update(state)
+        self.state.update({param: self.tracked(entries) for param, entries in state.items()})
         for post_hook in self._optimizer_load_state_dict_post_hooks.values():
             post_hook(self)
 

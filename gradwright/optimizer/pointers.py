@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from gradwright.native.tensors import Known, Verdict, extent, look, look_at_gradients, stretches
+from gradwright.optimizer.tracked import TrackedState
 
 State = dict[str, Any]
 
@@ -49,6 +50,10 @@ class PointerCache:
         for at in self._plain:
             for key in keys[at]:
                 self._holders.setdefault(key, []).append(at)
+        tellers = {state.changes if isinstance(state, TrackedState) else None for state in states}
+        self.changes = tellers.pop() if len(tellers) == 1 else None
+        if self.changes is not None:
+            self.changes.held.clear()
         self._columns = [(itemgetter(key), [states[at] for at in found]) for key, found in self._holders.items()]
         self._whose = np.concatenate([self._plain, *self._holders.values()]).astype(np.int64)
         self._held: Any = self._tensors()
@@ -56,15 +61,26 @@ class PointerCache:
         self._devices = [device for _, device, _, _ in self._known.shapes]
         self._gradients = Known(self._own)
         self._places: dict[str, np.ndarray] = {}
+        self._looked: int | None = None
         self._place()
         self.shared = self._overlapping()
 
     def _tensors(self) -> list[Tensor]:
         """Parameters and state, as they stand now."""
+        kept = None if self.changes is None else self.changes.held.get(id(self))
+        if kept is not None:
+            return kept
         found = list(self._own)
         for get, states in self._columns:
             found += map(get, states)
+        if self.changes is not None:
+            self.changes.held[id(self)] = found
         return found
+
+    @property
+    def unchanged(self) -> int | None:
+        """A number that is the same for as long as nobody changes an entry of the state; ``None`` if nobody tells."""
+        return None if self.changes is None else self.changes.count
 
     def _place(self) -> None:
         """Where everything lies, by name and parameter."""
@@ -104,8 +120,10 @@ class PointerCache:
     def still(self) -> bool:
         """Whether all pointers may be used, after those of state that moved were brought up to date."""
         try:
-            self._held = self._tensors()
-            verdict = look(self._known, self._held)
+            found = self._tensors()
+            again, self._looked = self._looked == self.unchanged is not None, self.unchanged
+            verdict = look(self._known, found, again)
+            self._held = found
         except (KeyError, AttributeError, TypeError):  # an entry is gone, or no tensor
             return False
         if verdict == Verdict.SAME:
@@ -122,7 +140,8 @@ class PointerCache:
         Args:
             refuse: raises where a gradient cannot belong to a parameter; asked of those that are unlike theirs.
         """
-        verdict, grads = look_at_gradients(self._gradients, self._own, self._owners, self._written)
+        impls = self._known.impls[: len(self._own)] if self._looked is not None else None
+        verdict, grads = look_at_gradients(self._gradients, self._own, self._owners, self._written, impls)
         self._held = self._held, grads
         self.unfit = self.alone = frozenset()
         self.present = None

@@ -16,6 +16,7 @@ from gradwright.engine.collective import is_spread
 from gradwright.optimizer import groups
 from gradwright.optimizer.pointers import PointerCache, StateTable, has_memory, room
 from gradwright.optimizer.refusals import is_locked, refuse_empty, refuse_weights
+from gradwright.optimizer.tracked import Changes, TrackedState
 from gradwright.recipe.registry import spec_named
 from gradwright.recipe.spec import RecipeSpec
 
@@ -70,6 +71,15 @@ class StatefulOptimizer(torch.optim.Optimizer):
             raise RuntimeError("the evaluation weights are in place; call optimizer.train() before stepping")
         memory.look_at_gradients(lambda param, grad: self._refuse_gradient(group, param, grad))
         return memory
+
+    def tracked(self, state: dict[str, Any]) -> TrackedState:
+        """Entries that are nobody else's, in a dictionary that tells of its changes."""
+        return TrackedState(self.__dict__.setdefault("_changes", Changes()), state)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for param, entries in self.state.items():  # a copy, to which nobody else can have a reference
+            self.state[param] = self.tracked(entries)
 
     def look_at_state(self) -> None:
         """See whether somebody exchanged the state of a parameter since the last step."""
@@ -215,7 +225,8 @@ class StatefulOptimizer(torch.optim.Optimizer):
 
     def settle_in(self, param: Tensor, group: dict[str, Any], chain: Chain) -> None:
         """Make sure that the parameter's state is there, on its device and in its type."""
-        state = self.state[param]
+        state = self.state[param] if param in self.state else self.tracked({})
+        self.state[param] = state
         state.setdefault("step", 0.0)
         for key, slot in chain.slots(self.spec_of(param)).items():
             value = state.get(key)
