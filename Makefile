@@ -4,12 +4,9 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-# What runs C++ kernels, see CONTRIBUTING.md. Left out are Triton, a benchmark, a tensor at an odd address (which C++ does
-# not allow and the machine does), and the bits of plain torch's products, which depend on the number of threads.
-WATCHED := tests/engine tests/linear_model tests/losses/test_orthant_kernel.py \
-	--ignore=tests/engine/test_triton.py --ignore=tests/engine/test_gpu.py --ignore=tests/engine/test_benchmark_smoke.py \
-	--deselect=tests/engine/test_tensors.py::test_memory_that_is_not_aligned \
-	--deselect="tests/engine/test_agreement.py::test_the_number_of_threads_does_not_matter[Muon]"
+# What runs C++ kernels, see CONTRIBUTING.md. Left out are Triton and a benchmark.
+WATCHED := tests/engine tests/native/test_tensors.py tests/linear_model tests/losses/test_orthant_kernel.py \
+	--ignore=tests/engine/test_triton.py --ignore=tests/engine/test_gpu.py --ignore=tests/engine/test_benchmark_smoke.py
 
 .PHONY: run test test-slow test-asan lint bench clean
 

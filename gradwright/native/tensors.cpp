@@ -89,6 +89,7 @@ extern "C" i64 look_at_gradients(const Torch* torch, i64 count, const void* cons
         } else if (fits(torch, tensor, &facts[t], sizes, &base) && !torch->data_ptr(tensor, &at) &&
                    (at || !facts[t].bytes)) {
             const i64 begin = (i64)at, end = begin + facts[t].bytes;
+            const bool askew = begin % facts[t].item;
             i64 low = 0, high = written_count;
             while (low < high) {
                 const i64 middle = (low + high) / 2;
@@ -96,7 +97,7 @@ extern "C" i64 look_at_gradients(const Torch* torch, i64 count, const void* cons
                 else high = middle;
             }
             const bool shared = low && written[written_count + low - 1] > begin;
-            found = shared && begin != owners[t] ? OTHER : SAME;
+            found = askew || (shared && begin != owners[t]) ? OTHER : SAME;
             pointers[t] = (i64)at;
         }
         verdicts[t] = found;

@@ -58,6 +58,7 @@ class PointerCache:
         self._whose = np.concatenate([self._plain, *self._holders.values()]).astype(np.int64)
         self._held: Any = self._tensors()
         self._known = Known(self._held)
+        self._items = np.array([dtype.itemsize for dtype, *_ in self._known.shapes], np.int64)
         self._devices = [device for _, device, _, _ in self._known.shapes]
         self._gradients = Known(self._own)
         self._places: dict[str, np.ndarray] = {}
@@ -97,14 +98,15 @@ class PointerCache:
         self._written = stretches(self._begins, self._ends)
 
     def _overlapping(self) -> frozenset[int]:
-        """The parameters of which some memory, their own or of their state, is another's too."""
+        """The parameters of which some memory, their own or of their state, is another's too, or lies askew."""
         owners, begins, ends = self._whose, self._begins, self._ends
+        askew = frozenset(owners[begins % self._items != 0].tolist())
         order = np.argsort(begins, kind="stable")
         order = order[ends[order] > begins[order]]
         reach = np.maximum.accumulate(ends[order]) if len(order) else ends[order]
         inside = begins[order][1:] < reach[:-1]
         if not inside.any():
-            return frozenset()
+            return askew
         found: set[int] = set()
         for device in set(self._devices):  # addresses of two devices have nothing to do with each other
             last, whose = -1, -1
@@ -115,7 +117,7 @@ class PointerCache:
                     found |= {whose, int(owners[at])}
                 if ends[at] > last:
                     last, whose = int(ends[at]), int(owners[at])
-        return frozenset(found)
+        return askew | found
 
     def still(self) -> bool:
         """Whether all pointers may be used, after those of state that moved were brought up to date."""

@@ -8,7 +8,7 @@ import torch
 
 from gradwright import AdamW, Lamb
 from gradwright.contract.training import noise
-from gradwright.native import build, tensors
+from gradwright.native import build, libtorch, tensors
 from gradwright.native.tensors import (
     Known,
     Native,
@@ -214,24 +214,24 @@ def without_compiler(monkeypatch):
     def load(source):
         raise build.NoCompiler("there is none")
 
-    monkeypatch.setattr(tensors.build, "load", load)
+    monkeypatch.setattr(build, "load", load)
     assert tensors.native() is None
     monkeypatch.undo()
     monkeypatch.setattr(tensors, "native", lru_cache(lambda: None))
 
 
 def without_getters(monkeypatch):
-    monkeypatch.setattr(tensors, "GETTERS", (*tensors.GETTERS[:-1], "storage_size_of_another_torch"))
+    monkeypatch.setattr(libtorch, "GETTERS", (*libtorch.GETTERS[:-1], "storage_size_of_another_torch"))
     assert tensors.native() is None
 
 
 def without_gradients(monkeypatch):
-    monkeypatch.setattr(tensors, "GRADIENT", "another_name")
+    monkeypatch.setattr(libtorch, "GRADIENT", "another_name")
     assert tensors.native() is None
 
 
 def without_predicates(monkeypatch):
-    monkeypatch.setattr(tensors, "PREDICATES", ("another_name", "yet_another"))
+    monkeypatch.setattr(libtorch, "PREDICATES", ("another_name", "yet_another"))
     assert tensors.native() is None
 
 
