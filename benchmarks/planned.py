@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gradwright.core import Number, ParamSpec
+from gradwright.core import HostScalar, ParamSpec
 from gradwright.engine.graph.symbol import Untraceable
 from gradwright.engine.graph.trace import trace
 from gradwright.engine.operand import ELEMENT
@@ -21,7 +21,7 @@ def program_of(recipe: Any, knobs: dict[str, Any], shape: tuple[int, ...] = (64,
         Untraceable: it runs on plain torch.
     """
     chain, spec = recipe.chain(**knobs), ParamSpec(shape)
-    numbers = {key: slot.start for key, slot in chain.slots(spec).items() if isinstance(slot, Number)}
+    numbers = {key: slot.start for key, slot in chain.slots(spec).items() if isinstance(slot, HostScalar)}
     return planned(trace(chain, spec, {**chain.knobs(), **numbers, "step": 2.0, "clock": 2.0}), spec)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from gradwright.contract.asserts import close
 from gradwright.contract.check import Knobs, RecipeClass, check
 from gradwright.contract.training import Training, accepts, noise, same, slots_of
-from gradwright.core import Number
+from gradwright.core import HostScalar
 
 LOUDER = (1, 100, 1000, 10)
 """Factors on lr that are tried: a default made for long training is too small for sixty steps."""
@@ -99,7 +99,7 @@ def _still(training: Training, param: Tensor, origin: Tensor) -> list[str]:
     state, found = training.optimizer.state[param], []
     for key, slot in slots_of(training.optimizer, param).items():
         value = state[key]
-        if isinstance(slot, Number):
+        if isinstance(slot, HostScalar):
             moved = value != slot.start
         elif slot.fixed:
             assert slot.start != "param" or same(value, origin.to(value.dtype)), f"the fixed slot {key} was written"

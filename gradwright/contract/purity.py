@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from gradwright.contract.check import Knobs, RecipeClass, check
 from gradwright.contract.training import Training, slots_of
-from gradwright.core import Context, Number, Total
+from gradwright.core import Context, HostScalar, Total
 from gradwright.core.transform import walk
 
 
@@ -36,7 +36,7 @@ def _inputs(training: Training, param: Tensor, gradient: Tensor, clock: float) -
     weights, loss = param.detach(), training.loss().float()
     spec = training.optimizer.spec_of(param)
     slots = slots_of(training.optimizer, param)
-    state = {k: training.optimizer.state[param][k] for k, slot in slots.items() if not isinstance(slot, Number)}
+    state = {k: training.optimizer.state[param][k] for k, slot in slots.items() if not isinstance(slot, HostScalar)}
     context = Context(weights, gradient, clock, clock, loss, spec)
     return {"the weights": weights, "the gradient": gradient, "the loss": loss, **state}, context
 

@@ -40,7 +40,7 @@ def _declared(training: Training, when: str) -> None:
         for key, slot in slots.items():
             value = state[key]
             if not isinstance(slot, Slot):
-                assert type(value) is float, f"{when}, the Number {key} is a {type(value).__name__}"
+                assert type(value) is float, f"{when}, the HostScalar {key} is a {type(value).__name__}"
                 continue
             found, wanted = (tuple(value.shape), value.dtype), (slot.shape_for(spec), slot.dtype_for(spec))
             assert found == wanted, f"{when}, {key} of {spec} is {found}; declared is {wanted}"

@@ -3,8 +3,8 @@
 from gradwright.core.chain import Chain, chain
 from gradwright.core.context import Context, Total
 from gradwright.core.part import Part
-from gradwright.core.slot import Number, Slot
+from gradwright.core.slot import HostScalar, Slot
 from gradwright.core.spec import ParamSpec
 from gradwright.core.transform import Nest, Transform
 
-__all__ = ["Chain", "Context", "Nest", "Number", "ParamSpec", "Part", "Slot", "Total", "Transform", "chain"]
+__all__ = ["Chain", "Context", "HostScalar", "Nest", "ParamSpec", "Part", "Slot", "Total", "Transform", "chain"]

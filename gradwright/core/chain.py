@@ -10,7 +10,7 @@ from typing import Any
 from gradwright.core.context import Context
 from gradwright.core.part import Part, part_name
 from gradwright.core.spec import ParamSpec
-from gradwright.core.transform import CONDITION, Nest, State, Transform, Walk
+from gradwright.core.transform import CONDITION, Nest, State, Transform, UpdateCoroutine
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Chain(Nest):
         """The links after those of :meth:`upto`."""
         return Chain(tuple(link for link, at in zip(self.links, self.stages) if at > stage))
 
-    def update(self, u: Any, state: State, ctx: Context) -> Walk:
+    def update(self, u: Any, state: State, ctx: Context) -> UpdateCoroutine:
         for name, at in zip(self._named, self.stages):
             u, state, ctx = yield from self.run(name, u, state, ctx)
             if at == CONDITION:

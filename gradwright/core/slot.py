@@ -74,7 +74,7 @@ class Slot:
 
 
 @dataclass(frozen=True)
-class Number:
+class HostScalar:
     """A state float of one parameter: double precision, kept on the host, a scalar argument of its kernel.
 
     Use it for what depends on step counts and knobs alone, such as a running product of betas.

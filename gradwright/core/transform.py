@@ -12,12 +12,12 @@ from torch import Tensor
 
 from gradwright.core.context import Context, Total
 from gradwright.core.part import Part
-from gradwright.core.slot import Number, Slot
+from gradwright.core.slot import HostScalar, Slot
 from gradwright.core.spec import ParamSpec
 
 State = dict[str, Any]
-Slots = dict[str, Slot | Number]
-Walk = Generator[Total, Any, tuple[Any, State, Context]]
+Slots = dict[str, Slot | HostScalar]
+UpdateCoroutine = Generator[Total, Any, tuple[Any, State, Context]]
 
 CONDITION, DIRECTION, STEP, WEIGHTS = range(4)
 
@@ -85,7 +85,7 @@ class Transform(Part):
         return type(self).evaluate not in (Transform.evaluate, Nest.evaluate) or any(inner)
 
 
-def walk(part: Transform, u: Any, state: State, ctx: Context) -> Walk:
+def walk(part: Transform, u: Any, state: State, ctx: Context) -> UpdateCoroutine:
     """Run one part's update, whether it yields totals or not, and complete what its answer left unsaid."""
     answer = part.update(u, state, ctx)
     if isinstance(answer, GeneratorType):
@@ -111,7 +111,7 @@ class Nest(Transform):
             assert isinstance(part, Transform)
             part.check(spec)
 
-    def run(self, name: str, u: Any, state: State, ctx: Context) -> Walk:
+    def run(self, name: str, u: Any, state: State, ctx: Context) -> UpdateCoroutine:
         """Run the part called ``name`` on its share of ``state`` and merge what it returns."""
         part = self.children()[name]
         assert isinstance(part, Transform)

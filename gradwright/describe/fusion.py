@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from gradwright.core import Number, ParamSpec
+from gradwright.core import HostScalar, ParamSpec
 from gradwright.engine.cpp.printer import print_cpp
 from gradwright.engine.graph.explain import LATE
 from gradwright.engine.graph.symbol import Untraceable
@@ -55,7 +55,7 @@ def fusion(recipe_spec: RecipeSpec, spec: ParamSpec, knobs: Mapping[str, Any] | 
         return None
     if recipe_spec.only is not None and not spec.matches(recipe_spec.only):
         return None
-    numbers = {key: slot.start for key, slot in chain.slots(spec).items() if isinstance(slot, Number)}
+    numbers = {key: slot.start for key, slot in chain.slots(spec).items() if isinstance(slot, HostScalar)}
     try:
         values = {**chain.knobs(), **numbers, "step": LATE, "clock": LATE}
         program = planned(trace(chain, spec, values), spec)

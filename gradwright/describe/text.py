@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import torch
 
-from gradwright.core import Number, ParamSpec, Part, Slot
+from gradwright.core import HostScalar, ParamSpec, Part, Slot
 from gradwright.engine.graph.explain import explain
 from gradwright.engine.graph.symbol import Untraceable
 from gradwright.recipe.registry import spec_named, specs
@@ -116,7 +116,7 @@ def _state_lines(recipe_spec: RecipeSpec) -> list[str]:
     slots = recipe_spec.chain({}).slots(MATRIX)
     lines = []
     for key, slot in slots.items():
-        if isinstance(slot, Number):
+        if isinstance(slot, HostScalar):
             lines.append(f"  {key}: one float on the host, starts at {slot.start:g}")
             continue
         shape = "x".join(map(str, slot.shape_for(MATRIX))) or "one number"

@@ -1,4 +1,6 @@
-"""Optimal variances in diffusers: two schedulers to plug into a pipeline, and a model with a second head.
+"""Optimal variances in diffusers, all of it here since an optional package is imported in one file alone.
+
+Two schedulers to plug into a pipeline, and a model with a second head.
 
     schedule = noise_schedule(pipe.scheduler)
     error = estimate_denoising_error(NoiseNetwork(pipe.unet), loader, schedule)

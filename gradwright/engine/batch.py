@@ -155,7 +155,7 @@ class TensorBatch:
         return None if present.all() else np.flatnonzero(present)
 
     def _ages(self, states: Sequence[dict[str, Any]]) -> list[Age]:
-        """The step count and the Numbers of each; a single age where all are alike."""
+        """The step count and the host scalars of each; a single age where all are alike."""
         kept = [list(map(itemgetter(key), states)) for key in ("step", *self.kind.numbers)]
         if all(column.count(column[0]) == len(column) for column in kept):
             return [tuple(column[0] for column in kept)]

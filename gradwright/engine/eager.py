@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradwright.core import Context, Number, Slot
+from gradwright.core import Context, HostScalar, Slot
 from gradwright.core.transform import Slots, walk
 from gradwright.engine.access import DIRECT, Access
 from gradwright.engine.collective import local, whole
@@ -39,12 +39,12 @@ def run(tensor_step: TensorStep, access: Access = DIRECT) -> StepCoroutine:
     return {key: whole(after[key]) for key, slot in slots.items() if isinstance(slot, Slot) and slot.shared}
 
 
-def _read(value: Any, slot: Slot | Number, access: Access) -> Any:
-    return value if isinstance(slot, Number) or value.ndim == 0 else access.read(value)
+def _read(value: Any, slot: Slot | HostScalar, access: Access) -> Any:
+    return value if isinstance(slot, HostScalar) or value.ndim == 0 else access.read(value)
 
 
-def _load(value: Any, slot: Slot | Number, param: Tensor, step: float) -> Any:
-    if isinstance(slot, Number):
+def _load(value: Any, slot: Slot | HostScalar, param: Tensor, step: float) -> Any:
+    if isinstance(slot, HostScalar):
         return value
     if slot.start == "param" and step == 1:
         return param
@@ -61,7 +61,7 @@ def _store(
     held = {_memory(value) for value in tensor_step.state.values() if isinstance(value, Tensor)}
     for key, slot in slots.items():
         value, old = after[key], tensor_step.state[key]
-        if isinstance(slot, Number) or slot.shared or value is before[key]:
+        if isinstance(slot, HostScalar) or slot.shared or value is before[key]:
             continue
         if slot.fixed and tensor_step.step > 1:
             continue
@@ -72,7 +72,7 @@ def _store(
     for old, value in writes:
         access.write(old, value)
     for key, slot in slots.items():
-        if isinstance(slot, Number):
+        if isinstance(slot, HostScalar):
             note(tensor_step.state, key, float(after[key]))
     note(tensor_step.state, "step", tensor_step.step)
 

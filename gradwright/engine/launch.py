@@ -55,7 +55,7 @@ class Launches:
         batch: whose tensors.
         specialization: the program, compiled.
         members: which of them; ``None`` for all.
-        ages: for each, its step count and its Numbers; a single age where they are alike.
+        ages: for each, its step count and its host scalars; a single age where they are alike.
         step: this step of their group.
     """
 
@@ -100,7 +100,7 @@ class Launches:
         return [self.scalars(of[at])[:count] for at in members.tolist()]
 
     def scalars(self, age: Age) -> tuple[float, ...]:
-        """What the host computes for tensors of an age: the row, the new Numbers, the new shared values."""
+        """What the host computes for tensors of an age: the row, the new host scalars, the new shared values."""
         if age not in self._scalars:
             sums = self.program.sums
             known = [UNKNOWN] * len(sums) if self.batch.backend.on_device else [self.sums.get(k, UNKNOWN) for k in sums]

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from gradwright.core.storage import Storage
 
 HOST, SHARED, TENSOR, ROW, COLUMN, ELEMENT = range(6)
-"""Where a value lives: a double on the host that depends on knobs, step counts and Numbers; a double that depends on
-totals, the loss or shared slots (never a Python ``if``); one number of each tensor, such as a norm; one of each row or
-column, where the tensor is seen as a matrix of its leading against its trailing dimensions; one of each entry."""
+"""Where a value lives: a double on the host that depends on knobs, step counts and host scalars; a double that depends
+on totals, the loss or shared slots (never a Python ``if``); one number of each tensor, such as a norm; one of each row
+or column, where the tensor is seen as a matrix of its leading against its trailing dimensions; one of each entry."""
 
 
 class Source(enum.Enum):

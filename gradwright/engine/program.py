@@ -72,7 +72,7 @@ class Program:
         phases: what is done, in order.
         operands: the arrays that are read and written.
         host: the host and shared nodes that kernels take as scalars, one row a tensor.
-        numbers: the new value of each Number, a host node.
+        numbers: the new value of each HostScalar, a host node.
         shared: the new value of each shared slot, a shared node.
         split: how many leading dimensions are the rows, where rows or columns occur.
         computing: the type of the arithmetic.

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from gradwright.core import Number
+from gradwright.core import HostScalar
 from gradwright.engine import select
 from gradwright.engine.collective import is_spread
 from gradwright.engine.cpp.printer import print_cpp
+from gradwright.engine.graph.explain import explain
 from gradwright.engine.graph.symbol import Untraceable
 from gradwright.engine.graph.trace import trace
 from gradwright.engine.operand import Source
@@ -23,14 +24,14 @@ PRINTERS = {"cpp": print_cpp, "triton": lambda program: print_triton(program).so
 
 
 def report(step: GroupStep, engine: str, source: bool = False) -> str:
-    """How one group's parameters run at the next step, each on its device.
+    """One group's equations, and how its parameters run at the next step, each on its device.
 
     Args:
         step: the group's parameters and chain.
         engine: what the optimizer asks for.
         source: append the printed kernels.
     """
-    lines: list[str] = []
+    lines = _equations(step)
     sources: list[str] = []
     for (kind, device), members in _alike(step).items():
         count = sum(step.params[at].numel() for at in members)
@@ -64,7 +65,7 @@ def _program(step: GroupStep, at: int) -> Program:
     spec, state = step.spec_of(step.params[at]), step.states[at]
     numbers = {**step.chain.knobs(), "step": state.get("step", 0.0) + 1.0, "clock": step.clock}
     slots = step.chain.slots(spec).items()
-    numbers |= {key: state.get(key, slot.start) for key, slot in slots if isinstance(slot, Number)}
+    numbers |= {key: state.get(key, slot.start) for key, slot in slots if isinstance(slot, HostScalar)}
     return planned(trace(step.chain, spec, numbers), spec, step.maximize)
 
 
@@ -117,3 +118,13 @@ def _kind(param: Tensor, step: GroupStep) -> str:
     form = {0: "single numbers", 1: "vectors"}.get(len(shape), "x".join(map(str, shape)))
     spread = ", distributed" if is_spread(param) else ""
     return f"{form}, {str(spec.dtype).removeprefix('torch.')}{spread}"
+
+
+def _equations(step: GroupStep) -> list[str]:
+    """The equations of a group's first parameter; none where it runs on plain torch, of which the report tells."""
+    if not step.params:
+        return []
+    try:
+        return [f"  {line}" for line in explain(step.chain, step.spec_of(step.params[0])).equations]
+    except Untraceable:
+        return []

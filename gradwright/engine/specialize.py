@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from gradwright.core import Chain, Number, ParamSpec, Slot
+from gradwright.core import Chain, HostScalar, ParamSpec, Slot
 from gradwright.core.warn import warn_once
 from gradwright.engine.backend import Backend
 from gradwright.engine.graph.host import compile_host
@@ -34,7 +34,7 @@ class Specialization:
     Attributes:
         kernel: what a backend made of the program.
         inputs: the host inputs, in the order in which ``scalars`` takes them; the sums of totals are the last.
-        scalars: from host inputs to the kernel's row, then the new Numbers, then the new shared values.
+        scalars: from host inputs to the kernel's row, then the new host scalars, then the new shared values.
     """
 
     def __init__(self, backend: Backend, program: Program, inputs: tuple[str, ...], guards: dict[int, Any]) -> None:
@@ -58,7 +58,7 @@ class Specializations:
     def __init__(self, chain: Chain, spec: ParamSpec, maximize: bool, backend: Backend, device: torch.device) -> None:
         self.chain, self.spec, self.maximize, self.backend, self.device = chain, spec, maximize, backend, device
         slots = chain.slots(spec)
-        self.numbers = tuple(key for key, slot in slots.items() if isinstance(slot, Number))
+        self.numbers = tuple(key for key, slot in slots.items() if isinstance(slot, HostScalar))
         self.shared = tuple(key for key, slot in slots.items() if isinstance(slot, Slot) and slot.shared)
         self.needs_loss = "loss" in chain.all_needs
         loss = ("loss",) if self.needs_loss else ()

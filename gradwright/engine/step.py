@@ -48,7 +48,7 @@ class Memory(Protocol):
 
 
 note = dict.__setitem__
-"""How the engine writes step counts and Numbers: past what tells the optimizer of changes from outside."""
+"""How the engine writes step counts and host scalars: past what tells the optimizer of changes from outside."""
 
 
 class TensorStep(NamedTuple):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from gradwright.core import Number, Slot
+from gradwright.core import HostScalar, Slot
 from gradwright.core.number import as_float, shown
 from gradwright.core.warn import warn_user
 from gradwright.optimizer import foreign
@@ -42,7 +42,7 @@ def restored(optimizer: Optimizer, saved: Saved) -> tuple[dict[Tensor, dict[str,
     state: dict[Tensor, dict[str, Any]] = {}
     new_groups = []
     shared: dict[str, Tensor] = {}
-    unknown: list[tuple[Tensor, dict[str, Slot | Number]]] = []
+    unknown: list[tuple[Tensor, dict[str, Slot | HostScalar]]] = []
     for group, keys, index in zip(optimizer.param_groups, match.keys, match.groups):
         new_group = {**group, "clock": clock} if index is None else _merged_group(index, group, saved.groups[index])
         new_groups.append(new_group)
@@ -103,7 +103,7 @@ def _restored_tensors(
     param: Tensor,
     name: str,
     found: dict[str, Any],
-    slots: dict[str, Slot | Number],
+    slots: dict[str, Slot | HostScalar],
     shared: dict[str, Tensor],
 ) -> dict[str, Any]:
     if missing := sorted(slots.keys() - found.keys()):
@@ -119,7 +119,7 @@ def _restored_tensors(
     state: dict[str, Any] = {"step": _step(name, found)}
     for key, slot in slots.items():
         value = found[key]
-        if isinstance(slot, Number):
+        if isinstance(slot, HostScalar):
             state[key] = _number(name, key, value)
             continue
         tensor = _tensor(name, key, value, like=optimizer.new_slot(param, slot))
@@ -144,11 +144,11 @@ def _check_shared(name: str, key: str, value: Tensor, first: Tensor) -> None:
 
 
 def _fresh(
-    optimizer: Optimizer, param: Tensor, slots: dict[str, Slot | Number], shared: dict[str, Tensor]
+    optimizer: Optimizer, param: Tensor, slots: dict[str, Slot | HostScalar], shared: dict[str, Tensor]
 ) -> dict[str, Any]:
     state: dict[str, Any] = {"step": 0.0}
     for key, slot in slots.items():
-        if isinstance(slot, Number):
+        if isinstance(slot, HostScalar):
             state[key] = slot.start
             continue
         state[key] = shared[key] if slot.shared and key in shared else optimizer.new_slot(param, slot)

@@ -12,8 +12,6 @@ from torch import Tensor
 from gradwright.engine import Dispatcher, GroupStep, capturing, run, select
 from gradwright.engine.access import access_to
 from gradwright.engine.collective import mean_loss
-from gradwright.engine.graph.explain import explain as equations
-from gradwright.engine.graph.symbol import Untraceable
 from gradwright.engine.report import report
 from gradwright.engine.step import StepCoroutine
 from gradwright.optimizer import checkpoint, foreign, from_torch, groups, saved
@@ -245,8 +243,7 @@ class Optimizer(StatefulOptimizer):
                     self.settle_in(param, group, chain)
         self.drop_strangers()
         found = super().state_dict()
-        found["state"] = {index: dict(entries) for index, entries in found["state"].items()}
-        return found
+        return {**found, "state": {index: dict(entries) for index, entries in found["state"].items()}}
 
     @torch._disable_dynamo
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -287,7 +284,7 @@ class Optimizer(StatefulOptimizer):
             step = GroupStep(params, states, None, chain, self.spec_of, clock, None, maximize, nowhere)
             engines = sorted({select.chosen(self.engine, param.device) for param in params})
             heading = f"group {index}: {group['recipe']}, engine {' and '.join(engines) or self.engine}"
-            texts.append("\n".join([heading, *_equations(step), report(step, self.engine, source)]))
+            texts.append("\n".join([heading, report(step, self.engine, source)]))
         return "\n\n".join(texts)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -301,13 +298,3 @@ class Optimizer(StatefulOptimizer):
             hidden = groups.OWN_KEYS - {"maximize"}
             lines.extend(f"    {key}: {group[key]}" for key in group if key not in hidden)
         return "\n".join([*lines, ")"])
-
-
-def _equations(step: GroupStep) -> list[str]:
-    """The equations of a group's first parameter; none where it runs on plain torch, of which the report tells."""
-    if not step.params:
-        return []
-    try:
-        return [f"  {line}" for line in equations(step.chain, step.spec_of(step.params[0])).equations]
-    except Untraceable:
-        return []

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradwright.core import Chain, Number, ParamSpec, Slot
+from gradwright.core import Chain, HostScalar, ParamSpec, Slot
 from gradwright.engine.access import as_real
 from gradwright.engine.collective import is_spread
 from gradwright.optimizer import groups
@@ -178,7 +178,7 @@ class StatefulOptimizer(torch.optim.Optimizer):
                 count += len(group["params"])
         return specs[param]
 
-    def slots_for(self, group: dict[str, Any]) -> Callable[[Tensor], dict[str, Slot | Number]]:
+    def slots_for(self, group: dict[str, Any]) -> Callable[[Tensor], dict[str, Slot | HostScalar]]:
         """What this optimizer keeps for each parameter of a group with these hyper-parameters."""
         chain = self.recipe_spec_of(group).chain(group)
         return lambda param: chain.slots(self.spec_of(param))
@@ -230,7 +230,7 @@ class StatefulOptimizer(torch.optim.Optimizer):
         state.setdefault("step", 0.0)
         for key, slot in chain.slots(self.spec_of(param)).items():
             value = state.get(key)
-            if isinstance(slot, Number):
+            if isinstance(slot, HostScalar):
                 if value is None:
                     state[key] = slot.start
                 continue

@@ -29,7 +29,7 @@ class Changes:
 class TrackedState(dict[str, Any]):
     """The state of one parameter.
 
-    The engine writes step counts and Numbers past it, by ``dict.__setitem__``: it knows what it does. A copy, by
+    The engine writes step counts and host scalars past it, by ``dict.__setitem__``: it knows what it does. A copy, by
     ``copy`` or ``pickle``, is a plain dictionary.
     """
 

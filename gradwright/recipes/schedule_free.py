@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gradwright.core import Chain, chain
-from gradwright.core.rehearsal import remembers
+from gradwright.core.dry_run import remembers
 from gradwright.core.transform import DIRECTION
 from gradwright.optimizer.recipe import recipe
 from gradwright.recipes.combinator import combinator

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from gradwright.core import Number, Slot, Total, Transform, chain
+from gradwright.core import HostScalar, Slot, Total, Transform, chain
 from gradwright.core.ops import norm, sqrt, total
 from gradwright.transforms import Ema, Scale
 from tests.runs import as_recipe
@@ -23,7 +23,7 @@ class Does(Transform):
     """What a function of the update says; with one slot, ``memory``, if it wants one."""
 
     what: Update
-    remembers: Slot | Number | None = None
+    remembers: Slot | HostScalar | None = None
 
     def slots(self, spec: Any) -> Any:
         return {} if self.remembers is None else {"memory": self.remembers}

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from gradwright import Adafactor, AdamW, Lamb, Lion, Muon, Prodigy, cautious, clipped
-from gradwright.core import Number, ParamSpec, warn
+from gradwright.core import HostScalar, ParamSpec, warn
 from gradwright.core.storage import Plain
 from gradwright.engine import launch, select
 from gradwright.engine.collective import Local
@@ -61,7 +61,7 @@ def test_plain_torch_serves_what_kernels_do_not():
 def test_compiled_kernels_pass_their_trial(row, dtype):
     spec = ParamSpec((24, 512), dtype)
     chain = row.recipe.spec.chain({**row.recipe.spec.defaults, **row.knobs})
-    numbers = {key: slot.start for key, slot in chain.slots(spec).items() if isinstance(slot, Number)}
+    numbers = {key: slot.start for key, slot in chain.slots(spec).items() if isinstance(slot, HostScalar)}
     program = planned(trace(chain, spec, {**chain.knobs(), **numbers, "step": 2.0, "clock": 2.0}), spec)
     assert differs(program, CppKernel(program), CPU) == ""
 

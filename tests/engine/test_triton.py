@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from gradwright import AdamW
-from gradwright.core import Number, ParamSpec, warn
+from gradwright.core import HostScalar, ParamSpec, warn
 from gradwright.engine import select
 from gradwright.engine.graph.trace import trace
 from gradwright.engine.plan import planned
@@ -34,7 +34,7 @@ def printed(row, dtype=torch.float32, shape=(300, 272)):
     spec = ParamSpec(shape, dtype)
     chain = row.recipe.spec.chain({**row.recipe.spec.defaults, **row.knobs})
     numbers = {**chain.knobs(), "step": 2.0, "clock": 2.0}
-    numbers |= {key: slot.start for key, slot in chain.slots(spec).items() if isinstance(slot, Number)}
+    numbers |= {key: slot.start for key, slot in chain.slots(spec).items() if isinstance(slot, HostScalar)}
     program = planned(trace(chain, spec, numbers), spec)
     return print_triton(program), "fp64" if program.computing == torch.float64 else "fp32"
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gradwright.core import Number, Slot, Transform, chain
+from gradwright.core import HostScalar, Slot, Transform, chain
 from gradwright.core.ops import norm
 from gradwright.transforms import Decay, Ema, Scale
 from tests.engine import parts
@@ -120,7 +120,7 @@ def test_an_update_of_another_shape_is_refused(what):
 def test_state_of_any_name():
     class Named(Transform):
         def slots(self, spec):
-            return {"first-moment²": Slot(), "a b": Slot(keep=()), "class": Number(1.0)}
+            return {"first-moment²": Slot(), "a b": Slot(keep=()), "class": HostScalar(1.0)}
 
         def update(self, u, state, ctx):
             m = 0.9 * state["first-moment²"] + u
@@ -134,7 +134,7 @@ def test_names_that_the_engine_uses_itself():
         needs = frozenset({"loss"})
 
         def slots(self, spec):
-            return {"loss": Slot(keep=(), shared=True), "clock": Number(0.0), "numel": Slot(keep=())}
+            return {"loss": Slot(keep=(), shared=True), "clock": HostScalar(0.0), "numel": Slot(keep=())}
 
         def update(self, u, state, ctx):
             average = 0.5 * state["loss"] + 0.5 * ctx.loss
@@ -153,7 +153,7 @@ def test_a_knob_and_a_number_of_one_name():
         size: float = 0.5
 
         def slots(self, spec):
-            return {"size": Number(1.0)}
+            return {"size": HostScalar(1.0)}
 
         def update(self, u, state, ctx):
             return u * (self.size + state["size"]), {"size": 2 * state["size"]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gradwright.core import Number, ParamSpec
+from gradwright.core import HostScalar, ParamSpec
 from gradwright.engine.graph.symbol import Symbol, Tracer
 from gradwright.engine.graph.trace import Trace, trace
 from gradwright.engine.operand import ELEMENT
@@ -15,7 +15,7 @@ from gradwright.engine.program import Program
 def trace_of(recipe: Any, shape: tuple[int, ...] = (6, 4), step: float = 2.0, **knobs: Any) -> Trace:
     """The trace of a recipe on one tensor."""
     chain, spec = recipe.chain(**knobs), ParamSpec(shape)
-    numbers = {key: slot.start for key, slot in chain.slots(spec).items() if isinstance(slot, Number)}
+    numbers = {key: slot.start for key, slot in chain.slots(spec).items() if isinstance(slot, HostScalar)}
     return trace(chain, spec, {**chain.knobs(), **numbers, "step": step, "clock": step})
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import torch
 
-from gradwright.core import Number, ParamSpec
+from gradwright.core import HostScalar, ParamSpec
 from gradwright.engine.graph.trace import trace
 from gradwright.engine.plan import planned
 from gradwright.engine.triton import launch
@@ -39,7 +39,7 @@ def kernels(row: Any, dtype: torch.dtype) -> Iterator[tuple[str, str, dict[str, 
     spec = ParamSpec((300, 272), dtype)
     chain = row.recipe.spec.chain({**row.recipe.spec.defaults, **row.knobs})
     numbers = {**chain.knobs(), "step": 2.0, "clock": 2.0}
-    numbers |= {key: slot.start for key, slot in chain.slots(spec).items() if isinstance(slot, Number)}
+    numbers |= {key: slot.start for key, slot in chain.slots(spec).items() if isinstance(slot, HostScalar)}
     program = planned(trace(chain, spec, numbers), spec)
     printed, real = print_triton(program), "fp64" if program.computing == torch.float64 else "fp32"
     for one in printed.launches:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from gradwright.core import Context, Number, ParamSpec, Transform
+from gradwright.core import Context, HostScalar, ParamSpec, Transform
 from gradwright.core.transform import walk
 
 
@@ -47,7 +47,7 @@ def act(
     given = {key: value if isinstance(value, float) else doubles(value) for key, value in (state or {}).items()}
     full: dict[str, Any] = {}
     for key, slot in part.slots(spec).items():
-        if isinstance(slot, Number):
+        if isinstance(slot, HostScalar):
             full[key] = slot.start
         else:
             full[key] = param if slot.start == "param" else torch.full(slot.shape_for(spec), slot.start).double()

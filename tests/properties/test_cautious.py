@@ -7,7 +7,7 @@ from hypothesis import given
 
 import gradwright as gw
 from gradwright.core import ParamSpec, chain
-from gradwright.core.rehearsal import rehearse
+from gradwright.core.dry_run import dry_run
 from gradwright.transforms import Cautious, Orthogonalize, Scale
 from tests.properties.draws import arrays, shapes
 from tests.runs import run
@@ -113,7 +113,7 @@ def test_a_direction_that_turns_without_a_momentum_is_not_refused():
 
     def step(masked):
         links = (Orthogonalize(), *([Cautious()] if masked else []), Scale(1.0))
-        return rehearse(chain(*links), [torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], dtype=torch.float64)])[0]
+        return dry_run(chain(*links), [torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], dtype=torch.float64)])[0]
 
     chain(Orthogonalize(), Cautious(), Scale(1.0)).check(ParamSpec((4, 4)))
     assert not torch.equal(step(True), step(False))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gradwright.core import Chain, Number, ParamSpec, Slot
+from gradwright.core import Chain, HostScalar, ParamSpec, Slot
 from gradwright.engine.graph.graph import Graph
 from gradwright.engine.graph.trace import Trace, trace
 from gradwright.engine.operand import COLUMN, ELEMENT, HOST, ROW, SHARED, summed_in
@@ -66,7 +66,7 @@ def explain(chain: Chain, spec: ParamSpec, step: float = LATE, clock: float = LA
         Untraceable: a part cannot be traced; says what it met.
     """
     numbers: dict[str, float] = {**chain.knobs(), "step": step, "clock": clock}
-    numbers |= {key: slot.start for key, slot in chain.slots(spec).items() if isinstance(slot, Number)}
+    numbers |= {key: slot.start for key, slot in chain.slots(spec).items() if isinstance(slot, HostScalar)}
     found = trace(chain, spec, numbers)
     return _Writer(found, chain, latex).explanation()
 
@@ -204,7 +204,7 @@ def _letters(keys: list[str], latex: bool) -> dict[str, str]:
     return given
 
 
-def _meaning(key: str, slot: Slot | Number) -> str:
-    if isinstance(slot, Number):
+def _meaning(key: str, slot: Slot | HostScalar) -> str:
+    if isinstance(slot, HostScalar):
         return f"{key}, a number of each parameter"
     return f"{key}, {'shared by all parameters' if slot.shared else 'state'}"

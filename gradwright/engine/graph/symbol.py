@@ -104,6 +104,14 @@ class Tracer:
         return self._values[node]
 
 
+def _binary(op: str) -> Callable[[Any, Any], Symbol]:
+    return lambda self, other: self.tracer.apply(op, self, other)
+
+
+def _reflected(op: str) -> Callable[[Any, Any], Symbol]:
+    return lambda self, other: self.tracer.apply(op, other, self)
+
+
 class Symbol:
     """Stands for a tensor or a number in an update; arithmetic on it grows the graph."""
 
@@ -123,56 +131,25 @@ class Symbol:
     def __float__(self) -> float:
         return float(self.tracer.decide(self.node))
 
-    def __add__(self, other: Any) -> Symbol:
-        return self.tracer.apply("add", self, other)
-
-    def __radd__(self, other: Any) -> Symbol:
-        return self.tracer.apply("add", other, self)
-
-    def __sub__(self, other: Any) -> Symbol:
-        return self.tracer.apply("sub", self, other)
-
-    def __rsub__(self, other: Any) -> Symbol:
-        return self.tracer.apply("sub", other, self)
-
-    def __mul__(self, other: Any) -> Symbol:
-        return self.tracer.apply("mul", self, other)
-
-    def __rmul__(self, other: Any) -> Symbol:
-        return self.tracer.apply("mul", other, self)
-
-    def __truediv__(self, other: Any) -> Symbol:
-        return self.tracer.apply("div", self, other)
-
-    def __rtruediv__(self, other: Any) -> Symbol:
-        return self.tracer.apply("div", other, self)
+    __add__ = _binary("add")
+    __radd__ = _reflected("add")
+    __sub__ = _binary("sub")
+    __rsub__ = _reflected("sub")
+    __mul__ = _binary("mul")
+    __rmul__ = _reflected("mul")
+    __truediv__ = _binary("div")
+    __rtruediv__ = _reflected("div")
+    __gt__ = _binary("gt")
+    __ge__ = _binary("ge")
+    __lt__ = _binary("lt")
+    __le__ = _binary("le")
+    __eq__ = _binary("eq")  # type: ignore[assignment]
+    __ne__ = _binary("ne")  # type: ignore[assignment]
+    __and__ = _binary("and")
+    __or__ = _binary("or")
 
     def __neg__(self) -> Symbol:
         return self.tracer.apply("neg", self)
-
-    def __gt__(self, other: Any) -> Symbol:
-        return self.tracer.apply("gt", self, other)
-
-    def __ge__(self, other: Any) -> Symbol:
-        return self.tracer.apply("ge", self, other)
-
-    def __lt__(self, other: Any) -> Symbol:
-        return self.tracer.apply("lt", self, other)
-
-    def __le__(self, other: Any) -> Symbol:
-        return self.tracer.apply("le", self, other)
-
-    def __eq__(self, other: object) -> Symbol:  # type: ignore[override]
-        return self.tracer.apply("eq", self, other)
-
-    def __ne__(self, other: object) -> Symbol:  # type: ignore[override]
-        return self.tracer.apply("ne", self, other)
-
-    def __and__(self, other: Any) -> Symbol:
-        return self.tracer.apply("and", self, other)
-
-    def __or__(self, other: Any) -> Symbol:
-        return self.tracer.apply("or", self, other)
 
     def __pow__(self, exponent: Any) -> Symbol:
         if self.kind <= SHARED and (not isinstance(exponent, Symbol) or exponent.kind <= SHARED):

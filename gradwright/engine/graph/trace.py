@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import torch
 
-from gradwright.core import Chain, Context, Number, ParamSpec, Slot
-from gradwright.core.transform import CONDITION, Transform, Walk, walk
+from gradwright.core import Chain, Context, HostScalar, ParamSpec, Slot
+from gradwright.core.transform import CONDITION, Transform, UpdateCoroutine, walk
 from gradwright.engine.graph.graph import Graph, joined
 from gradwright.engine.graph.symbol import Symbol, Tracer, Untraceable
 from gradwright.engine.operand import ELEMENT, HOST, SHARED, TENSOR
@@ -21,7 +21,7 @@ class Trace:
     Attributes:
         graph: all values.
         update: the node to subtract from the parameter.
-        state: the new value of every slot and Number that changes, by key.
+        state: the new value of every slot and HostScalar that changes, by key.
         guards: host nodes on which Python decided, and what they were.
         slots: what the chain declares.
         kinds: where each slot lives, as a kind of the graph.
@@ -33,7 +33,7 @@ class Trace:
     update: int
     state: dict[str, int]
     guards: dict[int, bool | float]
-    slots: dict[str, Slot | Number]
+    slots: dict[str, Slot | HostScalar]
     kinds: dict[str, int]
     split: int | None
     totals: dict[str, tuple[int, ...]]
@@ -43,7 +43,7 @@ def trace(chain: Chain, spec: ParamSpec, numbers: dict[str, float]) -> Trace:
     """The graph of ``chain`` on a parameter of ``spec``.
 
     Args:
-        numbers: the present value of every host input: knobs by dotted name, ``step``, ``clock`` and Numbers by
+        numbers: the present value of every host input: knobs by dotted name, ``step``, ``clock`` and host scalars by
             key. They decide Python's ``if``; everything else holds for all values.
 
     Raises:
@@ -92,7 +92,7 @@ def _run(chain: Chain, tracer: Tracer, u: Any, state: dict[str, Any], ctx: Conte
     return u, state
 
 
-def _finished(walker: Walk, tracer: Tracer | None = None) -> tuple[Any, dict[str, Any], Context]:
+def _finished(walker: UpdateCoroutine, tracer: Tracer | None = None) -> tuple[Any, dict[str, Any], Context]:
     """What a link's update comes to; its totals become inputs that are known later."""
     answer = None
     while True:
@@ -108,7 +108,7 @@ def _finished(walker: Walk, tracer: Tracer | None = None) -> tuple[Any, dict[str
 def _stands_alone(link: Transform, spec: ParamSpec, numbers: dict[str, float]) -> bool:
     """Whether a link makes a new update of the update and nothing else, whatever values that has.
 
-    A rehearsal tells, on a tensor without values and with nothing in the context. Of a tensor with any other link that
+    A dry run tells, on a tensor without values and with nothing in the context. Of a tensor with any other link that
     has no word in the graph, the whole step runs as plain torch.
     """
     if link.slots(spec) or link.all_needs:
@@ -122,15 +122,15 @@ def _stands_alone(link: Transform, spec: ParamSpec, numbers: dict[str, float]) -
         return False
 
 
-def _refuse_taken_names(chain: Chain, slots: dict[str, Slot | Number]) -> None:
-    """Host inputs are known by name, so a Number or a shared slot cannot share one with a knob."""
+def _refuse_taken_names(chain: Chain, slots: dict[str, Slot | HostScalar]) -> None:
+    """Host inputs are known by name, so a HostScalar or a shared slot cannot share one with a knob."""
     taken = {"step", "clock", "loss", *chain.knobs()}
     for key, slot in slots.items():
-        if key in taken and (isinstance(slot, Number) or slot.shared):
+        if key in taken and (isinstance(slot, HostScalar) or slot.shared):
             raise Untraceable(f"the state {key!r}, whose name another input has")
 
 
-def _state_symbol(tracer: Tracer, key: str, slot: Slot | Number, param: Symbol, first: bool) -> Symbol:
+def _state_symbol(tracer: Tracer, key: str, slot: Slot | HostScalar, param: Symbol, first: bool) -> Symbol:
     if isinstance(slot, Slot):
         if slot.start == "param" and first:
             return param
@@ -139,8 +139,8 @@ def _state_symbol(tracer: Tracer, key: str, slot: Slot | Number, param: Symbol, 
     return tracer.symbol(key, _slot_kind(tracer, slot))
 
 
-def _slot_kind(tracer: Tracer, slot: Slot | Number) -> int:
-    if isinstance(slot, Number):
+def _slot_kind(tracer: Tracer, slot: Slot | HostScalar) -> int:
+    if isinstance(slot, HostScalar):
         return HOST
     if slot.shared:
         return SHARED
@@ -151,7 +151,7 @@ def _slot_kind(tracer: Tracer, slot: Slot | Number) -> int:
     return tracer.kind_of(slot.keep) if slot.keep else TENSOR
 
 
-def _check_kind(tracer: Tracer, key: str, slot: Slot | Number, node: int) -> None:
+def _check_kind(tracer: Tracer, key: str, slot: Slot | HostScalar, node: int) -> None:
     own = _slot_kind(tracer, slot)
     if joined((tracer.graph.nodes[node].kind, own)) != own:
         raise Untraceable(f"the state {key!r} computed from larger values than its own")

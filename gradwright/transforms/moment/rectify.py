@@ -9,7 +9,7 @@ import torch
 
 from gradwright.core import Context, Nest, Transform
 from gradwright.core.ops import exp, maximum, minimum, sqrt
-from gradwright.core.transform import STEP, State, Walk
+from gradwright.core.transform import STEP, State, UpdateCoroutine
 from gradwright.transforms.common.bounds import FRACTION
 
 ADAPTIVE_FROM = 5.0
@@ -47,7 +47,7 @@ class Rectify(Nest):
         if self.below not in ("momentum", "rest"):
             raise ValueError(f"Rectify: below={self.below!r} is unknown; known are momentum, rest")
 
-    def update(self, u: Any, state: State, ctx: Context) -> Walk:
+    def update(self, u: Any, state: State, ctx: Context) -> UpdateCoroutine:
         adapted, state, ctx = yield from self.run("of", u, state, ctx)
         power = self.beta**ctx.step
         limit = 2 / (1 - self.beta) - 1

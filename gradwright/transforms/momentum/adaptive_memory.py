@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from gradwright.core import Context, Number, ParamSpec, Slot, Total, Transform
+from gradwright.core import Context, HostScalar, ParamSpec, Slot, Total, Transform
 from gradwright.core.ops import maximum, minimum, total, where
 from gradwright.core.transform import Slots, State
 from gradwright.transforms.common.bounds import FRACTION
@@ -82,7 +82,7 @@ class AdaptiveMemoryMoment(Transform):
     leaves_moment: ClassVar[bool] = True
 
     def slots(self, spec: ParamSpec) -> Slots:
-        own: Slots = {"d": Slot(), "product": Slot(keep=(), start=1.0), "last_size": Number()}
+        own: Slots = {"d": Slot(), "product": Slot(keep=(), start=1.0), "last_size": HostScalar()}
         return {**own, **self.moment.slots(spec)}
 
     def check(self, spec: ParamSpec) -> None:

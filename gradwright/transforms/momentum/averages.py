@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from gradwright.core import Context, Number, ParamSpec, Slot, Transform
+from gradwright.core import Context, HostScalar, ParamSpec, Slot, Transform
 from gradwright.core.number import WHOLE
 from gradwright.core.ops import where
 from gradwright.core.transform import Slots, State
@@ -120,7 +120,7 @@ class NesterovSchedule(Transform):
     bounds: ClassVar = {"beta": FRACTION}
 
     def slots(self, spec: ParamSpec) -> Slots:
-        return {"m": Slot(), "product": Number(1.0)}
+        return {"m": Slot(), "product": HostScalar(1.0)}
 
     def update(self, u: Any, state: State, ctx: Context) -> Any:
         now, following = self._momentum(ctx.step), self._momentum(ctx.step + 1)

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import torch
 
 from gradwright.core import Chain, Context, Transform
+from gradwright.core.dry_run import acts
 from gradwright.core.ops import maximum, mean, minimum, norm, rms, where
-from gradwright.core.rehearsal import acts
 from gradwright.core.transform import State
 
 

@@ -9,7 +9,7 @@ import torch
 
 from gradwright.core import Context, Nest, ParamSpec, Slot, Transform
 from gradwright.core.number import WHOLE
-from gradwright.core.transform import WEIGHTS, Slots, State, Walk
+from gradwright.core.transform import WEIGHTS, Slots, State, UpdateCoroutine
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class PullBack(Nest):
         inner = super().slots(spec)
         return {**inner, "slow": inner["of.m"]} if self.to == "slow" else inner
 
-    def update(self, u: Any, state: State, ctx: Context) -> Walk:
+    def update(self, u: Any, state: State, ctx: Context) -> UpdateCoroutine:
         u, state, ctx = yield from self.run("of", u, state, ctx)
         if ctx.clock % self.k != 0:
             return u, state, ctx

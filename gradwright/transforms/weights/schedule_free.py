@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from gradwright.core import Context, Nest, Number, ParamSpec, Part, Slot, Transform
+from gradwright.core import Context, HostScalar, Nest, ParamSpec, Part, Slot, Transform
 from gradwright.core.ops import maximum, minimum, sqrt
-from gradwright.core.transform import WEIGHTS, Slots, State, Walk
+from gradwright.core.transform import WEIGHTS, Slots, State, UpdateCoroutine
 
 TRUSTED_FROM = 4.0
 """The ρ above which a second moment is trusted; the authors' code and the paper of RAdam have 4, torch's RAdam 5."""
@@ -36,7 +36,7 @@ class OnceTrusted(Nest):
     beta: float
     bounds: ClassVar = {"beta": (0.0, 1.0)}
 
-    def update(self, u: Any, state: State, ctx: Context) -> Walk:
+    def update(self, u: Any, state: State, ctx: Context) -> UpdateCoroutine:
         made, state, ctx = yield from self.run("of", u, state, ctx)
         rho, _ = _length(self.beta, ctx.step)
         return (made if rho > TRUSTED_FROM else u), state, ctx
@@ -95,7 +95,12 @@ class ScheduleFree(Transform):
     bounds: ClassVar = {"beta": (1e-6, 1.0)}
 
     def slots(self, spec: ParamSpec) -> Slots:
-        return {"z": Slot(start="param"), "weight_sum": Number(), "size_max": Number(), "share": Number(1.0)}
+        return {
+            "z": Slot(start="param"),
+            "weight_sum": HostScalar(),
+            "size_max": HostScalar(),
+            "share": HostScalar(1.0),
+        }
 
     def update(self, u: Any, state: State, ctx: Context) -> Any:
         # no Python decisions: a kernel would be made again when a schedule turns

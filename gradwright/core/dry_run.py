@@ -1,4 +1,4 @@
-"""Rehearsal: what links do on a small matrix, rather than what they are called."""
+"""Dry run: what links do on a small matrix, rather than what they are called."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from torch import Tensor
 
 from gradwright.core.chain import Chain
 from gradwright.core.context import Context
-from gradwright.core.slot import Number
+from gradwright.core.slot import HostScalar
 from gradwright.core.spec import ParamSpec
 from gradwright.core.transform import Transform, walk
 
 SPEC = ParamSpec((2, 3), torch.float64, frozenset({"matrix"}))
-"""The matrix of a rehearsal; its weights are and stay zero."""
+"""The matrix of a dry run; its weights are and stay zero."""
 
 
-def rehearse(links: Chain, grads: Iterable[Tensor]) -> list[Tensor]:
+def dry_run(links: Chain, grads: Iterable[Tensor]) -> list[Tensor]:
     """The updates that links make of these gradients, one step after another; the loss is 1 at each."""
     state: dict[str, Any] = {}
     for key, slot in links.slots(SPEC).items():
-        if isinstance(slot, Number):
+        if isinstance(slot, HostScalar):
             state[key] = slot.start
         else:
             start = 0.0 if slot.start == "param" else slot.start
@@ -49,7 +49,7 @@ def rehearse(links: Chain, grads: Iterable[Tensor]) -> list[Tensor]:
 def remembers(links: Chain) -> bool:
     """Whether the update still moves at a third step whose gradient is zero."""
     # twice, since some methods only fill their state at the first step
-    return bool(rehearse(links, (_gradient(), _gradient(), 0 * _gradient()))[-1].nan_to_num().any())
+    return bool(dry_run(links, (_gradient(), _gradient(), 0 * _gradient()))[-1].nan_to_num().any())
 
 
 @lru_cache(maxsize=64)
@@ -58,7 +58,7 @@ def acts(part: Transform, before: Chain) -> bool:
 
     A schedule may move knobs, so that what counts is whether the part acts at some of them: as they are, with zeros as
     1/2, or with all between 0 and 1 at 0.9 or more, as a long memory has them. Links that refuse the matrix of the
-    rehearsal get the benefit of the doubt.
+    dry run get the benefit of the doubt.
     """
     try:
         before.check(SPEC)
@@ -68,7 +68,7 @@ def acts(part: Transform, before: Chain) -> bool:
     grads = (full, full, -1e-6 * full)
     for knob in (_awake, _long):
         links = before.map_knobs(knob)
-        plain, changed = rehearse(links, grads), rehearse(Chain((*links.links, part)), grads)
+        plain, changed = dry_run(links, grads), dry_run(Chain((*links.links, part)), grads)
         if any(not torch.equal(one, other) for one, other in zip(plain, changed)):
             return True
     return False
