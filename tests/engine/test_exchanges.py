@@ -275,6 +275,7 @@ def test_memory_is_let_go_after_a_step(name, engine):
     assert not any(ref() is not None for ref in watched)
 
 
+@pytest.mark.slow
 def test_threads(name, engine):
     """Optimizers of their own in threads that allocate and free all the time."""
     worlds = [World(name, engine, MATRICES) for _ in range(3)]

@@ -48,10 +48,10 @@ def test_a_step_in_bounded_memory(recipe):
 @pytest.mark.parametrize(
     "shapes",
     [
-        [(512, 512)] * 64,
-        [(1024, 1024)] * 16,
-        pytest.param([(64, 64)] * 4000, marks=pytest.mark.slow),
-        pytest.param([(1024, 1024)] * 32, marks=pytest.mark.slow),
+        pytest.param([(512, 512)] * 64, id="64 of 512 x 512"),
+        pytest.param([(1024, 1024)] * 16, marks=pytest.mark.slow, id="16 of 1024 x 1024"),
+        pytest.param([(64, 64)] * 4000, marks=pytest.mark.slow, id="4000 of 64 x 64"),
+        pytest.param([(1024, 1024)] * 32, marks=pytest.mark.slow, id="32 of 1024 x 1024"),
         pytest.param([(2304, 2304)], marks=pytest.mark.slow),
         pytest.param([(4096, 2048)], marks=pytest.mark.slow),
         pytest.param([(8192, 1024), (1024, 8192)], marks=pytest.mark.slow),

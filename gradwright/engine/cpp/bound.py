@@ -78,6 +78,7 @@ class CppBound:
             "column_total": int(dims[:, 1].sum()),
             "longest": longest,
             "cells": int(cells[-1]),
+            "row": 0,
         }
         self._counts = np.array([sizes[name] for name in COUNTS], dtype=np.int64)
         self._buffers = np.array([self._held[name].ctypes.data for name in BUFFERS], dtype=np.int64)
@@ -93,7 +94,11 @@ class CppBound:
 
     def fill(self, rows: Sequence[Sequence[float]]) -> None:
         with np.errstate(over="ignore"):  # what is too large is infinite, as in torch
-            self.scalars[:] = rows
+            if len(rows) == 1:
+                self.scalars[0] = rows[0]
+            else:
+                self.scalars[:] = rows
+        self._counts[COUNTS.index("row")] = 0 if len(rows) == 1 else self.scalars.shape[1]
 
     def know(self, given: Mapping[str, Tensor]) -> dict[str, Any]:
         return {}  # the host computes all of it and hands it over as scalars

@@ -9,12 +9,12 @@ CHUNK = 16384
 BLOCK = 2048
 """Entries that a reduction adds in single precision before it goes on in double."""
 
-COUNTS = ("tensors", "chunks", "threads", "row_total", "column_total", "longest", "cells")
+COUNTS = ("tensors", "chunks", "threads", "row_total", "column_total", "longest", "cells", "row")
 BUFFERS = {
     "chunk": "const i64*",  # for each chunk: its tensor, first entry, number of entries
     "first": "const i64*",  # the first chunk of each tensor, and the end of the last behind
     "table": "void* const*",  # pointers: operands x tensors
-    "scalars": "const C*",  # host values: tensors x values
+    "scalars": "const C*",  # host values: tensors x values, or one row for all where `row` is 0
     "single": "C*",  # state of one number as it stood before: such operands x tensors
     "partial": "double*",  # reductions to one number: reductions x chunks
     "dims": "const i64*",  # for each tensor: rows, columns, and where its rows and columns begin among all

@@ -98,7 +98,7 @@ class _Printer(Values):
     def _enter(self, small: list[int], touched: list[str]) -> list[str]:
         """What a thread looks up and computes when it comes to another tensor."""
         count = len(self.program.host)
-        lines = [f"h{k} = scalars[t * {count} + {k}];" for k in range(count)]
+        lines = [f"h{k} = scalars[t * row + {k}];" for k in range(count)]
         lines += [f"p_{plain(name)} = ({self.access[name].type}*){self.pointer(name)};" for name in touched]
         if self.matrix:
             lines.append("rows = dims[4 * t], columns = dims[4 * t + 1];")
