@@ -156,6 +156,8 @@ class TensorBatch:
 
     def _ages(self, states: Sequence[dict[str, Any]]) -> list[Age]:
         """The step count and the host scalars of each; a single age where all are alike."""
+        if not states:
+            return []
         kept = [list(map(itemgetter(key), states)) for key in ("step", *self.kind.numbers)]
         if all(column.count(column[0]) == len(column) for column in kept):
             return [tuple(column[0] for column in kept)]

@@ -66,6 +66,7 @@ class StatefulOptimizer(torch.optim.Optimizer):
             keys = [self._tensor_slots(param, chain, first=at == 0) for at, param in enumerate(held)]
             found = caches[place] = PointerCache(held, states, keys), list(params), rest
             self.__dict__["_table"] = None
+            self.drop_strangers()
         memory = found[0]
         if chain.evaluates and any("training_weights" in state for state in memory.states):
             raise RuntimeError("the evaluation weights are in place; call optimizer.train() before stepping")

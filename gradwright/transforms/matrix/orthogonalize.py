@@ -53,7 +53,7 @@ def newton_schulz(matrix: Tensor, coefficients: Quintics, norm: Norm = "frobeniu
     tall = matrix.shape[-2] > matrix.shape[-1]
     x = matrix.mT if tall else matrix
     x = x.flatten(0, -3) if x.dim() > 3 else x
-    largest = torch.linalg.vector_norm(x, torch.inf, dim=(-2, -1), keepdim=True)
+    largest = _largest(x)
     largest = torch.where(largest > 0, largest, 1)
     x = x.div_(largest) if overwrite else x / largest
     length = _length(x, norm)
@@ -73,6 +73,13 @@ def newton_schulz(matrix: Tensor, coefficients: Quintics, norm: Norm = "frobeniu
             del gram
     answer = (x.mT if tall else x).reshape(matrix.shape)
     return matrix.copy_(answer) if overwrite else answer
+
+
+def _largest(x: Tensor) -> Tensor:
+    """The largest magnitude in each matrix, without a copy of all of them."""
+    width = max(1, STRIP * x.shape[-1] // max(1, x.numel()))
+    parts = [block.abs().amax(dim=(-2, -1), keepdim=True) for block in x.split(width, dim=-1)]
+    return parts[0] if len(parts) == 1 else torch.cat(parts, -1).amax(-1, keepdim=True)
 
 
 def _workspace(entries: int, squares: int) -> int:
