@@ -52,6 +52,7 @@ class StatefulOptimizer(torch.optim.Optimizer):
         found = caches.get(place)
         params = group["params"]
         if found is None or not _same(params, found[1]) or not found[0].still() or _wakes(found[2]):
+            caches.pop(place, None)  # it has seen what moved, and would take it for known if the rest is refused
             held: list[Tensor] = []
             rest: list[Tensor] = []
             unsettled: list[Tensor] = []

@@ -145,3 +145,22 @@ def test_evaluation_weights():
     with pair.fused.evaluating(), pair.eager.evaluating():
         pair.close()
     pair.steps(2).close()
+
+
+@pytest.mark.parametrize("engine", ["cpp", "torch", "eager"])
+def test_what_moved_before_a_refused_step_is_not_taken_for_known_after_it(engine):
+    """The look had seen the new memory, and the tables of kernels still held the old."""
+    params = leaves(*SHAPES)()
+    optimizer = AdamW(params, engine=engine, lr=0.1)
+    train(optimizer, 0, 2)
+    for param in params:
+        param.data = param.data.clone()
+        param.grad = torch.ones_like(param)
+    params[1].grad.data = torch.ones(3)
+    before = [param.detach().clone() for param in params]
+    with pytest.raises(RuntimeError, match="gradient"):
+        optimizer.step()
+    assert all(map(torch.equal, params, before))
+    params[1].grad = torch.ones(5)
+    optimizer.step()
+    assert not any(map(torch.equal, params, before))
