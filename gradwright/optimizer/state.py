@@ -115,6 +115,10 @@ class StatefulOptimizer(torch.optim.Optimizer):
         ready = Readiness.SETTLED if state else Readiness.UNSETTLED
         try:
             refuse_weights(group, spec, param)
+            try:
+                chain.check(spec)  # it may have another shape than when it was given
+            except ValueError as refusal:
+                raise RuntimeError(f"{group['recipe']}: {refusal}") from None
             for key, slot in chain.slots(spec).items() if state else ():
                 value = state.get(key)
                 if value is not None and isinstance(slot, Slot):
