@@ -133,4 +133,5 @@ def test_some_sequences(name, engine):
 @pytest.mark.parametrize("name", RECIPES)
 def test_many_sequences(name, engine):
     for seed in range(100, 200):
-        live(name, engine, MATRICES, Story(seed, 25))
+        # long stories come to state of all kinds, in which a few places cancel
+        live(name, engine, MATRICES, Story(seed, 25), relative=1e-4)

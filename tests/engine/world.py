@@ -180,11 +180,13 @@ def _assert_close(name: str, mine: Tensor, its: Tensor, relative: float) -> None
     assert not its.numel() or distance(mine, its) <= relative, name
 
 
-def live(name: str, engine: str, shapes: Sequence[tuple[int, ...]], story: Callable[[World], Any]) -> World:
+def live(
+    name: str, engine: str, shapes: Sequence[tuple[int, ...]], story: Callable[[World], Any], relative: float = 1e-5
+) -> World:
     """A world in which a story took place, the same under ``engine`` as under eager."""
     worlds = []
     for one in (engine, "eager"):
         worlds.append(World(name, one, shapes))
         story(worlds[-1])
-    assert_alike(*worlds)
+    assert_alike(*worlds, relative)
     return worlds[0]
