@@ -7,7 +7,7 @@ import pickle
 import pytest
 import torch
 
-from gradwright import AdaLo, AdamW, Lamb, NAdam, lookahead
+from gradwright import AdaLo, AdamW, Lamb, Muon, NAdam, lookahead
 from tests.engine.pair import Pair, leaves, left_to_eager
 
 pytestmark = pytest.mark.usefixtures("compiler")
@@ -164,3 +164,18 @@ def test_what_moved_before_a_refused_step_is_not_taken_for_known_after_it(engine
     params[1].grad = torch.ones(5)
     optimizer.step()
     assert not any(map(torch.equal, params, before))
+
+
+@pytest.mark.parametrize("engine", ["cpp", "torch", "eager"])
+def test_a_weight_that_a_recipe_cannot_serve_any_more_is_refused_before_the_step(engine):
+    first, second = leaves((6, 4), (6, 4))()
+    optimizer = Muon([first, second], engine=engine)
+    first.grad, second.grad = torch.ones(6, 4), torch.ones(6, 4)
+    optimizer.step()
+    second.data, second.grad = torch.ones(24), None
+    optimizer.state.pop(second)
+    first.grad, second.grad = torch.ones(6, 4), torch.ones(24)
+    before = first.detach().clone()
+    with pytest.raises(RuntimeError, match=r"Muon: .*parameter 1"):
+        optimizer.step()
+    assert torch.equal(first, before)
