@@ -52,7 +52,7 @@ class TensorBatch:
         self._age: tuple[int, int, Age] | None = None
         self.turn = 0
         """How many steps the group has taken; a batch that was left out of one does not know its age."""
-        self._subset: tuple[Any, np.ndarray, list[Tensor], list[dict[str, Any]]] | None = None
+        self._subset: tuple[np.ndarray, list[Tensor], list[dict[str, Any]]] | None = None
 
     def on_device(self) -> AbstractContextManager[Any]:
         return torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext()
@@ -64,17 +64,16 @@ class TensorBatch:
         return self.members[members]
 
     def params_of(self, members: np.ndarray | None) -> list[Tensor]:
-        return self.params if members is None else self._of(members)[0]
+        return self.params if members is None else self._of(members)[1]
 
     def states_of(self, members: np.ndarray | None) -> list[dict[str, Any]]:
-        return self.states if members is None else self._of(members)[1]
+        return self.states if members is None else self._of(members)[2]
 
-    def _of(self, members: np.ndarray) -> tuple[list[Tensor], list[dict[str, Any]]]:
+    def _of(self, members: np.ndarray) -> tuple[np.ndarray, list[Tensor], list[dict[str, Any]]]:
         if self._subset is None or self._subset[0] is not members:
             chosen = members.tolist()
-            found = [self.params[at] for at in chosen], [self.states[at] for at in chosen]
-            self._subset = (members, members, *found)
-        return self._subset[2], self._subset[3]
+            self._subset = members, [self.params[at] for at in chosen], [self.states[at] for at in chosen]
+        return self._subset
 
     def inputs(self, step: GroupStep, age: Age) -> tuple[float, ...]:
         """The host inputs of programs for parameters of an age; NaN for what only the device knows."""

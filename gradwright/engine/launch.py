@@ -197,13 +197,14 @@ class Launch:
 
     def _held(self, name: str) -> Pointers:
         """A parameter or a slot, wherever it lies now."""
-        batch, memory = self.of.batch, self.of.step.memory
-        if name == "param":
-            return Pointers(memory.pointers(name, batch.everyone(self.members)), lambda: batch.params_of(self.members))
-        return Pointers(
-            memory.pointers(name, batch.everyone(self.members)),
-            lambda: [state[name] for state in batch.states_of(self.members)],
-        )
+        batch = self.of.batch
+
+        def tensors() -> list[Tensor]:
+            if name == "param":
+                return batch.params_of(self.members)
+            return [state[name] for state in batch.states_of(self.members)]
+
+        return Pointers(self.of.step.memory.pointers(name, batch.everyone(self.members)), tensors)
 
     def _gradients(self, everyone: np.ndarray | None) -> Pointers | Tensors:
         memory, params = self.of.step.memory, self.of.step.params
