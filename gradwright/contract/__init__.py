@@ -6,6 +6,7 @@ from gradwright.contract import (
     engines,
     gradients,
     knobs,
+    promises,
     purity,
     saving,
     scaling,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -58,9 +58,12 @@ class Chain(Nest):
 
     def check(self, spec: ParamSpec) -> None:
         """Refuse a parameter that a link cannot serve, and links in an order in which one lacks what it reads."""
-        for at, link in enumerate(self.links):
-            link.check_order(self.links[:at])
+        self.check_order(())
         super().check(spec)
+
+    def check_order(self, before: Sequence[Transform]) -> None:
+        for at, link in enumerate(self.links):
+            link.check_order((*before, *self.links[:at]))
 
     def upto(self, stage: int) -> Chain:
         """The links whose stage is at most ``stage``."""

@@ -27,6 +27,8 @@ class Part:
     Class attributes:
         bounds: the admissible range of a knob or a count, as (lowest allowed, first too large). If not given, [0, inf)
             for a knob and [0, 2³¹) for a count: a count of iterations or of slots declares what a machine can bear.
+        rates: the knobs of which the learning rate is a factor, and its power there: ``{"size": 1}``. What schedules
+            a chain from within reads it. Where fields decide, a property takes its place.
 
     Raises:
         ValueError: a knob is not finite or out of bounds, a count out of bounds, or ``only`` no selector.
@@ -34,6 +36,7 @@ class Part:
     """
 
     bounds: ClassVar[Mapping[str, tuple[float, float]]] = {}
+    rates: ClassVar[Mapping[str, int]] = {}
 
     def __post_init__(self) -> None:
         for name in knob_names(type(self)):
@@ -73,6 +76,13 @@ class Part:
         found = {name: getattr(self, name) for name in knob_names(type(self))}
         for name, child in self.children().items():
             found.update({f"{name}.{knob}": value for knob, value in child.knobs().items()})
+        return found
+
+    def all_rates(self) -> dict[str, int]:
+        """Its own rates and those of every part inside, by dotted name."""
+        found = dict(self.rates)
+        for name, child in self.children().items():
+            found.update({f"{name}.{knob}": power for knob, power in child.all_rates().items()})
         return found
 
     def map_knobs(self: _P, function: Callable[[str, float], Any], prefix: str = "") -> _P:

@@ -37,12 +37,21 @@ class Transform(Part):
         needs: what it needs beside the gradient, out of ``{"loss"}``.
         leaves_moment: whether later links find in ``ctx.moment`` what it divided by.
         reads_moment: whether it asks for that; then :meth:`check_order` wants a link that leaves it.
+        told_decay: whether it counts on the weight decay that a later link adds, so that no other may take its place.
+        displaces: whether it takes the weights from where the step has brought them to a place of its own choice.
+        places: where it keeps the weights, as the end of a sentence, if they mean something only there; then no part
+            that displaces them may be in the chain.
+        observes: whether it looks at the weights after the step and changes nothing; then it stands at the end.
     """
 
     stage: ClassVar[int] = DIRECTION
     needs: ClassVar[frozenset[str]] = frozenset()
     leaves_moment: ClassVar[bool] = False
     reads_moment: ClassVar[bool] = False
+    told_decay: ClassVar[bool] = False
+    displaces: ClassVar[bool] = False
+    places: ClassVar[str] = ""
+    observes: ClassVar[bool] = False
 
     def slots(self, spec: ParamSpec) -> Slots:
         """The state this part keeps beside a parameter of ``spec``."""
@@ -53,11 +62,30 @@ class Transform(Part):
 
     def check_order(self, before: Sequence[Transform]) -> None:
         """Refuse, with a ``ValueError``, to stand behind these links of a chain."""
+        name = type(self).__name__
         if self.reads_moment and not any(link.any_moment for link in before):
             raise ValueError(
-                f"{type(self).__name__} reads the moment that a link before it divides by, and none does; put it "
-                "after a Precondition"
+                f"{name} reads the moment that a link before it divides by, and none does; put it after a Precondition"
             )
+        for other in (part for link in before for part in link.inside):
+            if (self.displaces and other.places) or (self.places and other.displaces):
+                holder, mover = (other, self) if self.displaces else (self, other)
+                raise ValueError(
+                    f"{type(holder).__name__} keeps the weights {holder.places}, and {type(mover).__name__} would take "
+                    "them elsewhere; leave out one of the two"
+                )
+            if other.observes and not any(part.observes for part in self.inside):
+                raise ValueError(
+                    f"{type(other).__name__} looks at the weights that a step has made, and {name} would change that "
+                    "step afterwards; put it at the end"
+                )
+
+    def paced(self, pull: Transform) -> Transform:
+        """A pull on the weights as it must be added to this part's update: in proportion to its own learning rate.
+
+        A direction at unit length adds it as it is, and ``Scale(lr)`` multiplies both.
+        """
+        return pull
 
     def update(self, u: Any, state: State, ctx: Context) -> Any:
         raise NotImplementedError
@@ -67,16 +95,20 @@ class Transform(Part):
         return None
 
     @cached_property
+    def inside(self) -> tuple[Transform, ...]:
+        """Itself and every transform inside."""
+        children = (child for child in self.children().values() if isinstance(child, Transform))
+        return self, *(part for child in children for part in child.inside)
+
+    @cached_property
     def all_needs(self) -> frozenset[str]:
         """Its own needs and those of every transform inside."""
-        inner = (child.all_needs for child in self.children().values() if isinstance(child, Transform))
-        return self.needs.union(*inner)
+        return frozenset().union(*(part.needs for part in self.inside))
 
     @cached_property
     def any_moment(self) -> bool:
         """Whether it, or a transform inside, leaves a moment."""
-        inner = (child.any_moment for child in self.children().values() if isinstance(child, Transform))
-        return self.leaves_moment or any(inner)
+        return any(part.leaves_moment for part in self.inside)
 
     @cached_property
     def evaluates(self) -> bool:
@@ -98,23 +130,36 @@ def walk(part: Transform, u: Any, state: State, ctx: Context) -> UpdateCoroutine
 class Nest(Transform):
     """A transform that holds other transforms: it prefixes their state keys with their names."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, field in type(self).__dataclass_fields__.items():
+            if field.type in ("Transform", Transform) and not isinstance(held := getattr(self, name), Transform):
+                raise TypeError(f"{type(self).__name__}: {name}={held!r} must be a transform, such as Scale(lr)")
+
+    @cached_property
+    def held(self) -> dict[str, Transform]:
+        """The transforms among its fields, by field name."""
+        return {name: part for name, part in self.children().items() if isinstance(part, Transform)}
+
     def slots(self, spec: ParamSpec) -> Slots:
         joined: Slots = {}
-        for name, part in self.children().items():
-            assert isinstance(part, Transform)
+        for name, part in self.held.items():
             for key, slot in part.slots(spec).items():
                 joined[key if getattr(slot, "shared", False) else f"{name}.{key}"] = slot
         return joined
 
     def check(self, spec: ParamSpec) -> None:
-        for part in self.children().values():
-            assert isinstance(part, Transform)
+        for part in self.held.values():
             part.check(spec)
+
+    def check_order(self, before: Sequence[Transform]) -> None:
+        super().check_order(before)
+        for part in self.held.values():
+            part.check_order(before)
 
     def run(self, name: str, u: Any, state: State, ctx: Context) -> UpdateCoroutine:
         """Run the part called ``name`` on its share of ``state`` and merge what it returns."""
-        part = self.children()[name]
-        assert isinstance(part, Transform)
+        part = self.held[name]
         own, shared = _share(state, name), _shared(state)
         u, changed, ctx = yield from walk(part, u, {**shared, **own}, ctx)
         merged = dict(state)
@@ -128,8 +173,7 @@ class Nest(Transform):
         return u, merged, ctx
 
     def evaluate(self, p: Tensor, state: State, step: float) -> Tensor | None:
-        for name, part in self.children().items():
-            assert isinstance(part, Transform)
+        for name, part in self.held.items():
             if part.evaluates:
                 return part.evaluate(p, {**_shared(state), **_share(state, name)}, step)
         return None

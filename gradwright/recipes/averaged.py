@@ -10,7 +10,9 @@ from gradwright.transforms import Exponential, PolynomialDecay, PowerFunction, W
 from gradwright.transforms.weights.average import gamma_of_width
 
 
-@combinator("Averaged", paper="exponential moving average of the weights", gains="averages", loses="low_memory")
+@combinator(
+    "Averaged", paper="exponential moving average of the weights", gains="averages", loses="low_memory", neutral={}
+)
 def averaged(
     base: Chain, average_beta: float = 0.999, average_start: Literal["debias", "ramp", "power", "none"] = "debias"
 ) -> Chain:
@@ -27,7 +29,7 @@ def averaged(
     return chain(base, WeightAverage(Exponential(average_beta, average_start)))
 
 
-@combinator("PowerAveraged", paper="arXiv:2312.02696", gains="averages", loses="low_memory")
+@combinator("PowerAveraged", paper="arXiv:2312.02696", gains="averages", loses="low_memory", neutral={})
 def power_averaged(base: Chain, sigma_rel: float = 0.1, second_sigma_rel: float | None = None) -> Chain:
     """Evaluate at an average whose width is a fixed share of the run so far; training does not notice.
 
@@ -43,7 +45,7 @@ def power_averaged(base: Chain, sigma_rel: float = 0.1, second_sigma_rel: float 
     return chain(base, *second, WeightAverage(PowerFunction(gamma_of_width(sigma_rel))))
 
 
-@combinator("PolynomialAveraged", paper="Shamir and Zhang, ICML 2013", gains="averages", loses="low_memory")
+@combinator("PolynomialAveraged", paper="Shamir and Zhang, ICML 2013", gains="averages", loses="low_memory", neutral={})
 def polynomial_averaged(base: Chain, average_gamma: float = 8.0) -> Chain:
     """Evaluate at a polynomial-decay average of the weights; training does not notice.
 

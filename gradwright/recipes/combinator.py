@@ -27,6 +27,8 @@ class Combinator:
         gains: traits that the new recipe has and the old one may not.
         loses: traits of the old recipe that the new one lacks.
         hides: hyper-parameters of the old recipe that the new one does not have; they stay at their default.
+        neutral: settings under which the new recipe must step as the old one does, which the contract holds it to;
+            ``None`` where there are none.
     """
 
     function: Callable[..., Chain]
@@ -35,6 +37,7 @@ class Combinator:
     gains: frozenset[str]
     loses: frozenset[str]
     hides: frozenset[str]
+    neutral: Mapping[str, Any] | None
 
     def __post_init__(self) -> None:
         # documentation, pickle and error messages know it as the function it is made of
@@ -92,13 +95,18 @@ class Combinator:
 
 
 def combinator(
-    name: str, *, paper: str, gains: str = "", loses: str = "", hides: str = ""
+    name: str,
+    *,
+    paper: str,
+    gains: str = "",
+    loses: str = "",
+    hides: str = "",
+    neutral: Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[..., Chain]], Combinator]:
     """Turn a function (chain, own hyper-parameters) -> chain into a :class:`Combinator`; words are parted by spaces."""
 
     def decorate(function: Callable[..., Chain]) -> Combinator:
-        return Combinator(
-            function, name, paper, frozenset(gains.split()), frozenset(loses.split()), frozenset(hides.split())
-        )
+        words = (frozenset(some.split()) for some in (gains, loses, hides))
+        return Combinator(function, name, paper, *words, neutral)
 
     return decorate

@@ -27,7 +27,7 @@ def cautious(base: Chain) -> Chain:
     return chain(*base.links[:cut], Cautious(), *base.links[cut:])
 
 
-@combinator("Lookahead", paper="arXiv:1907.08610", gains="clock", loses="low_memory")
+@combinator("Lookahead", paper="arXiv:1907.08610", gains="clock", loses="low_memory", neutral={"alpha": 1.0})
 def lookahead(
     base: Chain, k: int = 5, alpha: float = 0.5, pullback_momentum: Literal["none", "reset", "pullback"] = "none"
 ) -> Chain:
@@ -36,23 +36,27 @@ def lookahead(
     φ ← φ + α (θ − φ);   θ ← φ.   ``k`` ≥ 1 steps in a cycle, ``alpha`` in [0, 1] how far the slow weights follow.
     ``pullback_momentum`` says what becomes of a momentum m then: ``"none"`` keeps it, ``"reset"`` makes it zero, and
     ``"pullback"`` takes it back as the weights, m ← m̄ + α (m − m̄), m̄ ← m, at the cost of a second momentum. BatchNorm
-    statistics belong to the fast weights; evaluate after a k-th step.
+    statistics belong to the fast weights; evaluate after a k-th step. An average that the recipe keeps sees the
+    weights after that.
 
     Raises:
-        ValueError: a momentum shall go back and the recipe has none.
+        ValueError: a momentum shall go back and the recipe has none; or, where the optimizer is made, the recipe's
+            weights mean something only where it keeps them, as on a sphere or between two iterates.
     """
     if pullback_momentum not in ("none", "reset", "pullback"):
         raise ValueError(f"pullback_momentum={pullback_momentum!r} is unknown; known are none, reset, pullback")
+    stepping = [link for link in base.links if not link.observes]
+    observing = [link for link in base.links if link.observes]
     if pullback_momentum == "none":
-        return chain(base, Lookahead(k, alpha))
+        return chain(*stepping, Lookahead(k, alpha), *observing)
     to: Literal["slow", "zero"] = "zero" if pullback_momentum == "reset" else "slow"
-    links = [PullBack(link, k, alpha, to) if has_momentum(link) else link for link in base.links]
-    if links == list(base.links):
+    pulled = [PullBack(link, k, alpha, to) if has_momentum(link) else link for link in stepping]
+    if pulled == stepping:
         raise ValueError(f"pullback_momentum={pullback_momentum!r} needs a momentum, and the recipe keeps none")
-    return chain(*links, Lookahead(k, alpha))
+    return chain(*pulled, Lookahead(k, alpha), *observing)
 
 
-@combinator("Grokfast", paper="arXiv:2405.20233", loses="low_memory")
+@combinator("Grokfast", paper="arXiv:2405.20233", loses="low_memory", neutral={"grokfast_lamb": 0.0})
 def grokfast(base: Chain, grokfast_alpha: float = 0.98, grokfast_lamb: float = 2.0) -> Chain:
     """Amplify the slow part of the gradients before the method sees them (Grokfast-EMA).
 
@@ -64,7 +68,7 @@ def grokfast(base: Chain, grokfast_alpha: float = 0.98, grokfast_lamb: float = 2
     return chain(AmplifySlow(grokfast_alpha, grokfast_lamb), base)
 
 
-@combinator("AdaNorm", paper="arXiv:2210.06364", gains="reduces", loses="elementwise sign")
+@combinator("AdaNorm", paper="arXiv:2210.06364", gains="reduces", loses="elementwise sign", neutral={"gamma": 0.0})
 def adanorm(base: Chain, gamma: float = 0.95) -> Chain:
     """Let a gradient that is shorter than usual enter the momentum at the usual length.
 
@@ -79,12 +83,13 @@ def adanorm(base: Chain, gamma: float = 0.95) -> Chain:
 def untuned_warmup(base: Chain) -> Chain:
     """Warm up for as long as the recipe's own second moment needs, with nothing to tune.
 
-    lr and decay are multiplied by 1 − exp(−(1 − β₂) t), with β₂ of the recipe: 0.63 after 1 / (1 − β₂) steps. Each
-    parameter is warmed up by its own age.
+    lr is multiplied by 1 − exp(−(1 − β₂) t) wherever the recipe has it, with β₂ of the recipe: 0.63 after
+    1 / (1 − β₂) steps. It is the recipe under that schedule and nothing else. Each parameter is warmed up by its own
+    age.
 
     >>> import gradwright
     >>> gradwright.untuned_warmup(gradwright.AdamW).chain(betas=(0.9, 0.95)).links[-1]
-    UntunedWarmup(beta=0.95, shape='exponential')
+    UntunedWarmup(of=Scale(size=0.001), beta=0.95, shape='exponential')
 
     Raises:
         ValueError: the recipe has no second moment with a decay rate.
@@ -92,7 +97,7 @@ def untuned_warmup(base: Chain) -> Chain:
     rates = [moment.knobs()[name] for moment in _moments(base) for name in moment.knobs() if name.endswith("beta")]
     if not rates:
         raise ValueError("untuned_warmup: this recipe has no second moment to tell the length from; use LinearLR")
-    return chain(base.upto(STEP), UntunedWarmup(rates[0]), base.beyond(STEP))
+    return chain(*(UntunedWarmup(link, rates[0]) if link.all_rates() else link for link in base.links))
 
 
 def _moments(part: Part) -> Iterator[Moment]:

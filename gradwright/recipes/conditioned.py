@@ -10,7 +10,9 @@ from gradwright.recipes.combinator import combinator
 from gradwright.transforms import Centralize, ClipNorm, ClipUnits, ClipValue, SoftClip
 
 
-@combinator("Clipped", paper="arXiv:1211.5063", gains="totals", loses="elementwise scale_free")
+@combinator(
+    "Clipped", paper="arXiv:1211.5063", gains="totals", loses="elementwise scale_free", neutral={"max_norm": 1e30}
+)
 def clipped(base: Chain, max_norm: float = 1.0, nonfinite: Literal["spread", "zero"] = "spread") -> Chain:
     """Clip the norm of all gradients together before the recipe sees them.
 
@@ -22,13 +24,19 @@ def clipped(base: Chain, max_norm: float = 1.0, nonfinite: Literal["spread", "ze
     return chain(ClipNorm(max_norm, nonfinite), base)
 
 
-@combinator("ValueClipped", paper="torch.nn.utils.clip_grad_value_", loses="scale_free")
+@combinator("ValueClipped", paper="torch.nn.utils.clip_grad_value_", loses="scale_free", neutral={"clip_value": 1e30})
 def value_clipped(base: Chain, clip_value: float = 1.0) -> Chain:
     """Clip each entry of the gradient to [−c, c] before the recipe sees it. ``clip_value`` c > 0."""
     return chain(ClipValue(clip_value), base)
 
 
-@combinator("AdaptivelyClipped", paper="arXiv:2102.06171", gains="reduces", loses="elementwise scale_free")
+@combinator(
+    "AdaptivelyClipped",
+    paper="arXiv:2102.06171",
+    gains="reduces",
+    loses="elementwise scale_free",
+    neutral={"clip_factor": 1e30},
+)
 def adaptively_clipped(
     base: Chain, clip_factor: float = 0.01, clip_floor: float = 1e-3, clip_only: str = "!head"
 ) -> Chain:
@@ -42,7 +50,9 @@ def adaptively_clipped(
     return chain(ClipUnits(clip_factor, clip_floor, clip_only), base)
 
 
-@combinator("SoftlyClipped", paper="unpublished", gains="reduces", loses="elementwise scale_free")
+@combinator(
+    "SoftlyClipped", paper="unpublished", gains="reduces", loses="elementwise scale_free", neutral={"clip_factor": 1e30}
+)
 def softly_clipped(base: Chain, clip_factor: float = 1.0, clip_floor: float = 1e-3, smooth: bool = True) -> Chain:
     """Bound the root mean square of each unit's gradient by that of its weights.
 
@@ -53,7 +63,9 @@ def softly_clipped(base: Chain, clip_factor: float = 1.0, clip_floor: float = 1e
     return chain(SoftClip(clip_factor, clip_floor, smooth), base)
 
 
-@combinator("Centralized", paper="arXiv:2004.01461", gains="reduces", loses="elementwise")
+@combinator(
+    "Centralized", paper="arXiv:2004.01461", gains="reduces", loses="elementwise", neutral={"centralize_only": "!*"}
+)
 def centralized(base: Chain, centralize_only: str = "!embedding") -> Chain:
     """Gradient centralisation: take its mean out of each unit's gradient, g ← g − mean(g) over dimensions 1, 2, ...
 

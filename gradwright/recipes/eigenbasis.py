@@ -46,6 +46,4 @@ def SOAP(
     rotated = EigenbasisAdam(
         betas[0], betas[1], gram_beta, eps, precondition_frequency, max_precond_dim, precondition_1d
     )
-    # (p − lr u)(1 − r) = p − (1 − r) lr u − r p, with r = lr λ
-    shrink = lr * weight_decay
-    return chain(rotated, Scale(lr * (1 - shrink)), Decay(shrink), RestFirst())
+    return chain(rotated, Scale(lr), Decay(lr * weight_decay, after=True, lr_power=1), RestFirst())

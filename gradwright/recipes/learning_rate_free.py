@@ -7,7 +7,7 @@ from gradwright.core import Chain, Transform, chain
 from gradwright.optimizer.recipe import recipe
 from gradwright.transforms import (
     L2,
-    DistanceDecay,
+    Decay,
     DistanceOverGradients,
     DistanceStep,
     PolynomialDecay,
@@ -23,9 +23,9 @@ def _growth(name: str, growth_rate: float | None) -> float:
     return UNLIMITED if growth_rate is None else growth_rate
 
 
-def _with_decay(direction: Transform, step: DistanceStep, of: str, weight_decay: float, decoupled: bool) -> Chain:
+def _with_decay(direction: Transform, weight_decay: float, decoupled: bool) -> Chain:
     if decoupled:
-        return chain(direction, DistanceDecay(weight_decay, step, of))
+        return chain(direction, direction.paced(Decay(weight_decay)))
     return chain(L2(weight_decay), direction)
 
 
@@ -84,7 +84,7 @@ def Prodigy(
         safeguard_warmup,
         slice_p,
     )
-    return _with_decay(direction, step, "prodigy", weight_decay, decoupled_weight_decay)
+    return _with_decay(direction, weight_decay, decoupled_weight_decay)
 
 
 @recipe(paper="arXiv:2301.07733", traits="scale_free reduces shared totals coupled_decay")
@@ -121,7 +121,7 @@ def DAdaptAdam(
     """
     step = DistanceStep(lr, *betas, debias=use_bias_correction)
     direction = parts.DAdaptAdam(step, eps, d0, _growth("DAdaptAdam", growth_rate))
-    return _with_decay(direction, step, "dadapt_adam", weight_decay, decoupled_weight_decay)
+    return _with_decay(direction, weight_decay, decoupled_weight_decay)
 
 
 @recipe(paper="arXiv:2301.07733", traits="scale_free reduces shared totals coupled_decay")

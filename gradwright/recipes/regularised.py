@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Literal
 
-from gradwright.core import Chain, chain
+from gradwright.core import Chain, Transform, chain
 from gradwright.core.transform import DIRECTION, STEP
 from gradwright.optimizer.recipe import recipe
 from gradwright.recipes.combinator import combinator
@@ -24,6 +25,8 @@ from gradwright.transforms import (
 )
 
 WEIGHTS_ONLY = "!vector & !scalar & !bias & !norm & !embedding"
+INACTIVE = {"kappa_init_method": "uniform", "kappa_init_param": 1e30}
+"""A bound that nothing reaches."""
 
 
 @recipe(paper="arXiv:2011.11152", traits="totals")
@@ -117,8 +120,8 @@ def _constrain(
             f"{name}: kappa_init_param={param:g} is the step at which a warm start ends; give a whole number from 1 on"
         )
     kappa = 1.0 if param is None else param
-    rate = lr if by_lr else 1.0
-    return Constrain(kappa, method, measure, mu, every, memory, rate, WEIGHTS_ONLY)  # type: ignore[arg-type]
+    rate, power = (lr, 1) if by_lr else (1.0, 0)
+    return Constrain(kappa, method, measure, mu, every, memory, rate, WEIGHTS_ONLY, power)  # type: ignore[arg-type]
 
 
 @recipe(paper="arXiv:2311.09058", traits="scale_free reduces")
@@ -173,7 +176,9 @@ def AdamCPR(
     return chain(Ema(betas[0], debias=True), Precondition(moment, AddEps(eps)), Scale(lr), constrain)
 
 
-@combinator("Constrained", paper="arXiv:2311.09058", gains="reduces", loses="elementwise sign relative")
+@combinator(
+    "Constrained", paper="arXiv:2311.09058", gains="reduces", loses="elementwise sign relative", neutral=INACTIVE
+)
 def constrained(
     base: Chain,
     kappa_init_method: Literal["uniform", "dependent", "warm_start", "inflection_point"] = "inflection_point",
@@ -203,7 +208,7 @@ def constrained(
     return chain(base.upto(STEP), constrain, base.beyond(STEP))
 
 
-@combinator("CautiousDecay", paper="arXiv:2510.12402")
+@combinator("CautiousDecay", paper="arXiv:2510.12402", neutral={"weight_decay": 0.0})
 def cautious_decay(base: Chain) -> Chain:
     """Decay a weight only where the recipe's own step shrinks it as well; λ stays the recipe's ``weight_decay``.
 
@@ -212,13 +217,12 @@ def cautious_decay(base: Chain) -> Chain:
     Raises:
         ValueError: the recipe has no decoupled weight decay that could be masked.
     """
-    _decay_of(base, "cautious_decay")
-    return Chain(
-        tuple(CautiousDecay(link.weight_decay, link.only) if isinstance(link, Decay) else link for link in base.links)
-    )
+    decay = _decay_of(base, "cautious_decay")
+    fields = {field.name: getattr(decay, field.name) for field in dataclasses.fields(decay)}
+    return chain(*(CautiousDecay(**fields) if link is decay else link for link in base.links))
 
 
-@combinator("Decoupled", paper="arXiv:1711.05101, arXiv:2506.02285")
+@combinator("Decoupled", paper="arXiv:1711.05101, arXiv:2506.02285", neutral={"weight_decay": 0.0})
 def decoupled(
     base: Chain,
     decay_form: Literal["independent", "corrected", "after"] = "independent",
@@ -253,26 +257,38 @@ def decoupled(
             "it; combine it with AdamW, Lion, Muon or their like"
         )
     share = scale.size if peak_lr is None else scale.size / peak_lr
-    factor = {
-        "independent": 1.0 if peak_lr is None else share,
-        "corrected": scale.size * share,
-        "after": scale.size,
+    factor, power = {
+        "independent": (1.0, 0) if peak_lr is None else (share, 1),
+        "corrected": (scale.size * share, 2),
+        "after": (scale.size, 1),
     }[decay_form]
-    new = Decay(factor * decay.weight_decay, decay.only, after=decay_form == "after")
+    new = dataclasses.replace(
+        decay, weight_decay=factor * decay.weight_decay, after=decay_form == "after", lr_power=power
+    )
     return chain(*others[:-1], scale, new, base.beyond(STEP))
 
 
-@combinator("NormLoss", paper="arXiv:2103.06583", gains="reduces", loses="elementwise sign relative")
+@combinator(
+    "NormLoss",
+    paper="arXiv:2103.06583",
+    gains="reduces",
+    loses="elementwise sign relative",
+    neutral={"norm_strength": 0.0},
+)
 def norm_regularized(base: Chain, norm_strength: float = 1e-4) -> Chain:
     """Pull the weights of each output towards length one, beside the recipe's own direction.
 
     u ← u + 2 λ (1 − 1 / ‖w‖) w, times the recipe's lr like a decay. Vectors, biases, norm layers and embeddings are
-    left alone.
+    left alone. Where the recipe finds its own step, as Prodigy does, the pull is multiplied by that step.
 
     ``norm_strength`` λ ≥ 0 (the published ports'; the paper's values could not be confirmed). Set ``weight_decay=0``
     beside it, which pulls towards zero.
     """
-    return chain(base.upto(DIRECTION), NormLoss(norm_strength, only=WEIGHTS_ONLY), base.beyond(DIRECTION))
+    direction = base.upto(DIRECTION)
+    pull: Transform = NormLoss(norm_strength, only=WEIGHTS_ONLY)
+    for link in direction.links:
+        pull = link.paced(pull)
+    return chain(direction, pull, base.beyond(DIRECTION))
 
 
 def _decay_of(base: Chain, name: str) -> Decay:
@@ -280,4 +296,9 @@ def _decay_of(base: Chain, name: str) -> Decay:
     if len(decays) != 1:
         found = "no decoupled weight decay" if not decays else "several weight decays"
         raise ValueError(f"{name}: this recipe has {found}; combine it with AdamW, Lion, Muon or their like")
+    if told := [type(link).__name__ for link in base.links if link.told_decay]:
+        raise ValueError(
+            f"{name}: {told[0]} reckons with the recipe's own decay, and would do so with another one in its place; "
+            "combine it with AdamW, Lion, Muon or their like"
+        )
     return decays[0]

@@ -226,7 +226,7 @@ PARTS = (
         step=2.0,
     ),
     case(
-        parts.DistanceDecay(0.5, STEP, "prodigy"),
+        parts.DistancePull(parts.Decay(0.5), STEP, "prodigy"),
         3.0,
         3.0 + 0.5 * 2.0 * 8.0,
         param=8.0,
@@ -264,7 +264,7 @@ PARTS = (
 )
 
 STAGES = {
-    2: {"DistanceDecay", "DistanceOverGradients", "WeightedDistance"},
+    2: {"DistancePull", "DistanceOverGradients", "WeightedDistance"},
     3: {"DAdaptSGD"},
 }
 

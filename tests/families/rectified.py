@@ -105,9 +105,9 @@ PARTS = (
         state={"of.v": 9 * (1 - 0.9**5) / 1.0},
         step=6.0,
     ),
-    case(parts.UntunedWarmup(0.5), 4.0, 4 * (1 - math.exp(-1)), step=2.0),
-    case(parts.UntunedWarmup(0.5, "linear"), 4.0, 3.0, step=3.0),
-    case(parts.UntunedWarmup(0.5, "linear"), 4.0, 4.0, step=5.0),
+    case(parts.UntunedWarmup(parts.Scale(1.0), 0.5), 4.0, 4 * (1 - math.exp(-1)), step=2.0),
+    case(parts.UntunedWarmup(parts.Scale(1.0), 0.5, "linear"), 4.0, 3.0, step=3.0),
+    case(parts.UntunedWarmup(parts.Scale(1.0), 0.5, "linear"), 4.0, 4.0, step=5.0),
     case(parts.GrowingClip(), [3.0, -3.0, 1.0], [0.0, 0.0, 0.0]),
     case(parts.GrowingClip(), [3.0, -3.0, 1.0], [2.0, -2.0, 1.0], step=17.0),
     case(parts.RestFirst(), 3.0, 0.0),
@@ -121,5 +121,5 @@ STAGES = {2: {"RestFirst", "UntunedWarmup"}}
 DEFAULTS = (
     (parts.GrowingClip(), parts.GrowingClip(0.25)),
     (parts.Rectify(DIVIDED, 0.9), parts.Rectify(DIVIDED, 0.9, "momentum")),
-    (parts.UntunedWarmup(), parts.UntunedWarmup(0.999, "exponential")),
+    (parts.UntunedWarmup(parts.Scale(1.0)), parts.UntunedWarmup(parts.Scale(1.0), 0.999, "exponential")),
 )

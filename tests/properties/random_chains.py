@@ -102,7 +102,7 @@ WEIGHTS = (
     parts.ScheduleFree,
     parts.WeightAverage,
 )
-INSIDE = (parts.Debias, parts.DistanceDecay, parts.OnceTrusted, parts.PullBack, parts.Rectify)
+INSIDE = (parts.Debias, parts.DistancePull, parts.OnceTrusted, parts.PullBack, parts.Rectify)
 """Parts that mean something only around or behind a certain other one; drawn together with it."""
 
 DRAWN = {*CONDITIONS, *MOMENTA, *CORES, *MOMENTS, *DENOMINATORS, *DIRECTIONS, *DECAYS, *SIZES, *WEIGHTS, *INSIDE}
@@ -168,7 +168,7 @@ class Draw:
         links = [self.part(kind)]
         if kind in (parts.Prodigy, parts.DAdaptAdam) and self.dice.random() < 0.5:
             of = "prodigy" if kind is parts.Prodigy else "dadapt_adam"
-            links.append(parts.DistanceDecay(self.knob("weight_decay"), links[0].step, of))
+            links.append(parts.DistancePull(parts.Decay(self.knob("weight_decay")), links[0].step, of))
         return links
 
     def precondition(self) -> parts.Precondition:
@@ -206,7 +206,7 @@ class Draw:
         if name == "Window":
             return self.part(self.dice.choice((parts.Exponential, parts.PolynomialDecay, parts.PowerFunction)))
         if name == "Transform":
-            return self.precondition()
+            return parts.Scale(self.knob("size")) if kind is parts.UntunedWarmup else self.precondition()
         raise AssertionError(f"{kind.__name__} has a field {field.name}: {name} that no draw knows")
 
     def within(self, kind: type[Part], name: str) -> float:

@@ -246,8 +246,10 @@ def test_an_unknown_form_is_refused_with_the_known_ones(recipe, message):
     ("make", "message"),
     [
         (lambda: parts.Rectify(parts.Scale(1.0), 0.9, "stop"), "Rectify: below='stop' is unknown"),
-        (lambda: parts.UntunedWarmup(0.9, "cubic"), "UntunedWarmup: shape='cubic' is unknown"),
-        (lambda: parts.UntunedWarmup(1.0), "UntunedWarmup: beta=1 is outside"),
+        (lambda: parts.UntunedWarmup(parts.Scale(1.0), 0.9, "cubic"), "UntunedWarmup: shape='cubic' is unknown"),
+        (lambda: parts.UntunedWarmup(parts.Scale(1.0), 1.0), "UntunedWarmup: beta=1 is outside"),
+        (lambda: parts.UntunedWarmup(parts.Sign()), "UntunedWarmup: of=Sign declares no learning rate"),
+        (lambda: parts.UntunedWarmup(0.9), r"UntunedWarmup: of=0.9 must be a transform, such as Scale\(lr\)"),
         (lambda: parts.Softplus(0.0), "Softplus: sharpness=0 is outside"),
         (lambda: parts.Atan2(a=0.0), "Atan2: a=0 is outside"),
         (lambda: parts.FastAndSlow(0.9, 1.0, 1.0), "FastAndSlow: slow=1 is outside"),
@@ -257,7 +259,7 @@ def test_an_unknown_form_is_refused_with_the_known_ones(recipe, message):
     ],
 )
 def test_a_part_names_what_it_refuses(make, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         make()
 
 

@@ -190,9 +190,9 @@ for module in families().values():
 
 
 def test_stages_say_where_combinators_cut():
-    transforms = {type(given.part) for given in CASES if isinstance(given.part, Transform)}
-    for part in transforms:
-        expected = next((stage for stage, names in STAGES.items() if part.__name__ in names), 1)
+    transforms = {type(given.part): given.part for given in CASES if isinstance(given.part, Transform)}
+    for kind, part in transforms.items():
+        expected = next((stage for stage, names in STAGES.items() if kind.__name__ in names), 1)
         assert part.stage == expected, part
 
 

@@ -45,6 +45,7 @@ class SpectralStep(Transform):
     iterations: int = 3
     only: str = ROWS
     stage: ClassVar[int] = STEP
+    rates: ClassVar = {"size": 1}
     bounds: ClassVar = {"iterations": (1, 101)}
 
     def slots(self, spec: ParamSpec) -> Slots:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -60,32 +60,50 @@ class Rectify(Nest):
 
 
 @dataclass(frozen=True)
-class UntunedWarmup(Transform):
+class UntunedWarmup(Nest):
     """A warm-up whose length follows from the β of the second moment; nothing to tune. arXiv:1910.04209.
 
-    u ← ω u,   ω = 1 − exp(−(1 − β) t),   or min(1, (1 − β) t / 2) with ``shape="linear"``.
+    The learning rate of the part inside, wherever its formula has it, is multiplied by
 
-    With β = 0.999 the linear one lasts 2000 steps, with 0.95 it lasts 40. Put it last in a chain of any method, or use
-    the combinator ``untuned_warmup``.
+    ω = 1 − exp(−(1 − β) t),   or min(1, (1 − β) t / 2) with ``shape="linear"``.
+
+    With β = 0.999 the linear one lasts 2000 steps, with 0.95 it lasts 40. The combinator ``untuned_warmup`` puts it
+    around every part of a recipe that has a learning rate.
 
     Args:
+        of: the part, such as ``Scale(lr)`` or ``ScheduleFree(lr)``.
         beta: β of the second moment, in [0, 1).
         shape: ``"exponential"`` or ``"linear"``.
+
+    Raises:
+        ValueError: the part declares no :attr:`~gradwright.core.Part.rates`.
     """
 
+    of: Transform
     beta: float = 0.999
     shape: Literal["exponential", "linear"] = "exponential"
-    stage: ClassVar[int] = STEP
     bounds: ClassVar = {"beta": FRACTION}
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.shape not in ("exponential", "linear"):
             raise ValueError(f"UntunedWarmup: shape={self.shape!r} is unknown; known are exponential, linear")
+        if not self.of.all_rates():
+            raise ValueError(
+                f"UntunedWarmup: of={type(self.of).__name__} declares no learning rate to warm up; put it around the "
+                "part that has one, such as Scale"
+            )
 
-    def update(self, u: Any, state: State, ctx: Context) -> Any:
-        age = (1 - self.beta) * ctx.step
-        return u * (minimum(1.0, age / 2) if self.shape == "linear" else 1 - exp(-age)), state
+    @property
+    def stage(self) -> int:  # type: ignore[override]
+        return self.of.stage
+
+    def update(self, u: Any, state: State, ctx: Context) -> UpdateCoroutine:
+        age, powers = (1 - self.beta) * ctx.step, self.of.all_rates()
+        share = minimum(1.0, age / 2) if self.shape == "linear" else 1 - exp(-age)
+        of = self.of.map_knobs(lambda name, value: value * share ** powers[name] if name in powers else value)
+        answer = yield from replace(self, of=of).run("of", u, state, ctx)
+        return answer
 
 
 @dataclass(frozen=True)

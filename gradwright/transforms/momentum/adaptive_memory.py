@@ -80,6 +80,8 @@ class AdaptiveMemoryMoment(Transform):
     weight_decay: float = 0.0
     bounds: ClassVar = {"most": FRACTION}
     leaves_moment: ClassVar[bool] = True
+    rates: ClassVar = {"size": 1}
+    told_decay: ClassVar[bool] = True
 
     def slots(self, spec: ParamSpec) -> Slots:
         own: Slots = {"d": Slot(), "product": Slot(keep=(), start=1.0), "last_size": HostScalar()}

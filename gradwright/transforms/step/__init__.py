@@ -1,6 +1,6 @@
 """Which way, and how far along it: signs, learning rates, distances to the solution."""
 
-from gradwright.transforms.step.adaptation import DAdaptAdam, DAdaptSGD, DistanceDecay, DistanceStep
+from gradwright.transforms.step.adaptation import DAdaptAdam, DAdaptSGD, DistancePull, DistanceStep
 from gradwright.transforms.step.amos import ModelOrientedStep
 from gradwright.transforms.step.direction import Cautious, ClipRms, Sign, TrustRatio
 from gradwright.transforms.step.distance import DistanceOverGradients, WeightedDistance
@@ -14,8 +14,8 @@ __all__ = [
     "ClipRms",
     "DAdaptAdam",
     "DAdaptSGD",
-    "DistanceDecay",
     "DistanceOverGradients",
+    "DistancePull",
     "DistanceStep",
     "EveryKth",
     "LayerRate",

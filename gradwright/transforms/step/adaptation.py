@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 
 import torch
 
-from gradwright.core import Context, ParamSpec, Part, Slot, Total, Transform
+from gradwright.core import Context, Nest, ParamSpec, Part, Slot, Total, Transform
 from gradwright.core.ops import maximum, minimum, sqrt, total, where
-from gradwright.core.transform import STEP, WEIGHTS, Slots, State
+from gradwright.core.transform import STEP, WEIGHTS, Slots, State, UpdateCoroutine
 from gradwright.transforms.common.bounds import FRACTION
 from gradwright.transforms.step.distance import ORIGIN
 
@@ -47,6 +47,7 @@ class DistanceStep(Part):
     beta2: float = 0.999
     debias: bool = False
     bounds: ClassVar = {"beta1": FRACTION, "beta2": FRACTION}
+    rates: ClassVar = {"size": 1}
 
     def times(self, d: Any, ctx: Context) -> Any:
         step = self.size * d
@@ -56,32 +57,37 @@ class DistanceStep(Part):
 
 
 @dataclass(frozen=True)
-class DistanceDecay(Transform):
-    """Decoupled weight decay by the same factor as the step of ``Prodigy`` or ``DAdaptAdam``: u ← u + λ w x.
+class DistancePull(Nest):
+    """A pull on the weights by the same factor as the step of ``Prodigy`` or ``DAdaptAdam``: u ← u + λ pull(x).
+
+    Their direction comes at its full length λ, so that no later ``Scale`` multiplies what is added to it: decoupled
+    weight decay is ``DistancePull(Decay(w), ...)``.
 
     Args:
-        weight_decay: w.
+        pull: what it makes of an update of zero is the pull.
         step: that of the part before.
         of: whose d: ``"prodigy"`` or ``"dadapt_adam"``.
     """
 
-    weight_decay: float
+    pull: Transform
     step: DistanceStep
     of: str
     stage: ClassVar[int] = STEP
 
     def slots(self, spec: ParamSpec) -> Slots:
-        return {f"{self.of}_d_used": SHARED}
+        return {**super().slots(spec), f"{self.of}_d_used": SHARED}
 
     def check_order(self, before: Sequence[Transform]) -> None:
+        super().check_order(before)
         if all(f"{self.of}_d_used" not in link.slots(ParamSpec((1,))) for link in before):
             raise ValueError(
-                f"DistanceDecay: of={self.of!r} names the part that finds the distance, and none of that name stands "
+                f"DistancePull: of={self.of!r} names the part that finds the distance, and none of that name stands "
                 "before it; put Prodigy or DAdaptAdam there"
             )
 
-    def update(self, u: Any, state: State, ctx: Context) -> Any:
-        return u + self.weight_decay * self.step.times(state[f"{self.of}_d_used"], ctx) * ctx.param, state
+    def update(self, u: Any, state: State, ctx: Context) -> UpdateCoroutine:
+        pull, state, ctx = yield from self.run("pull", torch.zeros_like(u), state, ctx)
+        return u + self.step.times(state[f"{self.of}_d_used"], ctx) * pull, state, ctx
 
 
 @dataclass(frozen=True)
@@ -111,6 +117,9 @@ class DAdaptAdam(Transform):
     def slots(self, spec: ParamSpec) -> Slots:
         shared = dict.fromkeys(("dadapt_adam_d", "dadapt_adam_d_used", "dadapt_adam_r"), SHARED)
         return {"m": wide(spec), "v": Slot(), "s": wide(spec), **shared}
+
+    def paced(self, pull: Transform) -> Transform:
+        return DistancePull(pull, self.step, "dadapt_adam")
 
     def update(self, u: Any, state: State, ctx: Context) -> Any:
         beta1, beta2 = self.step.beta1, self.step.beta2
@@ -152,6 +161,8 @@ class DAdaptSGD(Transform):
     d0: float = 1e-6
     growth: float = UNLIMITED
     stage: ClassVar[int] = WEIGHTS
+    rates: ClassVar = {"size": 1}
+    places: ClassVar[str] = "between where they were and its own iterate"
     bounds: ClassVar = {"momentum": FRACTION, "d0": POSITIVE}
 
     def slots(self, spec: ParamSpec) -> Slots:

@@ -54,6 +54,7 @@ class ModelOrientedStep(Transform):
     by_role: bool = True
     only: str = ROWS
     stage: ClassVar[int] = STEP
+    rates: ClassVar = {"size": 1}
     reads_moment: ClassVar[bool] = True
 
     def slots(self, spec: ParamSpec) -> Slots:

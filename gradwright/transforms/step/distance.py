@@ -33,6 +33,7 @@ class DistanceOverGradients(Transform):
     eps: float = 1e-8
     layerwise: bool = False
     stage: ClassVar[int] = STEP
+    rates: ClassVar = {"size": 1}
 
     def _keys(self) -> tuple[str, str]:
         return ("distance", "gradients") if self.layerwise else ("dog_distance", "dog_gradients")
@@ -70,6 +71,7 @@ class WeightedDistance(Transform):
     d0: float = 1e-2
     eps: float = 1e-4
     stage: ClassVar[int] = STEP
+    rates: ClassVar = {"size": 1}
 
     def slots(self, spec: ParamSpec) -> Slots:
         return {

@@ -12,7 +12,7 @@ from gradwright.core.number import WHOLE
 from gradwright.core.ops import maximum, minimum, sqrt, total, where
 from gradwright.core.transform import Slots, State
 from gradwright.transforms.common.bounds import FRACTION
-from gradwright.transforms.step.adaptation import POSITIVE, SHARED, UNLIMITED, DistanceStep, wide
+from gradwright.transforms.step.adaptation import POSITIVE, SHARED, UNLIMITED, DistancePull, DistanceStep, wide
 from gradwright.transforms.step.distance import ORIGIN
 
 
@@ -60,6 +60,9 @@ class Prodigy(Transform):
             }
         shared = dict.fromkeys(("prodigy_d", "prodigy_d_max", "prodigy_d_used", "prodigy_r"), SHARED)
         return {"m": full, "v": full, **sampled, **shared}
+
+    def paced(self, pull: Transform) -> Transform:
+        return DistancePull(pull, self.step, "prodigy")
 
     def _sampled(self, x: Any) -> Any:
         return x if self.every == 1 else x.flatten()[:: self.every]

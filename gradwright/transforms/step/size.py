@@ -20,6 +20,7 @@ class Scale(Transform):
 
     size: float
     stage: ClassVar[int] = STEP
+    rates: ClassVar = {"size": 1}
 
     def update(self, u: Any, state: State, ctx: Context) -> Any:
         return self.size * u, state
@@ -43,6 +44,7 @@ class RelativeStep(Transform):
     decaying: bool = True
     scaled: bool = True
     stage: ClassVar[int] = STEP
+    rates: ClassVar = {"size": 1}
 
     def factor(self, ctx: Context) -> Any:
         rho = minimum(self.size, ctx.step**-0.5) if self.decaying else self.size

@@ -104,6 +104,7 @@ class WeightTrack(Transform):
 
     window: Window
     stage: ClassVar[int] = WEIGHTS
+    observes: ClassVar[bool] = True
 
     def slots(self, spec: ParamSpec) -> Slots:
         return {"average": Slot(start="param", dtype=spec.computing_dtype)}

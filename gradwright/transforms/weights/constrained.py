@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -52,6 +53,7 @@ class Constrain(Transform):
         memory: the decay of the average of samples, in [0, 1).
         rate: ρ: 1, or the learning rate.
         only: a selector of the parameters it applies to.
+        lr_power: 1 where ρ is the learning rate.
     """
 
     kappa: float = 1.0
@@ -62,14 +64,20 @@ class Constrain(Transform):
     memory: float = 0.9
     rate: float = 1.0
     only: str = "!vector & !scalar & !bias & !norm & !embedding"
+    lr_power: int = 0
     stage: ClassVar[int] = WEIGHTS
-    bounds: ClassVar = {"kappa": (TINY, math.inf), "memory": (0.0, 1.0), "every": (1, WHOLE)}
+    displaces: ClassVar[bool] = True
+    bounds: ClassVar = {"kappa": (TINY, math.inf), "memory": (0.0, 1.0), "every": (1, WHOLE), "lr_power": (0, 2)}
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for name, known in (("bound", BOUNDS), ("measure", MEASURES)):
             if (given := getattr(self, name)) not in known:
                 raise ValueError(f"Constrain: {name}={given!r} is unknown; known are {', '.join(known)}")
+
+    @property
+    def rates(self) -> Mapping[str, int]:  # type: ignore[override]
+        return {"rate": self.lr_power} if self.lr_power else {}
 
     def applies(self, spec: ParamSpec) -> bool:
         # a single entry has no standard deviation

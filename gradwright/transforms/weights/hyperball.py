@@ -33,6 +33,8 @@ class Hyperball(Transform):
     size: float
     floor: float = 1e-3
     stage: ClassVar[int] = WEIGHTS
+    rates: ClassVar = {"size": 1}
+    places: ClassVar[str] = "on a sphere"
 
     def slots(self, spec: ParamSpec) -> Slots:
         return {"radius": Slot(keep=())}

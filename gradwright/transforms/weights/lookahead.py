@@ -29,6 +29,7 @@ class Lookahead(Transform):
     k: int = 5
     alpha: float = 0.5
     stage: ClassVar[int] = WEIGHTS
+    displaces: ClassVar[bool] = True
     bounds: ClassVar = {"alpha": (0.0, 1.0 + 1e-12), "k": (1, WHOLE)}
 
     def slots(self, spec: ParamSpec) -> Slots:

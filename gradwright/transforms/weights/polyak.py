@@ -56,6 +56,8 @@ class PolyakScheduleFree(Transform):
     r: float = 0.0
     power: float = 2.0
     stage: ClassVar[int] = WEIGHTS
+    rates: ClassVar = {"size": 1}
+    places: ClassVar[str] = "between its iterate and the average of that"
     needs: ClassVar[frozenset[str]] = frozenset({"loss"})
     bounds: ClassVar = {
         "beta": SHARE,

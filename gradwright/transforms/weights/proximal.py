@@ -18,6 +18,7 @@ class ProximalDecay(Transform):
 
     weight_decay: float
     stage: ClassVar[int] = STEP
+    rates: ClassVar = {"weight_decay": 1}
 
     def update(self, u: Any, state: State, ctx: Context) -> Any:
         return (u + self.weight_decay * ctx.param) / (1 + self.weight_decay), state

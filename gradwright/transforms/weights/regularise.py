@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -41,42 +42,42 @@ class Decay(Transform):
         weight_decay: λ.
         only: a selector of the parameters that decay: ``"!vector & !scalar"`` leaves out biases and gains.
         after: decay what the step has made.
+        lr_power: the power of the learning rate that is in λ, 0 before ``Scale(lr)``.
     """
 
     weight_decay: float
     only: str = "*"
     after: bool = False
+    lr_power: int = 0
     stage: ClassVar[int] = STEP
+    bounds: ClassVar = {"lr_power": (0, 3)}
+
+    @property
+    def rates(self) -> Mapping[str, int]:  # type: ignore[override]
+        return {"weight_decay": self.lr_power} if self.lr_power else {}
 
     def update(self, u: Any, state: State, ctx: Context) -> Any:
         if not ctx.spec.matches(self.only):
             return u, state
-        weights = ctx.param - u if self.after else ctx.param
-        return u + self.weight_decay * weights, state
+        return u + self._pull(u, ctx), state
+
+    def _pull(self, u: Any, ctx: Context) -> Any:
+        return self.weight_decay * (ctx.param - u if self.after else ctx.param)
 
 
 @dataclass(frozen=True)
-class CautiousDecay(Transform):
+class CautiousDecay(Decay):
     """Weight decay only where the step shrinks the weight as well: u ← u + λ [u · p ≥ 0] p.   arXiv:2510.12402.
 
-    It takes the place of ``Decay``, with the same λ, where u is the direction that will be subtracted. An entry whose
-    step is exactly zero decays, as in the paper; some ports compare strictly.
-
-    Args:
-        weight_decay: λ.
-        only: a selector of the parameters that decay.
+    It takes the place of a :class:`Decay` with the same fields, where u is the direction that will be subtracted; with
+    ``after`` it is u ← u + λ [u · p ≥ 0] (p − u). An entry whose step is exactly zero decays, as in the paper; some
+    ports compare strictly.
     """
 
-    weight_decay: float
-    only: str = "*"
-    stage: ClassVar[int] = STEP
-
-    def update(self, u: Any, state: State, ctx: Context) -> Any:
-        if not ctx.spec.matches(self.only):
-            return u, state
+    def _pull(self, u: Any, ctx: Context) -> Any:
         # the sign, since a product of two small numbers would underflow to an agreement
         agrees = torch.sign(u) * ctx.param >= 0
-        return u + where(agrees, self.weight_decay * ctx.param, torch.zeros_like(u)), state
+        return where(agrees, super()._pull(u, ctx), torch.zeros_like(u))
 
 
 @dataclass(frozen=True)
@@ -97,12 +98,14 @@ class StableDecay(Transform):
     rate: float
     eps: float = 1e-8
     stage: ClassVar[int] = STEP
+    rates: ClassVar = {"rate": 1}
     reads_moment: ClassVar[bool] = True
 
     def update(self, u: Any, state: State, ctx: Context) -> Any:
         v = ctx.moment
         assert v is not None
-        squares, count = yield Total("stable_decay", total(v), total(torch.ones_like(v)))
+        entries = torch.zeros_like(u)  # a moment of rows counts once for each entry of the row
+        squares, count = yield Total("stable_decay", total(entries + v), total(entries + 1))
         root = torch.sqrt(squares / count)
         share = where(root > 0, minimum(self.rate / (root + self.eps), 1.0), torch.zeros_like(root))
         return u + share * ctx.param, state

@@ -92,6 +92,8 @@ class ScheduleFree(Transform):
     decay: float = 0.0
     rectify: Rectification | None = None
     stage: ClassVar[int] = WEIGHTS
+    rates: ClassVar = {"size": 1}
+    places: ClassVar[str] = "between its iterate and the average of that"
     bounds: ClassVar = {"beta": (1e-6, 1.0)}
 
     def slots(self, spec: ParamSpec) -> Slots:
