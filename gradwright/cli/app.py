@@ -44,7 +44,9 @@ def application() -> Any:
     def compare(
         task: Annotated[
             str,
-            typer.Option(help="What to train: digits-mlp, digits-vae, zipf-noise, stdlib-gpt; several with commas."),
+            typer.Option(
+                help="What to train: digits-mlp, digits-vae, zipf-noise, stdlib-gpt, ...; several with commas; suite."
+            ),
         ] = "digits-mlp",
         optimizers: Annotated[
             str | None,
@@ -58,6 +60,13 @@ def application() -> Any:
             typer.Option(
                 help="Losses to train with, with commas: ce, tailr, 'gce(q=0.3)', 'exact(sigma=10:1)'.",
                 show_default="the task's own",
+            ),
+        ] = None,
+        nuisance: Annotated[
+            str | None,
+            typer.Option(
+                help="What should not matter: factors as in loss=1e-6,init=0.25,input=100,weights=10,steps=4; batch=8.",
+                show_default="nothing",
             ),
         ] = None,
         seeds: Annotated[int, typer.Option(help="Runs of each, from other weights every time.")] = 3,
@@ -90,6 +99,7 @@ def application() -> Any:
             task,
             ("AdamW" if losses else "AdamW,Lion,Muon") if optimizers is None else optimizers,
             losses=losses,
+            nuisance=nuisance,
             seeds=seeds,
             first_seed=first_seed,
             budget=budget,

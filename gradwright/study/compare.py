@@ -14,11 +14,12 @@ from gradwright.study.record.files import writable
 from gradwright.study.record.study import RunRecord, Study, TaskNote
 from gradwright.study.report.page import require
 from gradwright.study.report.save import save
-from gradwright.study.runs.arguments import read_budget, read_losses, read_rates, read_seeds, read_tasks
+from gradwright.study.runs.arguments import read_budget, read_losses, read_nuisances, read_rates, read_seeds, read_tasks
 from gradwright.study.runs.budget import SCHEDULES, Budget
 from gradwright.study.runs.contenders import Contender, contenders, pairs
 from gradwright.study.runs.progress import Job, Watcher, watcher
 from gradwright.study.runs.run import EVALUATIONS, Training, main_group
+from gradwright.study.tasks.nuisance import written
 from gradwright.study.tasks.task import Task
 from gradwright.study.tasks.unknown import unknown
 
@@ -30,6 +31,7 @@ def compare(
     optimizers: Any,
     *,
     losses: Any = None,
+    nuisance: str | Mapping[str, float] | None = None,
     seeds: int | Sequence[int] = 3,
     first_seed: int = 0,
     steps: int | None = None,
@@ -51,9 +53,9 @@ def compare(
     neither stops the others. Ctrl-C ends the study and keeps the finished runs.
 
     Args:
-        task: the name of a built-in task ("digits-mlp", "digits-vae", "zipf-noise", "stdlib-gpt"), several as a list
-            or with commas between, a :class:`Task`, or ``(model_factory, train_loader, validation_loader, loss_fn)``
-            where the loaders give pairs (input, target) and the loss takes (output, target).
+        task: the name of a built-in task (:func:`gradwright.study.tasks.names`), "suite" for twelve of them, several
+            as a list or with commas between, a :class:`Task`, or ``(model_factory, train_loader, validation_loader,
+            loss_fn)`` where the loaders give pairs (input, target) and the loss takes (output, target).
         optimizers: names ("AdamW", "torch:SGD", "all"), recipe classes, bound recipes, functions from a model to a
             ``torch.optim.Optimizer``; a list, or with commas between, or a dictionary {label: any of these}.
         losses: train with these instead of the task's own loss, every optimizer with every loss: names of
@@ -63,6 +65,8 @@ def compare(
             accuracy, or ``loss_fn`` where loaders were given. A setting ``a:b`` moves from a to b over the run in
             equal ratios; ``weight=balanced`` counts every class alike. "exact" runs as its authors run it:
             standardised logits, sigma from 10 to 1, gradients divided by a running mean of their norm.
+        nuisance: what should not matter, added to every task: "loss=1e-6,init=0.25", or a dictionary. Keys are loss,
+            init, input, weights and steps, which are factors, and batch, a number of samples.
         seeds: how many seeds (at least 1), or which.
         first_seed: the first of them where ``seeds`` is a number; fresh seeds are a fresh sample.
         steps, budget: the budget of a run: steps, or a string such as "300 steps" or "20s" (seconds of training by
@@ -92,7 +96,7 @@ def compare(
     >>> [run.status for run in study.runs]
     ['finished', 'finished', 'finished', 'finished']
     """
-    chosen = read_tasks(task)
+    chosen = read_nuisances(nuisance, read_tasks(task))
     criteria = read_losses(losses, chosen)
     if criteria:
         chosen = [each.judged() for each in chosen]
@@ -135,6 +139,7 @@ def compare(
                 "optimizers": list(dict.fromkeys(contender.optimizer or contender.name for contender in entered)),
                 "losses": [loss.name for loss in criteria],
                 "loss_notes": [loss.note for loss in criteria if loss.note],
+                "nuisance": written(nuisance),
                 "seeds": numbers,
                 "lr": lr,
                 "lr_grid": grid if lr is None else None,

@@ -7,6 +7,7 @@ import torch
 
 import gradwright
 from gradwright.study.tasks import stdlib_gpt
+from gradwright.study.tasks.gpt import Shape
 from tests.runs import distance
 
 STEPS = 200
@@ -52,8 +53,8 @@ def largest_distance(steps=STEPS):
 
 
 def test_a_gpt_with_short_windows_ends_with_torchs_weights(monkeypatch):
-    monkeypatch.setattr(stdlib_gpt, "BATCH", 4)
-    monkeypatch.setattr(stdlib_gpt, "LENGTH", 32)
+    small = stdlib_gpt.gpt_task("stdlib-gpt", "Short windows.", Shape(length=32, batch=4), STEPS)
+    monkeypatch.setattr(stdlib_gpt, "TASK", small)
     assert largest_distance(steps=80) < 1e-10
 
 

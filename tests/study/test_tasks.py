@@ -5,8 +5,12 @@ from gradwright.study import compare, tasks
 from gradwright.study.tasks.corpus import standard_library, windows
 from gradwright.study.tasks.zipf_noise import zipf_data
 
+LARGE = ("stdlib-gpt-1m", "stdlib-gpt-post-norm")
 
-@pytest.mark.parametrize("name", tasks.names())
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in tasks.names()]
+)
 def test_every_task_runs(name):
     study = compare(name, {"adam": lambda model: torch.optim.Adam(model.parameters(), lr=1e-4)}, seeds=1, budget=6,
                     evaluations=2, progress=False)  # fmt: skip
@@ -18,7 +22,7 @@ def test_every_task_runs(name):
 
 
 def test_a_step_asked_twice_is_the_same_batch():
-    for name in tasks.names():
+    for name in set(tasks.names()) - set(LARGE):
         session = tasks.find(name).begin(1)
         assert session.loss(3).item() == session.loss(3).item()
 

@@ -61,7 +61,7 @@ def html(study: Study) -> str:
 def command(study: Study) -> str:
     """The line that repeats the study, or the empty string where none can: tasks, optimizers or losses of the user's
     own, seeds with gaps."""
-    names = [task.name for task in study.tasks]
+    names = [task.name.partition("[")[0] for task in study.tasks]
     if not set(names) <= set(tasks.names()) or not study.settings.get("named", True):
         return ""
     settings = study.settings
@@ -70,6 +70,7 @@ def command(study: Study) -> str:
         return ""
     words = ["gradwright", "compare", "--task", ",".join(names), "--optimizers", ",".join(settings["optimizers"])]
     words += ["--losses", ",".join(settings["losses"])] if settings.get("losses") else []
+    words += ["--nuisance", settings["nuisance"]] if settings.get("nuisance") else []
     words += ["--seeds", str(len(seeds))] + (["--first-seed", str(seeds[0])] if seeds[0] else [])
     if settings["lr"] is not None:
         words += ["--lr", f"{settings['lr']:g}"]

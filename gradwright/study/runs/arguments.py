@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gradwright.study import tasks as builtin
@@ -11,6 +11,7 @@ from gradwright.study.runs.budget import Budget
 from gradwright.study.runs.criteria import Loss
 from gradwright.study.runs.losses import losses as losses_of
 from gradwright.study.tasks.loaders import from_loaders
+from gradwright.study.tasks.nuisance import read_nuisance, with_nuisance, written
 from gradwright.study.tasks.task import Task
 
 
@@ -19,7 +20,7 @@ def read_tasks(task: Any) -> list[Task]:
     if isinstance(task, tuple) and len(task) == 4 and not any(isinstance(each, str | Task) for each in task):
         return [from_loaders(*task)]
     if isinstance(task, str):
-        task = [name.strip() for name in task.split(",") if name.strip()]
+        task = [name for word in task.split(",") if word.strip() for name in _names(word.strip())]
     many = task if isinstance(task, Iterable) else [task]
     found = [builtin.find(each) if isinstance(each, str) else each for each in many]
     if not found:
@@ -34,6 +35,18 @@ def read_tasks(task: Any) -> list[Task]:
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise ValueError(f"task names {twice!r} twice: name it once")
     return found
+
+
+def _names(word: str) -> tuple[str, ...]:
+    return builtin.SUITE if word == "suite" else (word,)
+
+
+def read_nuisances(nuisance: str | Mapping[str, float] | None, tasks: Sequence[Task]) -> list[Task]:
+    """The tasks with what shall not matter added to each."""
+    if nuisance is None:
+        return list(tasks)
+    changes = read_nuisance(written(nuisance) or "")
+    return [with_nuisance(task, changes) for task in tasks]
 
 
 def read_losses(losses: Any, tasks: Sequence[Task]) -> tuple[Loss, ...]:

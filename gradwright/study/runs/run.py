@@ -74,7 +74,7 @@ class Training:
         self.begun = time.perf_counter()
 
     def __iter__(self) -> Iterator[Tick]:
-        with RandomStream(self.task.name, self.seed, "run"):
+        with RandomStream(self.task.seeded, self.seed, "run"):
             try:
                 self.reason = yield from self._train()
                 self.status = DIVERGED if self.reason else FINISHED
@@ -87,7 +87,7 @@ class Training:
         self.parameters = sum(parameter.numel() for parameter in session.model.parameters())
         self.main = main_group(self.optimizer, self.contender.recipe)
         self.base = _learning_rates(self.optimizer, self.main, self.lr)
-        advance = Step(session, self.optimizer, (self.task.name, self.seed), criterion)
+        advance = Step(session, self.optimizer, (self.task.seeded, self.seed), criterion)
         session.model.train()
         if switches(self.optimizer):
             self.optimizer.train()  # type: ignore[attr-defined]

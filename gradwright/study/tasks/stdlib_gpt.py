@@ -1,61 +1,40 @@
-"""A byte-level GPT on the standard library's own sources."""
+"""Byte-level GPTs on the standard library's own sources."""
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, gelu, scaled_dot_product_attention
+from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from gradwright.study.tasks.corpus import fixed_windows, standard_library, windows
+from gradwright.study.tasks.gpt import GPT, Shape
 from gradwright.study.tasks.seeding import generator
 from gradwright.study.tasks.task import Metric, Session, Task
 
-WIDTH, LAYERS, HEADS, LENGTH, BATCH = 64, 3, 4, 64, 16
+JUDGED = 96
+"""Windows to validate with."""
 
 
-class Block(nn.Module):
-    """Attention and a four times wider perceptron, each behind a LayerNorm and added to the stream."""
+def start(seed: int, name: str, shape: Shape, batch: int | None = None) -> Session:
+    """Random windows at each step; fixed ones to validate.
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.norm1, self.norm2 = nn.LayerNorm(WIDTH), nn.LayerNorm(WIDTH)
-        self.qkv, self.out = nn.Linear(WIDTH, 3 * WIDTH), nn.Linear(WIDTH, WIDTH)
-        self.up, self.down = nn.Linear(WIDTH, 4 * WIDTH), nn.Linear(4 * WIDTH, WIDTH)
-
-    def forward(self, x: Tensor) -> Tensor:
-        n, length, _ = x.shape
-        # (n, length, 3 * width) -> three of (n, heads, length, width / heads)
-        q, k, v = self.qkv(self.norm1(x)).view(n, length, 3, HEADS, -1).permute(2, 0, 3, 1, 4)
-        mixed = scaled_dot_product_attention(q, k, v, is_causal=True)
-        x = x + self.out(mixed.transpose(1, 2).reshape(n, length, WIDTH))
-        return x + self.down(gelu(self.up(self.norm2(x))))
-
-
-class GPT(nn.Module):
-    """Bytes in, logits of the next byte out; positions are learned, the head is not tied to the embedding."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.embedding, self.position = nn.Embedding(256, WIDTH), nn.Embedding(LENGTH, WIDTH)
-        self.blocks = nn.Sequential(*(Block() for _ in range(LAYERS)))
-        self.norm, self.head = nn.LayerNorm(WIDTH), nn.Linear(WIDTH, 256, bias=False)
-        nn.init.normal_(self.embedding.weight, std=0.02)
-        nn.init.normal_(self.position.weight, std=0.02)
-
-    def forward(self, x: Tensor) -> Tensor:
-        stream = self.embedding(x) + self.position.weight[: x.shape[1]]
-        return self.head(self.norm(self.blocks(stream)))
-
-
-def start(seed: int) -> Session:
-    """Sixteen random windows of 64 bytes a step; 96 fixed windows to validate."""
+    Args:
+        seed: of the run.
+        name: of the task, which enters the batches.
+        shape: of the model.
+        batch: windows in a batch, where not those of the shape.
+    """
     text = standard_library()
-    model = GPT()
-    x_validation, y_validation = fixed_windows(text.validation, 96, LENGTH)
+    model = GPT(shape)
+    rows = shape.batch if batch is None else batch
+    x_validation, y_validation = fixed_windows(text.validation, JUDGED, shape.length)
 
-    def batch(step: int) -> tuple[Tensor, Tensor]:
-        rng = generator("stdlib-gpt", seed, "batches", step)
-        x, y = windows(text.train, torch.randint(len(text.train) - LENGTH, (BATCH,), generator=rng), LENGTH)
+    def compared(step: int) -> tuple[Tensor, Tensor]:
+        rng = generator(name, seed, "batches", step)
+        starts = torch.randint(len(text.train) - shape.length, (rows,), generator=rng)
+        x, y = windows(text.train, starts, shape.length)
         return model(x).flatten(0, 1), y.flatten()
 
     def evaluate() -> dict[str, float]:
@@ -64,7 +43,7 @@ def start(seed: int) -> Session:
         return {"nats_per_byte": cross_entropy(logits, next_byte).item(), "accuracy": right.item()}
 
     counts = text.train.bincount(minlength=256)
-    return Session(model, lambda step: cross_entropy(*batch(step)), evaluate, batch, class_counts=counts)
+    return Session(model, lambda step: cross_entropy(*compared(step)), evaluate, compared, class_counts=counts)
 
 
 def _data() -> dict[str, str]:
@@ -74,15 +53,44 @@ def _data() -> dict[str, str]:
     }
 
 
-TASK = Task(
-    name="stdlib-gpt",
-    description="A small GPT (3 layers, width 64) predicts the next byte of the Python standard library's sources.",
-    start=start,
-    metrics=(
-        Metric("nats_per_byte", "validation loss (nats per byte)"),
-        Metric("accuracy", "share of bytes guessed right", lower_is_better=False, share=True),
-    ),
-    steps=300,
-    data=_data,
-    judge="accuracy",
+def gpt_task(name: str, description: str, shape: Shape, steps: int) -> Task:
+    """A task of a GPT of this shape.
+
+    Args:
+        name: the word for the command line.
+        description: one sentence for the report.
+        shape: of the model.
+        steps: the usual number of steps.
+    """
+    return Task(
+        name=name,
+        description=description,
+        start=partial(start, name=name, shape=shape),
+        metrics=(
+            Metric("nats_per_byte", "validation loss (nats per byte)"),
+            Metric("accuracy", "share of bytes guessed right", lower_is_better=False, share=True),
+        ),
+        steps=steps,
+        data=_data,
+        judge="accuracy",
+    )
+
+
+_READS = "predicts the next byte of the Python standard library's sources"
+
+TASK = gpt_task("stdlib-gpt", f"A small GPT (3 layers, width 64) {_READS}.", Shape(), 300)
+NO_NORM = gpt_task(
+    "stdlib-gpt-no-norm", f"A small GPT (3 layers, width 64) without normalisation {_READS}.", Shape(norm="none"), 300
+)
+POST_NORM = gpt_task(
+    "stdlib-gpt-post-norm",
+    f"A deep GPT (12 layers, width 48) with LayerNorm after each branch, which wants a warm-up, {_READS}.",
+    Shape(width=48, layers=12, norm="post"),
+    200,
+)
+MILLION = gpt_task(
+    "stdlib-gpt-1m",
+    f"A GPT of a million parameters (4 layers, width 128) {_READS}.",
+    Shape(width=128, layers=4, length=128),
+    1500,
 )

@@ -64,6 +64,7 @@ class Task:
         data: returns a line for each data set: what it is and the sha256 of its content.
         judge: the metric that ranks where losses are compared, none of which may judge the others; its sessions then
             have a ``batch``. Empty where no other loss can train this task.
+        drawn_as: the name by which its weights are drawn; its own where empty. A nuisance keeps that of the task.
     """
 
     name: str
@@ -73,11 +74,17 @@ class Task:
     steps: int | None = None
     data: Callable[[], Mapping[str, str]] = field(default=dict)
     judge: str = ""
+    drawn_as: str = ""
 
     @property
     def metric(self) -> Metric:
         """The metric that ranks."""
         return self.metrics[0]
+
+    @property
+    def seeded(self) -> str:
+        """The name that enters the seeds."""
+        return self.drawn_as or self.name
 
     def judged(self) -> Task:
         """The task as it is where losses are compared: its judge is the first metric."""
@@ -85,7 +92,7 @@ class Task:
 
     def begin(self, seed: int) -> Session:
         """The session of this seed: the same weights and batches for every optimizer."""
-        with RandomStream(self.name, seed, "weights"):
+        with RandomStream(self.seeded, seed, "weights"):
             return self.start(seed)
 
 
