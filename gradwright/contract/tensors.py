@@ -76,7 +76,7 @@ def complex_tensors(recipe: RecipeClass, knobs: Knobs) -> None:
             if not accepts(recipe, knobs, param):
                 continue
             real = torch.view_as_real(param.detach()).clone().requires_grad_()
-            whole, parts = Training(recipe, knobs, [param]), Training(recipe, knobs, [real])
+            whole, parts = Training(recipe, knobs, [param]), _seen_as(recipe, knobs, param, real)
             for _ in range(6):
                 gradient, loss = whole.gradients()[0], whole.loss()
                 lazy = gradient.conj_physical().conj()  # as autograd may hand it over
@@ -86,6 +86,15 @@ def complex_tensors(recipe: RecipeClass, knobs: Knobs) -> None:
             precision = {"rtol": 1e-5, "atol": 1e-6} if dtype == torch.complex64 else {}
             sentence = f"a {dtype} parameter of shape {shape} stepped otherwise than its real and imaginary parts"
             close(torch.view_as_real(param.detach()), real.detach(), sentence, **precision)
+
+
+def _seen_as(recipe: RecipeClass, knobs: Knobs, param: Tensor, parts: Tensor) -> Training:
+    """A training of the parts of a complex parameter that are known to be such: a vector of pairs is no matrix."""
+    spec = recipe([param], **knobs).spec_of(param)
+    training = Training(recipe, knobs, [parts])
+    training.optimizer.state.clear()  # what there is was made for a tensor of one dimension more
+    training.optimizer.__dict__["_specs"] = {parts: spec}
+    return training
 
 
 @check()

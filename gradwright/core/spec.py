@@ -21,7 +21,8 @@ class ParamSpec:
     """Shape, type, roles and name of one parameter.
 
     A complex parameter is seen as the real tensor of its parts, with a last dimension of 2, and ``is_complex`` set.
-    Roles that do not say the form, such as ``bias`` alone, get it from the shape.
+    Whether it is a vector or a matrix is said by ``own_shape``, which has no such dimension: whoever decides by shape
+    asks for that. Roles that do not say the form, such as ``bias`` alone, get it from there too.
     """
 
     shape: tuple[int, ...]
@@ -32,11 +33,21 @@ class ParamSpec:
 
     def __post_init__(self) -> None:
         if self.roles.isdisjoint(FORMS):
-            object.__setattr__(self, "roles", self.roles | roles_from_shape(self.shape))
+            object.__setattr__(self, "roles", self.roles | roles_from_shape(self.own_shape))
 
     @property
     def ndim(self) -> int:
         return len(self.shape)
+
+    @property
+    def own_shape(self) -> tuple[int, ...]:
+        """The shape that its user knows: one number for each entry, whether real or complex."""
+        return self.shape[:-1] if self.is_complex else self.shape
+
+    @property
+    def own_ndim(self) -> int:
+        """The dimensions that its user knows: 1 for a vector, 2 for a matrix, whether real or complex."""
+        return len(self.own_shape)
 
     @property
     def numel(self) -> int:
@@ -51,5 +62,5 @@ class ParamSpec:
         return parse(selector).matches(self.roles, self.name)
 
     def __str__(self) -> str:
-        shape = "x".join(map(str, self.shape)) or "0-d"
+        shape = "x".join(map(str, self.own_shape)) or "0-d"
         return f"{self.name or 'parameter'} ({shape})"

@@ -118,7 +118,8 @@ def kind_of(chain: Chain, spec: ParamSpec) -> Hashable:
     structure = chain.structure()
     if structure not in _asks_for_names:
         _asks_for_names[structure] = "name:" in repr(structure)
-    return structure, spec.shape, spec.dtype, spec.roles, spec.name if _asks_for_names[structure] else ""
+    name = spec.name if _asks_for_names[structure] else ""
+    return structure, spec.shape, spec.dtype, spec.is_complex, spec.roles, name
 
 
 def specializations(

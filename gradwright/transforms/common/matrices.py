@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -25,19 +26,20 @@ def as_matrix(u: Tensor, spec: ParamSpec) -> Tensor:
 
 def matrix_dimensions(spec: ParamSpec) -> tuple[int, ...]:
     """The dimensions that number the matrices of a stack; none otherwise."""
-    return tuple(range(spec.ndim - 2)) if is_stack(spec) else ()
+    return tuple(range(spec.own_ndim - 2)) if is_stack(spec) else ()
 
 
 def row_dimensions(spec: ParamSpec) -> tuple[int, ...]:
     """The dimensions that number the rows of the matrix, or of the matrices of a stack."""
-    return tuple(range(spec.ndim - 1)) if is_stack(spec) else (0,)
+    return tuple(range(spec.own_ndim - 1)) if is_stack(spec) else (0,)
 
 
 def matrix_shape(spec: ParamSpec) -> tuple[int, int]:
     """Rows and columns of the matrix, or of each matrix of a stack."""
     if is_stack(spec):
-        return spec.shape[-2], spec.shape[-1]
-    return spec.shape[0], spec.numel // max(spec.shape[0], 1)
+        return spec.own_shape[-2], spec.own_shape[-1]
+    rows, *others = spec.own_shape
+    return rows, math.prod(others)
 
 
 def check_split(owner: str, split: Any) -> None:
@@ -63,7 +65,7 @@ def check_matrix(owner: str, spec: ParamSpec, split: Split = 1) -> None:
     Raises:
         ValueError: says which, and where such a parameter belongs.
     """
-    if spec.is_complex or spec.ndim < 2:
+    if spec.is_complex or spec.own_ndim < 2:
         kind = "complex" if spec.is_complex else "not a matrix"
         raise ValueError(
             f"{owner}: {spec} is {kind}. Give such parameters to another recipe: "

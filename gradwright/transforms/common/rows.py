@@ -14,9 +14,9 @@ def row_dims(spec: ParamSpec, only: str = "*") -> tuple[int, ...]:
     A row is what one output of a layer reads, or one entry of an embedding: a row of a matrix, of each matrix in a
     stack, and a whole filter of a convolution. Each entry of a vector is a row.
     """
-    if not spec.matches(only) or spec.ndim == 0:
+    if not spec.matches(only) or spec.own_ndim == 0:
         return ()
-    return tuple(range(spec.ndim - 1)) if "stack" in spec.roles else (0,)
+    return tuple(range(spec.own_ndim - 1)) if "stack" in spec.roles else (0,)
 
 
 def units(spec: ParamSpec) -> tuple[int, ...]:
@@ -25,4 +25,4 @@ def units(spec: ParamSpec) -> tuple[int, ...]:
     A unit of a matrix is a row, of a convolution in one, two or three dimensions the kernel of one output channel, of
     a stack one matrix. A vector, and a single number, is one unit as a whole.
     """
-    return (0,) if spec.ndim > 1 else ()
+    return (0,) if spec.own_ndim > 1 else ()

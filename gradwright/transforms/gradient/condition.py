@@ -33,7 +33,7 @@ class Centralize(Transform):
     stage: ClassVar[int] = CONDITION
 
     def applies(self, spec: ParamSpec) -> bool:
-        return spec.ndim > 1 and math.prod(spec.shape[1:]) > 1 and spec.matches(self.only)
+        return spec.own_ndim > 1 and math.prod(spec.own_shape[1:]) > 1 and spec.matches(self.only)
 
     def check(self, spec: ParamSpec) -> None:
         if spec.is_complex and self.applies(spec):

@@ -70,7 +70,7 @@ class EqualizeRows(Transform):
     eps: float = 1e-6
 
     def update(self, u: Any, state: State, ctx: Context) -> Any:
-        if ctx.spec.ndim < 2:
+        if ctx.spec.own_ndim < 2:
             return u, state
         even = norm(u, matrix_dimensions(ctx.spec)) / sqrt(matrix_shape(ctx.spec)[0])
         row = maximum(norm(u, row_dimensions(ctx.spec)), self.eps * even)

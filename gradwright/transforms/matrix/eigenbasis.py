@@ -30,7 +30,8 @@ class EigenbasisAdam(Transform):
     on a basis that it has made. m is kept unrotated, so that nothing is done to it when Q turns.
 
     Dimensions of size 1, and larger than ``max_precond_dim``, have no Q, and vectors none unless ``precondition_1d``:
-    what has no Q at all is Adam. A tensor of more dimensions, such as a convolution, has a Q for each of them.
+    what has no Q at all is Adam. A tensor of more dimensions, such as a convolution, has a Q for each of them. Complex
+    numbers are pairs of real ones, which every Q turns alike.
 
     Args:
         beta: β₁, in [0, 1).
@@ -58,7 +59,7 @@ class EigenbasisAdam(Transform):
     }
 
     def slots(self, spec: ParamSpec) -> Slots:
-        squares = {k: Slot(shape=(size, size)) for k, size in enumerate(spec.shape) if k in self._turned(spec)}
+        squares = {k: Slot(shape=(size, size)) for k, size in enumerate(spec.own_shape) if k in self._turned(spec)}
         grams = {f"gram{k}": slot for k, slot in squares.items()}
         bases = {f"basis{k}": slot for k, slot in squares.items()}
         return {"m": Slot(), "v": Slot(), **grams, **bases}
@@ -84,9 +85,9 @@ class EigenbasisAdam(Transform):
 
     def _turned(self, spec: ParamSpec) -> list[int]:
         """The dimensions that have a basis."""
-        if spec.ndim < 2 and not self.precondition_1d:
+        if spec.own_ndim < 2 and not self.precondition_1d:
             return []
-        return [k for k, size in enumerate(spec.shape) if 1 < size <= self.max_precond_dim]
+        return [k for k, size in enumerate(spec.own_shape) if 1 < size <= self.max_precond_dim]
 
 
 def _named(grams: dict[int, Tensor], bases: dict[int, Tensor]) -> State:

@@ -51,7 +51,7 @@ class SpectralStep(Transform):
     def slots(self, spec: ParamSpec) -> Slots:
         if not self._measured(spec):
             return {}
-        stack = spec.shape[:-2] if is_stack(spec) else ()
+        stack = spec.own_shape[:-2] if is_stack(spec) else ()
         _, columns = matrix_shape(spec)
         return {name: Slot(shape=(*stack, columns)) for name in ("weight_vector", "update_vector")}
 
@@ -71,7 +71,7 @@ class SpectralStep(Transform):
         return moved.reshape(u.shape), {"weight_vector": weight, "update_vector": update}
 
     def _measured(self, spec: ParamSpec) -> bool:
-        return spec.ndim > 1 and spec.matches(self.only)
+        return spec.own_ndim > 1 and spec.matches(self.only)
 
 
 def spectral_norm(matrix: Tensor, start: Tensor, iterations: int) -> tuple[Tensor, Tensor]:

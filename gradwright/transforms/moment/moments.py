@@ -146,7 +146,7 @@ class Factored(Moment):
     axes: Literal["largest", "last"] = "largest"
 
     def slots(self, spec: ParamSpec) -> Slots:
-        if spec.ndim < 2:
+        if spec.own_ndim < 2:
             return {"v": Slot(keep=tuple(range(spec.ndim)))}
         rows, columns = self.factored(spec)
         every = range(spec.ndim)
@@ -156,7 +156,7 @@ class Factored(Moment):
         }
 
     def check(self, spec: ParamSpec) -> None:
-        if spec.is_complex and spec.ndim > 1:
+        if spec.is_complex and spec.own_ndim > 1:
             raise ValueError(f"Factored: {spec} is complex; factor its torch.view_as_real parts apart")
 
     def factored(self, spec: ParamSpec) -> tuple[int, int]:
@@ -171,7 +171,7 @@ class Factored(Moment):
         s = ctx.grad * ctx.grad
         if not self.clamp:
             s = s + self.eps
-        if ctx.spec.ndim < 2:
+        if ctx.spec.own_ndim < 2:
             v = keep_old * state["v"] + (1 - keep_old) * s
             root = sqrt(v)
             return Estimate(root=maximum(root, self.eps) if self.clamp else root), {"v": v}

@@ -53,4 +53,5 @@ class Sm3(Moment):
 
 
 def _axes(spec: ParamSpec) -> list[tuple[int, ...]]:
-    return [(k,) for k in range(spec.ndim)] or [()]
+    parts = (spec.own_ndim,) if spec.is_complex else ()  # real and imaginary parts are entries of their own
+    return [(k, *parts) for k in range(spec.own_ndim)] or [parts]

@@ -43,5 +43,5 @@ class Lazy(Transform):
 
     def _keep(self, spec: ParamSpec) -> tuple[int, ...]:
         if self.each == "row":
-            return tuple(range(spec.ndim - 1))
+            return tuple(range(spec.own_ndim - 1))
         return matrix_dimensions(spec)

@@ -68,9 +68,9 @@ class WeightScale(Transform):
     stage: ClassVar[int] = STEP
 
     def update(self, u: Any, state: State, ctx: Context) -> Any:
-        if ctx.spec.ndim < 2 or ctx.spec.matches("bias | gain"):
+        if ctx.spec.own_ndim < 2 or ctx.spec.matches("bias | gain"):
             return 0.5 * u, state
-        rows = tuple(range(ctx.spec.ndim - 1)) if "embedding" in ctx.spec.roles else ()
+        rows = tuple(range(ctx.spec.own_ndim - 1)) if "embedding" in ctx.spec.roles else ()
         return u * maximum(rms(ctx.param, rows), self.floor), state
 
 
