@@ -24,9 +24,10 @@ def MuonH(
 
     O as in Muon;   q = p − lr · R O / ‖O‖;   p ← R q / ‖q‖
 
-    lr is the angle of a step, whatever the shape, and there is no weight decay. Matrices that are stored as one share
-    one sphere; ``split`` concerns O alone. A matrix of zeros gets the radius ``floor`` √numel, where the authors' stays
-    zero: start such a matrix otherwise, or choose the floor.
+    lr is the angle of a step, whatever the shape, and there is no weight decay. As in :class:`Muon`, convolutions are
+    one matrix, and each matrix of a stack has a sphere of its own. Matrices stored as the rows of one share its
+    sphere, as they do in the authors' code; ``split`` concerns O alone. A matrix of zeros gets the radius
+    ``floor`` √numel, where the authors' stays zero: start such a matrix otherwise, or choose the floor.
 
     Args:
         lr: tangent of the angle (that of the public record runs), falling linearly to 0 over the run there.
@@ -38,7 +39,7 @@ def MuonH(
         floor: the least root mean square of the weights on their sphere.
 
     Raises:
-        ValueError: a parameter is not a matrix, or is a single number.
+        ValueError: a parameter is not a matrix, or a matrix is a single number.
     """
     return chain(Ema(momentum, nesterov=nesterov), Orthogonalize(coefficients, norm, split), Hyperball(lr, floor))
 
@@ -49,7 +50,8 @@ def AdamH(lr: float = 1.8e-2, betas: tuple[float, float] = (0.9, 0.95), eps: flo
 
     u = (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε) as in Adam;   q = p − lr · R u / ‖u‖;   p ← R q / ‖q‖
 
-    Biases and gains belong to another recipe: their size is what they learn. See :class:`MuonH`.
+    Each matrix of a stack has a sphere of its own. Biases and gains belong to another recipe: their size is what they
+    learn. See :class:`MuonH`.
 
     Args:
         lr: tangent of the angle of a step.
@@ -58,6 +60,6 @@ def AdamH(lr: float = 1.8e-2, betas: tuple[float, float] = (0.9, 0.95), eps: flo
         floor: the least root mean square of the weights on their sphere.
 
     Raises:
-        ValueError: a parameter is a single number.
+        ValueError: a parameter, or each matrix of a stack, is a single number.
     """
     return chain(Ema(betas[0], debias=True), Precondition(Full(betas[1]), AddEps(eps)), Hyperball(lr, floor))

@@ -191,6 +191,26 @@ def test_a_norm_on_the_sphere_stays(recipe):
         assert np.linalg.norm(found) == pytest.approx(np.linalg.norm(start), rel=1e-14)
 
 
+@pytest.mark.parametrize("recipe", [gw.MuonH, gw.AdamH])
+def test_each_matrix_of_a_stack_stays_on_a_sphere_of_its_own(recipe):
+    """As in the authors' code, where an expert is a parameter; a convolution is one matrix, as it is for Muon."""
+    stream = np.random.RandomState(0)
+    start = stream.standard_normal((3, 4, 5)) * np.array([1.0, 0.1, 10.0])[:, None, None]
+    steps = [stream.standard_normal((3, 4, 5)) for _ in range(4)]
+    stacked = run(recipe, [start], [[g] for g in steps], lr=0.1).last[0]
+    for at in range(3):
+        alone = run(recipe, [start[at]], [[g[at]] for g in steps], lr=0.1).last[0]
+        np.testing.assert_allclose(stacked[at], alone, rtol=1e-12)
+    kernel = run(recipe, [start], [[g] for g in steps], lr=0.1, roles=["convolution"]).last[0]
+    flat = run(recipe, [start.reshape(3, 20)], [[g.reshape(3, 20)] for g in steps], lr=0.1).last[0]
+    np.testing.assert_allclose(kernel.reshape(3, 20), flat, rtol=1e-12)
+
+
+def test_a_stack_of_single_numbers_cannot_turn():
+    with pytest.raises(ValueError, match=r"AdamH: Hyperball: .*is a stack of single numbers, which cannot turn"):
+        gw.AdamH([torch.nn.Parameter(torch.ones(4, 1, 1))])
+
+
 def test_a_half_precision_sphere_does_not_shrink():
     """The radius is remembered in float32; the norm of rounded weights, taken anew at each step, would wander."""
     torch.manual_seed(0)

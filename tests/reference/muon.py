@@ -141,7 +141,10 @@ def normuon(state, p, g, *, lr, betas, eps, weight_decay, nesterov, coefficients
 
 
 def on_a_sphere(state, p, u, lr, floor):
-    """The length of p is remembered from the first step."""
+    """The length of p is remembered from the first step; each matrix of a stack has its own."""
+    if p.ndim == 3:
+        each = state.setdefault("each", [{} for _ in p])
+        return np.stack([on_a_sphere(*one, lr, floor) for one in zip(each, p, u)])
     if "radius" not in state:
         state["radius"] = max(np.sqrt(np.sum(p**2)), floor * math.sqrt(p.size))
     q = p - lr * state["radius"] * u / np.sqrt(np.sum(u**2))
