@@ -39,6 +39,11 @@ def lookahead(
     statistics belong to the fast weights; evaluate after a k-th step. An average that the recipe keeps sees the
     weights after that.
 
+    Deviations from the authors' code: its α is 0.8; its m̄ is no copy but m itself from the first cycle on, so that
+    ``"pullback"`` does nothing after that, and here it acts in every cycle; it knows SGD's momentum alone, and here
+    every first moment goes back, while second moments and step counts stay; φ is the weights before the first step
+    rather than at construction, and is part of the checkpoint.
+
     Raises:
         ValueError: a momentum shall go back and the recipe has none; or, where the optimizer is made, the recipe's
             weights mean something only where it keeps them, as on a sphere or between two iterates.

@@ -24,7 +24,7 @@ def ScheduleFreePlus(
 ):
     """ScheduleFree+: Adam without schedule and learning rate; the loss says how far to go.
 
-    e ← b e + (1 − b) √(π/2) ‖g‖₁, corrected;   η = lr max(0, f − f* + β ⟨g, z − x⟩) / e
+    e ← b e + (1 − b) √(π/2) ‖g‖₁;   η = lr max(0, f − f* + β ⟨g, z − x⟩) / (e / (1 − bᵗ))
     z ← z − η m̂ / (√v̂ + ε) − η² λ y;   x ← (1 − c) x + c z;   y ← β x + (1 − β) z
     c = 1 in the first ``c_warmup`` steps, then w / Σ w with w = tʳ (largest η)ᵖ
     β goes from ``sf_beta1`` to ``sf_beta1_max`` over ``sf_beta1_anneal_steps``, evenly in log(1 − β)
@@ -34,7 +34,9 @@ def ScheduleFreePlus(
 
     f* = 0 is the authors' choice. For a loss with a floor (label smoothing, language) a better ``f_star`` keeps η from
     staying large at the end. Deviations from the authors' code: lr is not held above ε, so that lr = 0 rests; x is not
-    stored; steps are counted for the optimizer, and m and v are corrected for each parameter's own age.
+    stored; steps are counted for the optimizer, and m and v are corrected for each parameter's own age; with
+    ``polyak_beta`` > 0, e is an average, where the code goes on from the value that it has corrected for show, so that
+    early steps are divided by too much: at a constant ‖g‖₁ its second step by 1 / (1 − b²) times as much.
 
     Args:
         lr: a multiplier; a warm-up multiplies it (the authors').

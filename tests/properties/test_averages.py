@@ -54,6 +54,27 @@ def test_x_stays_the_mean_of_all_z_while_a_schedule_cycles_beta():
         np.testing.assert_allclose(evaluated(found), np.mean(z, axis=0), rtol=1e-12)
 
 
+def test_schedule_free_plus_divides_by_an_average_that_is_corrected_once():
+    """The authors' code goes on from the corrected average: its second step would be 1 - b² times as long."""
+    walk, losses = [[[2.0, -1.0]]] * 6, [2.0] * 6
+    plain, averaged = (
+        run(gw.ScheduleFreePlus, [[1.0, 2.0]], walk, losses=losses, polyak_beta=b).history for b in (0.0, 0.75)
+    )
+    np.testing.assert_allclose(averaged, plain, rtol=1e-12)
+
+
+def test_a_momentum_is_pulled_back_in_every_cycle():
+    """In the authors' code the slow momentum is the momentum itself after the first cycle."""
+    walk = [[[1.0]], [[2.0]], [[3.0]], [[4.0]]]
+    knobs = {"lr": 0.1, "momentum": 0.5, "k": 2, "alpha": 0.25, "pullback_momentum": "pullback"}
+    found = run(gw.lookahead(gw.SGD), [[0.0]], walk, **knobs)
+    first = 0.25 * (0.5 * 1 + 2)
+    after = 0.5 * (0.5 * first + 3) + 4
+    assert found.optimizer.state[found.params[0]]["pull_back.slow"].item() == pytest.approx(
+        first + 0.25 * (after - first), rel=1e-14
+    )
+
+
 def test_schedule_free_plus_follows_x_while_beta_anneals():
     knobs = {"sf_beta1": 0.5, "sf_beta1_max": 0.9, "sf_beta1_anneal_steps": 3.0, "weight_lr_power": 0.0}
     walk, z = [[np.array([1.0, -2.0]) * (t + 1)] for t in range(5)], []

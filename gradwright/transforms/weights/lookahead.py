@@ -50,7 +50,8 @@ class PullBack(Nest):
     Every k-th step, after the update: m ← m̄ + α (m − m̄), m̄ ← m;   or m ← 0 with ``to="zero"``.
 
     m̄ starts at zero. The update of that step is the one from before. The cycle is the optimizer's clock, as
-    :class:`Lookahead`'s.
+    :class:`Lookahead`'s. Deviation: in the authors' code m̄ is m itself after the first cycle, so that nothing goes back
+    any more.
 
     Args:
         of: a part whose state holds its momentum as ``m``.
