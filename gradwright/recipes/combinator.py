@@ -27,6 +27,7 @@ class Combinator:
         gains: traits that the new recipe has and the old one may not.
         loses: traits of the old recipe that the new one lacks.
         hides: hyper-parameters of the old recipe that the new one does not have; they stay at their default.
+        sets: other defaults for hyper-parameters that the old recipe may have; one whose default is ``None`` keeps it.
         neutral: settings under which the new recipe must step as the old one does, which the contract holds it to;
             ``None`` where there are none.
     """
@@ -38,6 +39,7 @@ class Combinator:
     loses: frozenset[str]
     hides: frozenset[str]
     neutral: Mapping[str, Any] | None
+    sets: Mapping[str, Any]
 
     def __post_init__(self) -> None:
         # documentation, pickle and error messages know it as the function it is made of
@@ -66,12 +68,14 @@ class Combinator:
         return self._made[base]
 
     def _spec(self, base: RecipeSpec) -> RecipeSpec:
-        offered = {key: value for key, value in base.defaults.items() if key not in self.hides}
+        set_here = {k: v for k, v in self.sets.items() if base.defaults.get(k) is not None}
+        defaults = {**base.defaults, **{k: base.kinds[k].checked(v) for k, v in set_here.items()}}
+        offered = {key: value for key, value in defaults.items() if key not in self.hides}
         if clash := sorted(p.name for p in self.own if p.name in offered):
             raise ValueError(f"{self.function.__name__}({base.name}): both have a hyper-parameter {clash[0]!r}")
         return RecipeSpec(
             self.name + base.name,
-            self._build(base, offered),
+            self._build(base, defaults, offered),
             f"{self.paper} on {base.paper}",
             (base.traits - self.loses) | self.gains,
             base.only,
@@ -79,15 +83,16 @@ class Combinator:
             cycled=base.cycled,
         )
 
-    def _build(self, base: RecipeSpec, offered: Mapping[str, Any]) -> Callable[..., Chain]:
+    def _build(self, base: RecipeSpec, defaults: Mapping[str, Any], offered: Mapping[str, Any]) -> Callable[..., Chain]:
         """The new recipe's function, with the signature and the documentation of both."""
 
         def build(**knobs: Any) -> Chain:
-            inner = {**base.defaults, **{key: knobs.pop(key) for key in offered}}
+            inner = {**defaults, **{key: knobs.pop(key) for key in offered}}
             return self.function(base.built(inner), **knobs)
 
         own = [p.replace(kind=p.KEYWORD_ONLY) for p in self.own]
-        kept = [p for p in inspect.signature(base.build).parameters.values() if p.name in offered]
+        parameters = inspect.signature(base.build).parameters.values()
+        kept = [p.replace(default=offered[p.name]) for p in parameters if p.name in offered]
         build.__signature__ = inspect.Signature(kept + own)  # type: ignore[attr-defined]
         build.__annotations__ = {**hints_of(base.build), **hints_of(self.function)}
         build.__doc__ = f"{inspect.getdoc(self.function)}\n\nApplied to {base.name}:\n\n{inspect.getdoc(base.build)}"
@@ -102,11 +107,12 @@ def combinator(
     loses: str = "",
     hides: str = "",
     neutral: Mapping[str, Any] | None = None,
+    sets: Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[..., Chain]], Combinator]:
     """Turn a function (chain, own hyper-parameters) -> chain into a :class:`Combinator`; words are parted by spaces."""
 
     def decorate(function: Callable[..., Chain]) -> Combinator:
         words = (frozenset(some.split()) for some in (gains, loses, hides))
-        return Combinator(function, name, paper, *words, neutral)
+        return Combinator(function, name, paper, *words, neutral, sets or {})
 
     return decorate

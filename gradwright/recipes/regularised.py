@@ -20,6 +20,7 @@ from gradwright.transforms import (
     MaxOverTime,
     NormLoss,
     Precondition,
+    RestFirst,
     Scale,
     StableDecay,
 )
@@ -27,6 +28,8 @@ from gradwright.transforms import (
 WEIGHTS_ONLY = "!vector & !scalar & !bias & !norm & !embedding"
 INACTIVE = {"kappa_init_method": "uniform", "kappa_init_param": 1e30}
 """A bound that nothing reaches."""
+DECOUPLED = {"decoupled_weight_decay": True}
+"""What a combinator asks of recipes that offer an L2 penalty as well."""
 
 
 @recipe(paper="arXiv:2011.11152", traits="totals")
@@ -208,11 +211,12 @@ def constrained(
     return chain(base.upto(STEP), constrain, base.beyond(STEP))
 
 
-@combinator("CautiousDecay", paper="arXiv:2510.12402", neutral={"weight_decay": 0.0})
+@combinator("CautiousDecay", paper="arXiv:2510.12402", neutral={"weight_decay": 0.0}, sets=DECOUPLED)
 def cautious_decay(base: Chain) -> Chain:
     """Decay a weight only where the recipe's own step shrinks it as well; λ stays the recipe's ``weight_decay``.
 
-    u ← u + λ [u · p ≥ 0] p, in place of u + λ p. About half of the weights decay at a time.
+    u ← u + λ [u · p ≥ 0] p, in place of u + λ p. About half of the weights decay at a time. A recipe whose decay is
+    decoupled only on request (``decoupled_weight_decay``) has it so here.
 
     Raises:
         ValueError: the recipe has no decoupled weight decay that could be masked.
@@ -222,7 +226,7 @@ def cautious_decay(base: Chain) -> Chain:
     return chain(*(CautiousDecay(**fields) if link is decay else link for link in base.links))
 
 
-@combinator("Decoupled", paper="arXiv:1711.05101, arXiv:2506.02285", neutral={"weight_decay": 0.0})
+@combinator("Decoupled", paper="arXiv:1711.05101, arXiv:2506.02285", neutral={"weight_decay": 0.0}, sets=DECOUPLED)
 def decoupled(
     base: Chain,
     decay_form: Literal["independent", "corrected", "after"] = "independent",
@@ -236,7 +240,9 @@ def decoupled(
     falls; needs ``peak_lr``, the lr at the top of the schedule.
     ``"after"``: p ← (p − lr u) (1 − lr λ), the order of the CUDA kernels of bitsandbytes. It has no ``peak_lr``.
 
-    The λ of a recipe as it is must be multiplied by its lr for ``"independent"``: 0.1 at lr = 1e-3 becomes 1e-4.
+    The λ of a recipe as it is must be multiplied by its lr for ``"independent"``: 0.1 at lr = 1e-3 becomes 1e-4. A
+    recipe whose decay is decoupled only on request (``decoupled_weight_decay``) has it so here. One that rests at first
+    (ADOPT) rests with its decay.
 
     Raises:
         ValueError: the recipe does not end in decay and learning rate, or ``peak_lr`` does not belong to the form.
@@ -250,8 +256,9 @@ def decoupled(
     if peak_lr == 0:
         raise ValueError("decoupled: peak_lr=0 must be above 0: the lr at the top of the schedule")
     decay = _decay_of(base, "decoupled")
-    *others, scale = base.upto(STEP).links
-    if others[-1:] != [decay] or not isinstance(scale, Scale):
+    at = base.links.index(decay)
+    scale, *others = base.links[at + 1 :] or [decay]
+    if not isinstance(scale, Scale) or not all(isinstance(link, RestFirst) or link.stage > STEP for link in others):
         raise ValueError(
             "decoupled: this recipe's decay is not followed by its learning rate alone, so there is no other form of "
             "it; combine it with AdamW, Lion, Muon or their like"
@@ -265,7 +272,7 @@ def decoupled(
     new = dataclasses.replace(
         decay, weight_decay=factor * decay.weight_decay, after=decay_form == "after", lr_power=power
     )
-    return chain(*others[:-1], scale, new, base.beyond(STEP))
+    return chain(*base.links[:at], scale, new, *others)
 
 
 @combinator(

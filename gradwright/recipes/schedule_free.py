@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradwright.core import Chain, chain
+from gradwright.core import Chain, Transform, chain
 from gradwright.core.dry_run import remembers
 from gradwright.core.transform import DIRECTION
 from gradwright.optimizer.recipe import recipe
@@ -13,6 +13,7 @@ from gradwright.transforms import (
     Decay,
     Ema,
     Full,
+    HeavyBall,
     NeuronNorm,
     OnceTrusted,
     Orthogonalize,
@@ -170,6 +171,7 @@ def ScheduleFreeNorMuon(
     gains="averages",
     loses="sign low_memory",
     hides="momentum dampening nesterov",
+    sets={"momentum": 0.0},
 )
 def schedule_free(
     base: Chain, momentum: float = 0.9, warmup_steps: float = 0.0, r: float = 0.0, weight_lr_power: float = 2.0
@@ -180,14 +182,14 @@ def schedule_free(
     z ← z − η u;   x ← (1 − c) x + c z;   y ← β x + (1 − β) z
 
     ``u`` is what the recipe makes of the gradient at y, its decay taken at y too. ``momentum`` is β in (0, 1), in the
-    place of the recipe's own; ``warmup_steps`` are the steps over which η rises. Evaluate at x:
+    place of the recipe's own, which is switched off; ``warmup_steps`` are the steps over which η rises. Evaluate at x:
     ``with optimizer.evaluating(): ...``. What is known with a first and a second moment has a recipe of its own:
-    :class:`ScheduleFreeAdamW`.
+    :class:`ScheduleFreeAdamW`, and so have orthogonal steps: :class:`ScheduleFreeNorMuon`.
 
     Raises:
         ValueError: the recipe cannot do without momentum, or does not end with its learning rate.
     """
-    *before, last = base.links
+    *before, last = (link for link in base.links if not _rests(link))
     if not isinstance(last, Scale):
         raise ValueError(
             f"the recipe ends with {type(last).__name__}, not with Scale(lr), so that the learning rate cannot weigh "
@@ -198,4 +200,16 @@ def schedule_free(
             "the recipe remembers earlier gradients, as with a momentum, and the average takes the place of that; "
             "take a recipe that can do without, or ScheduleFreeAdamW"
         )
+    if any(isinstance(link, Orthogonalize) for link in before):
+        raise ValueError(
+            "the recipe remembers earlier gradients before it makes a step orthogonal; of a single one, noise would be "
+            "as large as the rest, and no average afterwards takes that back; take ScheduleFreeNorMuon"
+        )
     return chain(*before, ScheduleFree(last.size, momentum, warmup_steps, r, weight_lr_power))
+
+
+def _rests(link: Transform) -> bool:
+    """Whether a link is a momentum that is switched off: it changes nothing, and would keep a buffer for that."""
+    if isinstance(link, Ema):
+        return link.beta == 0
+    return isinstance(link, HeavyBall) and link.momentum == 0 and link.dampening == 0

@@ -8,7 +8,10 @@ from tests import reference
 from tests.families.kinds import Contract, Parity, Worked, case, variant
 from tests.families.worked import S3
 from tests.reference.averaged import averaged
+from tests.reference.lamb import lars
+from tests.reference.normalized import nsgda
 from tests.reference.schedule_free import schedule_free
+from tests.reference.sign import signum
 
 AROUND = {"base": reference.sgd, "dampening": 0.0, "nesterov": False}
 
@@ -21,6 +24,7 @@ CONTRACT = (
     Contract(gw.polynomial_averaged(gw.SGD)),
     Contract(gw.polynomial_averaged(gw.DoWG)),
     Contract(gw.schedule_free(gw.SGD)),
+    Contract(gw.schedule_free(gw.NSGDA)),
     Contract(gw.schedule_free(gw.SGD), {"warmup_steps": 3.0, "weight_decay": 0.01}),
 )
 
@@ -35,6 +39,32 @@ PARITY = (
         schedule_free,
         {"lr": 0.1, "weight_decay": 0.1, "momentum": 0.8, "warmup_steps": 8, "r": 0.75, "weight_lr_power": 1.0},
         AROUND,
+    ),
+)
+
+WITHOUT = {"base": nsgda, "without": 0.0}
+PARITY += (
+    Parity("schedule-free around nsgda", gw.schedule_free(gw.NSGDA), schedule_free, {"lr": 0.03}, WITHOUT),
+    Parity(
+        "schedule-free around nsgda, decay",
+        gw.schedule_free(gw.NSGDA),
+        schedule_free,
+        {"lr": 0.1, "weight_decay": 0.1, "momentum": 0.8, "warmup_steps": 4, "eps": 0.3},
+        WITHOUT,
+    ),
+    Parity(
+        "schedule-free around signum",
+        gw.schedule_free(gw.Signum),
+        schedule_free,
+        {"lr": 0.01, "weight_decay": 0.1},
+        {"base": signum, "without": 0.0},
+    ),
+    Parity(
+        "schedule-free around lars",
+        gw.schedule_free(gw.Lars),
+        schedule_free,
+        {"lr": 0.3, "weight_decay": 0.1},
+        {"base": lars, "without": 0.0, "nesterov": False},
     ),
 )
 

@@ -12,6 +12,7 @@ from tests import reference
 from tests.families.kinds import GOLDEN_MATRICES, Contract, Parity, Worked, case, variant
 from tests.families.worked import G, matrix, scalar
 from tests.reference import regularised
+from tests.reference.rectified import adopt
 from tests.runs import SHAPES
 
 ADAMW = {"lr": 0.03, "weight_decay": 0.1}
@@ -40,6 +41,7 @@ CONTRACT = (
     Contract(gw.decoupled(gw.AdamW), {"weight_decay": 1e-4}),
     Contract(gw.decoupled(gw.AdamW), {"decay_form": "corrected", "peak_lr": 1e-3}),
     Contract(gw.decoupled(gw.AdamW), {"decay_form": "after"}),
+    Contract(gw.decoupled(gw.ADOPT), {"weight_decay": 0.1, "peak_lr": 1e-3}),
     Contract(gw.norm_regularized(gw.AdamW), {"weight_decay": 0.0, "norm_strength": 1e-2}),
 )
 
@@ -105,7 +107,31 @@ PARITY = (
         peak_lr=0.02,
     ),
     _of(gw.decoupled, regularised.decoupled, gw.AdamW, reference.adamw, "after", decay_form="after", **ADAMW),
+    _of(gw.decoupled, regularised.decoupled, gw.NAdam, reference.nadam, "by itself", **ADAMW),
+    _of(gw.cautious_decay, regularised.cautiously_decayed, gw.NAdam, reference.nadam, "", **ADAMW),
+    *(
+        Parity(
+            f"decoupled, ADOPT {form}",
+            gw.decoupled(gw.ADOPT),
+            regularised.decoupled,
+            {"decay_form": form, **ADAMW, **({} if form == "after" else {"peak_lr": 0.05})},
+            {"base": adopt, "rests_first": True},
+        )
+        for form in ("independent", "corrected", "after")
+    ),
     _of(gw.norm_regularized, regularised.norm_regularized, gw.SGD, reference.sgd, "", lr=0.05, norm_strength=0.3),
+    _of(gw.decoupled, regularised.decoupled, gw.NAdam, reference.nadam, "by itself", **ADAMW),
+    _of(gw.cautious_decay, regularised.cautiously_decayed, gw.NAdam, reference.nadam, "", **ADAMW),
+    *(
+        Parity(
+            f"decoupled, ADOPT {form}",
+            gw.decoupled(gw.ADOPT),
+            regularised.decoupled,
+            {"decay_form": form, **ADAMW, **({} if form == "after" else {"peak_lr": 0.05})},
+            {"base": adopt, "rests_first": True},
+        )
+        for form in ("independent", "corrected", "after")
+    ),
     _of(gw.norm_regularized, regularised.norm_regularized, gw.AdamW, reference.adamw, "", norm_strength=0.3, **ADAMW),
 )
 

@@ -90,6 +90,17 @@ def test_the_wrapper_refuses_what_has_a_momentum_or_no_learning_rate_at_its_end(
         gw.schedule_free(inner)
 
 
+def test_the_wrapper_switches_the_recipes_own_momentum_off_and_keeps_no_buffer_for_it():
+    for recipe in (gw.NSGDA, gw.Signum, gw.Lars):
+        found = run(gw.schedule_free(recipe), [[1.0, 2.0]], [[[0.3, -0.1]]])
+        assert set(found.optimizer.state[found.params[0]]) == {
+            "step",
+            *(f"schedule_free.{name}" for name in ("z", "weight_sum", "size_max", "share")),
+        }
+    with pytest.raises(ValueError, match="take ScheduleFreeNorMuon"):
+        gw.schedule_free(gw.Muon)
+
+
 @given(g=arrays(shapes(0, 2)))
 def test_the_first_step_forgets_the_start_so_all_three_sequences_meet(g):
     """c = 1 at the first step."""

@@ -262,6 +262,14 @@ def test_recipes_without_a_decoupled_decay_are_refused(combine):
             combine(recipe)
 
 
+@pytest.mark.parametrize("combine", [gw.cautious_decay, gw.decoupled], ids=lambda combine: combine.__name__)
+@pytest.mark.parametrize("recipe", [gw.NAdam, gw.RAdam, gw.ADOPT], ids=lambda recipe: recipe.recipe_name)
+def test_a_decay_that_is_decoupled_on_request_is_so_here(combine, recipe):
+    assert combine(recipe).spec.defaults["decoupled_weight_decay"] is True
+    with pytest.raises(ValueError, match="no decoupled weight decay"):
+        combine(recipe)([torch.ones(2, 2, requires_grad=True)], decoupled_weight_decay=False)
+
+
 def test_another_form_needs_a_decay_that_lr_follows():
     for recipe in (gw.Tiger, gw.ScheduleFreeAdamW, gw.ScheduleFreeSGD):
         with pytest.raises(ValueError, match="no other form"):

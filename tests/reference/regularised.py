@@ -135,8 +135,11 @@ def cautiously_decayed(state, p, g, *, base, lr, weight_decay, **knobs):
     return p - lr * (step + weight_decay * np.where(step * p >= 0, p, 0.0))
 
 
-def decoupled(state, p, g, *, base, lr, weight_decay, decay_form, peak_lr, **knobs):
+def decoupled(state, p, g, *, base, lr, weight_decay, decay_form, peak_lr, rests_first=False, **knobs):
     after = base(state, p, g, lr=lr, weight_decay=0.0, **knobs)
+    if rests_first and not state.setdefault("rested", False):
+        state["rested"] = True
+        return p
     if decay_form == "after":
         return after * (1 - lr * weight_decay)
     if decay_form == "corrected":

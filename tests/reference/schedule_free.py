@@ -105,7 +105,8 @@ def schedule_free_normuon(
     return _average(state, p, u, t=t, eta=eta, beta=sf_beta, r=r, power=weight_lr_power, decay=weight_decay)
 
 
-def schedule_free(state, p, g, *, base, lr, momentum, warmup_steps, r, weight_lr_power, **knobs):
+def schedule_free(state, p, g, *, base, lr, momentum, warmup_steps, r, weight_lr_power, without=None, **knobs):
+    """``without`` is the momentum of a base that has none."""
     t = age(state)
-    u = p - base(state.setdefault("inner", {}), p, g, lr=1.0, momentum=None, **knobs)
+    u = p - base(state.setdefault("inner", {}), p, g, lr=1.0, momentum=without, **knobs)
     return _average(state, p, u, t=t, eta=_warm(lr, t, warmup_steps), beta=momentum, r=r, power=weight_lr_power)
