@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 
 from gradwright.core import HostScalar, Slot
 from gradwright.core.number import as_float, shown
@@ -49,8 +50,14 @@ def restored(optimizer: Optimizer, saved: Saved) -> tuple[dict[Tensor, dict[str,
         slots_of = _slots_of(optimizer, new_group, index)
         for param, key in zip(group["params"], keys):
             if key is None or key not in saved.state:
-                unknown.append((param, slots_of(param)))
+                if not is_lazy(param):
+                    unknown.append((param, slots_of(param)))
                 continue
+            if is_lazy(param):
+                raise ValueError(
+                    f"state_dict holds state of {shown(key)}, a parameter that has no shape yet: run the model once on "
+                    "a batch, so that its lazy modules are made, and load then"
+                )
             name = optimizer.spec_of(param).name
             state[param] = _restored_tensors(optimizer, param, name, saved.state[key], slots_of(param), shared)
     for param, slots in unknown:
@@ -76,7 +83,8 @@ def _slots_of(optimizer: Optimizer, group: dict[str, Any], index: int | None) ->
         foreign.flag(group["recipe"], "maximize", group["maximize"])
         chain = optimizer.recipe_spec_of(group).chain(group)
         for param in group["params"]:
-            chain.check(optimizer.spec_of(param))
+            if not is_lazy(param):
+                chain.check(optimizer.spec_of(param))
         return optimizer.slots_for(group)
     except (TypeError, ValueError) as refusal:
         whose = "these hyper-parameters" if index is None else f"state_dict group {index}"

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 
 from gradwright.core import Chain, ParamSpec
 from gradwright.core.roles import check_role
@@ -115,8 +116,10 @@ def real_shape(param: Tensor) -> tuple[int, ...]:
     return tuple(param.shape) + ((2,) if param.is_complex() else ())
 
 
-def specs(group: Group, count: int) -> list[ParamSpec]:
+def specs(group: Group, count: int) -> list[ParamSpec | None]:
     """The specs of a group's parameters; those without names are called by their index in the state_dict.
+
+    One that a lazy module has not made yet, and has no shape, has none.
 
     Args:
         group: a group whose ``params`` is a list.
@@ -129,7 +132,9 @@ def specs(group: Group, count: int) -> list[ParamSpec]:
     if roles is None or len(roles) != len(params):
         roles = [""] * len(params)
     return [
-        ParamSpec(real_shape(param), real_dtype(param), frozenset(words.split()), name, param.is_complex())
+        None
+        if is_lazy(param)
+        else ParamSpec(real_shape(param), real_dtype(param), frozenset(words.split()), name, param.is_complex())
         for param, name, words in zip(params, names, roles)
     ]
 
@@ -196,6 +201,8 @@ def complete(group: Group, recipe_spec: RecipeSpec, defaults: Mapping[str, Any],
 def refuse_unusable(group: Group, chain: Chain, taken: Iterable[Tensor]) -> None:
     """Refuse tensors that cannot be optimized, or that another group has, or that this chain cannot serve.
 
+    Whether it can serve what has no shape yet shows when that has one.
+
     Args:
         group: a completed group.
         chain: what it runs.
@@ -205,10 +212,13 @@ def refuse_unusable(group: Group, chain: Chain, taken: Iterable[Tensor]) -> None
         ValueError: there is one; names it, and says what to do.
     """
     taken, recipe = set(taken), group["recipe"]
-    for param, spec in zip(group["params"], specs(group, len(taken))):
+    for at, (param, spec) in enumerate(zip(group["params"], specs(group, len(taken)))):
         if param in taken:
+            spec = spec or f"parameter {at}, a lazy one,"
             raise ValueError(f"{recipe}: {spec} is given twice; each parameter belongs to one group, once")
         taken.add(param)
+        if spec is None:
+            continue
         if not (param.is_floating_point() or param.is_complex()):
             kind = param.dtype
             raise ValueError(f"{recipe}: {spec} holds {kind}; only floating and complex tensors can be optimized")

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 
 from gradwright.engine import Dispatcher, GroupStep, capturing, run, select
 from gradwright.engine.access import access_to
@@ -28,7 +29,8 @@ class Optimizer(StatefulOptimizer):
 
     A group is the dictionary of its hyper-parameters: assign ``group["lr"]``, or let any
     ``torch.optim.lr_scheduler`` do it; nothing recompiles. ``group["role"]`` (one string for all, such as
-    ``"embedding"``) tells what the tensors are where a recipe asks.
+    ``"embedding"``) tells what the tensors are where a recipe asks. Parameters of lazy modules are taken before they
+    have a shape; whether the recipe can serve them shows at their first step.
 
     Args:
         params: tensors, (name, tensor) pairs, or param groups.
@@ -239,7 +241,7 @@ class Optimizer(StatefulOptimizer):
         for group in self.param_groups:
             chain = self.chain_of(group)
             for param in group["params"]:
-                if param.requires_grad and param not in self.state:
+                if param.requires_grad and param not in self.state and not is_lazy(param):
                     self.settle_in(param, group, chain)
         self.drop_strangers()
         found = super().state_dict()
@@ -277,7 +279,7 @@ class Optimizer(StatefulOptimizer):
         """
         texts = []
         for index, group in enumerate(self.param_groups):
-            chain, params = self.chain_of(group), group["params"]
+            chain, params = self.chain_of(group), [param for param in group["params"] if not is_lazy(param)]
             states = [self.state.get(param, {}) for param in params]
             nowhere = cast(Any, None)  # nothing is read or written
             clock, maximize = group["clock"] + 1.0, group["maximize"]
@@ -293,8 +295,10 @@ class Optimizer(StatefulOptimizer):
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]
         for index, group in enumerate(self.param_groups):
-            count = sum(param.numel() for param in group["params"])
-            lines.append(f"  group {index}: {group['recipe']}, {len(group['params'])} tensors, {count:,} numbers")
+            shaped = [param for param in group["params"] if not is_lazy(param)]
+            count, lacking = sum(param.numel() for param in shaped), len(group["params"]) - len(shaped)
+            lazy = f", {lacking} without a shape yet" if lacking else ""
+            lines.append(f"  group {index}: {group['recipe']}, {len(group['params'])} tensors, {count:,} numbers{lazy}")
             hidden = groups.OWN_KEYS - {"maximize"}
             lines.extend(f"    {key}: {group[key]}" for key in group if key not in hidden)
         return "\n".join([*lines, ")"])

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 
 from gradwright.core import Chain, HostScalar, ParamSpec, Slot
 from gradwright.engine.access import as_real
@@ -35,7 +36,7 @@ class StatefulOptimizer(torch.optim.Optimizer):
     """What an optimizer remembers of its parameters; it steps nothing.
 
     State is there from construction for parameters that require a gradient, so that all ranks of a distributed run
-    have the same keys; for others from their first gradient on.
+    have the same keys; for others, and for those that had no shape yet, from their first gradient on.
     """
 
     def memory_of(self, index: int, group: dict[str, Any], chain: Chain) -> PointerCache:
@@ -109,7 +110,7 @@ class StatefulOptimizer(torch.optim.Optimizer):
         What is wrong with one that has no gradient is nobody's concern until it has one: it may have been offloaded.
         """
         state = self.state.get(param)
-        if not (param.requires_grad or param.grad is not None or state is not None):
+        if is_lazy(param) or not (param.requires_grad or param.grad is not None or state is not None):
             return Readiness.AWAY
         spec = self.spec_of(param)
         ready = Readiness.SETTLED if state else Readiness.UNSETTLED
@@ -180,7 +181,8 @@ class StatefulOptimizer(torch.optim.Optimizer):
         if spec is None or spec.dtype != groups.real_dtype(param) or spec.shape != groups.real_shape(param):
             count = 0
             for group in self.param_groups:
-                specs.update(zip(group["params"], groups.specs(group, count)))
+                found = zip(group["params"], groups.specs(group, count))
+                specs.update((param, spec) for param, spec in found if spec is not None)
                 count += len(group["params"])
         return specs[param]
 

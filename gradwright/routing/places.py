@@ -84,7 +84,7 @@ def places(model: nn.Module) -> list[Place]:
         if torch.nn.parameter.is_lazy(param):
             raise ValueError(
                 f"parameter {prefix + full!r} of a lazy module has no shape yet: "
-                "run the model once on a batch before routing"
+                "run the model once on a batch before routing, or give example_inputs"
             )
         path, _, attribute = full.rpartition(".")
         part = ""

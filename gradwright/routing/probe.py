@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -56,9 +57,7 @@ def observe(model: nn.Module, params: Mapping[str, Tensor], example_inputs: Any)
     >>> sorted(observe(layer := nn.Linear(2, 3), dict(layer.named_parameters()), torch.ones(1, 2)).outputs)
     ['weight']
     """
-    args, kwargs = example_inputs if isinstance(example_inputs, tuple) else (example_inputs,), {}
-    if isinstance(example_inputs, Mapping):
-        args, kwargs = (), dict(example_inputs)
+    args, kwargs = _arguments(example_inputs)
     training = [module for module in model.modules() if module.training]
     watch = _Watch(params, tree_leaves((args, kwargs)))
     # A compiled layer would hide its operations; dynamo is loaded only where something is compiled.
@@ -77,6 +76,32 @@ def observe(model: nn.Module, params: Mapping[str, Tensor], example_inputs: Any)
         raise ValueError("example_inputs: the run met none of the parameters; route the model before it is sharded")
     uses = {name: frozenset(seen) for name, seen in watch.uses.items()}
     return Sighting(uses, frozenset().union(*origins) - watch.fed)
+
+
+def make_lazy(model: nn.Module, example_inputs: Any) -> None:
+    """Runs a model that has lazy modules once, in `eval()` mode without gradients, so that their parameters are made.
+
+    >>> make_lazy(layer := nn.LazyLinear(3), torch.ones(1, 2))
+    >>> layer.weight.shape
+    torch.Size([3, 2])
+    """
+    if not any(map(is_lazy, model.parameters())):
+        return
+    args, kwargs = _arguments(example_inputs)
+    training = [module for module in model.modules() if module.training]
+    try:
+        model.eval()
+        with torch.no_grad():
+            model(*args, **kwargs)
+    finally:
+        for module in training:
+            module.training = True
+
+
+def _arguments(example_inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    if isinstance(example_inputs, Mapping):
+        return (), dict(example_inputs)
+    return (example_inputs if isinstance(example_inputs, tuple) else (example_inputs,)), {}
 
 
 class _Watch(TorchDispatchMode):

@@ -15,7 +15,7 @@ from gradwright.routing.bare import of_bare
 from gradwright.routing.head import find_head
 from gradwright.routing.layers import Found, form, of_layer
 from gradwright.routing.places import Place, places, type_name, unwrap
-from gradwright.routing.probe import Sighting, observe
+from gradwright.routing.probe import Sighting, make_lazy, observe
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,8 @@ def find_roles(
         name -> `Roles`; the keys are those of `model.named_parameters()`.
 
     Raises:
-        ValueError: a lazy parameter has no shape yet, `head` or a glob names nothing, a role word is unknown.
+        ValueError: a lazy parameter has no shape and no `example_inputs` make it; `head` or a glob names nothing;
+            a role word is unknown.
 
     >>> net = nn.Sequential(nn.Linear(4, 8, bias=False), nn.RMSNorm(8), nn.Linear(8, 3, bias=False))
     >>> [" ".join(sorted(found.roles)) for found in find_roles(net).values()]
@@ -83,6 +84,8 @@ def survey(
     example_inputs: Any = None,
 ) -> Survey:
     """`find_roles` with the parameters themselves and a sentence on the output layer."""
+    if example_inputs is not None:
+        make_lazy(unwrap(model)[0], example_inputs)
     everywhere: dict[int, list[Place]] = {}
     every = places(model)
     for place in every:
