@@ -200,7 +200,7 @@ class _Paths:
         for step in range(STEPS):
             for at, leaf in leaves.items():
                 leaf.grad = _gradient(leaf.detach(), at, step, weather)
-            optimizer.step(loss=torch.tensor(1.0 + 1 / (1 + step), dtype=torch.float64))
+            optimizer.step(loss=torch.tensor(1.0 + 1 / (1 + step), dtype=torch.float64, device="cpu"))
             for at, leaf in leaves.items():
                 places[at].append(leaf.detach().clone())
         with optimizer.evaluating():

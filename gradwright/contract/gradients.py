@@ -29,7 +29,7 @@ def climbs_on_request(recipe: RecipeClass, knobs: Knobs) -> None:
     """maximize=True with g is the same, bit for bit, as minimising with -g."""
     climbing = Training(recipe, knobs, maximize=True)
     descending = Training(recipe, knobs)
-    loss = torch.tensor(2.0)
+    loss = torch.tensor(2.0, device="cpu")
     for _ in range(6):
         gradients = climbing.gradients()
         climbing.step_on(gradients, loss)
@@ -48,7 +48,7 @@ def zero_gradients_are_harmless(recipe: RecipeClass, knobs: Knobs) -> None:
     for param in training.params:
         found = {"the weights": param, **training.optimizer.state[param]}
         for name, value in found.items():
-            finite = bool(torch.as_tensor(value).isfinite().all())
+            finite = bool(torch.as_tensor(value, device="cpu").isfinite().all())
             assert finite, f"{name} of {training.optimizer.spec_of(param)} are {value} after zero gradients"
 
 
@@ -102,6 +102,8 @@ def closures_are_called_once(recipe: RecipeClass, knobs: Knobs) -> None:
 
 def _backward(training: Training, targets: list[torch.Tensor]) -> torch.Tensor:
     training.optimizer.zero_grad()
-    loss = sum(((p - target).square().sum() for p, target in zip(training.params, targets)), torch.tensor(0.0))
+    loss = sum(
+        ((p - target).square().sum() for p, target in zip(training.params, targets)), torch.tensor(0.0, device="cpu")
+    )
     loss.backward()
     return loss

@@ -85,7 +85,7 @@ def groups_override_defaults(recipe: RecipeClass, knobs: Knobs) -> None:
     before = [resting.detach().clone(), moving.detach().clone()]
     for _ in range(6):
         resting.grad = moving.grad = moving.detach() - 1
-        optimizer.step(loss=torch.tensor(1.0))
+        optimizer.step(loss=torch.tensor(1.0, device="cpu"))
     assert same(before[0], resting.detach()), "a group with lr=0 moved"
     assert not same(before[1], moving.detach()), "beside a group with lr=0, the other did not move"
 
@@ -94,7 +94,7 @@ def groups_override_defaults(recipe: RecipeClass, knobs: Knobs) -> None:
 def tensor_lr_is_followed(recipe: RecipeClass, knobs: Knobs) -> None:
     """lr as a CPU tensor steps as the float does, and lr.fill_() acts from the next step on."""
     value = float(knobs.get("lr", recipe.spec.defaults["lr"]))
-    for lr in (torch.tensor(value, dtype=torch.float64), torch.tensor([value], dtype=torch.float64)):
+    for lr in (torch.tensor(given, dtype=torch.float64, device="cpu") for given in (value, [value])):
         by_tensor, by_float = Training(recipe, {**knobs, "lr": lr}), Training(recipe, {**knobs, "lr": value})
         for factor in (1.0, 0.25, 3.0):
             lr.fill_(factor * value)

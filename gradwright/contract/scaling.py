@@ -16,7 +16,7 @@ SCALE = 1024.0
 
 def _scaler() -> torch.amp.GradScaler:
     scaler = torch.amp.GradScaler("cpu", init_scale=SCALE)
-    scaler.scale(torch.zeros(()))  # it makes its scale when first used
+    scaler.scale(torch.zeros((), device="cpu"))  # it makes its scale when first used
     return scaler
 
 
@@ -72,7 +72,7 @@ def closures_can_be_scaled(recipe: RecipeClass, knobs: Knobs) -> None:
 
 def _loss(training: Training) -> Tensor:
     training.optimizer.zero_grad()
-    return sum(((param - 1).square().sum() for param in training.params), torch.zeros(()))
+    return sum(((param - 1).square().sum() for param in training.params), torch.zeros((), device="cpu"))
 
 
 def _halve(training: Training) -> str:

@@ -76,7 +76,7 @@ def latecomers_start_at_one(recipe: RecipeClass, knobs: Knobs) -> None:
     early, late = copies((early, late))
     training = Training(recipe, knobs, [early, late])
     first = [training.gradients()[0] + shift for shift in (0.0, 0.5, -0.7)]
-    loss, paths = torch.tensor(2.0), ([], [])
+    loss, paths = torch.tensor(2.0, device="cpu"), ([], [])
     for time in range(6):
         training.step_on([first[time % 3], first[time - 3] if time >= 3 else None], loss)
         paths[time // 3].append(training.values()[time // 3])

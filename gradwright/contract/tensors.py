@@ -60,7 +60,11 @@ def strided_tensors(recipe: RecipeClass, knobs: Knobs) -> None:
             continue
         strides = param.stride()
         odd, even = Training(recipe, knobs, [param]), Training(recipe, knobs, [plain])
-        for gradient in (*odd.gradients(), *(2 * g for g in odd.gradients()), torch.ones((), dtype=torch.float64)):
+        for gradient in (
+            *odd.gradients(),
+            *(2 * g for g in odd.gradients()),
+            torch.ones((), dtype=torch.float64, device="cpu"),
+        ):
             odd.step_on([gradient.expand(param.shape)])
             even.step_on([gradient.expand(param.shape).contiguous()])
         close(param.detach(), plain.detach(), f"strides {strides} changed the step")
@@ -101,4 +105,6 @@ def _seen_as(recipe: RecipeClass, knobs: Knobs, param: Tensor, parts: Tensor) ->
 def integers_are_refused(recipe: RecipeClass, knobs: Knobs) -> None:
     """Tensors that cannot have gradients are refused by name."""
     for dtype in (torch.int64, torch.bool):
-        assert not accepts(recipe, knobs, torch.ones(3, 4, dtype=dtype)), f"a parameter of type {dtype} was taken"
+        assert not accepts(recipe, knobs, torch.ones(3, 4, dtype=dtype, device="cpu")), (
+            f"a parameter of type {dtype} was taken"
+        )

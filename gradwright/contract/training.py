@@ -22,7 +22,7 @@ NOISE = 0.3
 def noise(seed: int, shape: Sequence[int], dtype: torch.dtype = torch.float32) -> Tensor:
     """Normal numbers that depend on the seed and the shape alone."""
     wide = torch.complex128 if dtype.is_complex else torch.float64
-    return torch.randn(tuple(shape), generator=torch.Generator().manual_seed(seed), dtype=wide).to(dtype)
+    return torch.randn(tuple(shape), generator=torch.Generator().manual_seed(seed), dtype=wide, device="cpu").to(dtype)
 
 
 def weights(shapes: Iterable[Sequence[int]], dtype: torch.dtype = torch.float32) -> list[Tensor]:

@@ -62,7 +62,7 @@ def _double(recipe: RecipeClass, knobs: Knobs, shapes: Any = ((4, 6), (3, 4), (5
 def elementwise(recipe: RecipeClass, knobs: Knobs) -> None:
     """Permuting the entries of weights and gradients permutes the steps."""
     params = _double(recipe, knobs)
-    orders = [torch.randperm(p.numel(), generator=torch.Generator().manual_seed(7)) for p in params]
+    orders = [torch.randperm(p.numel(), generator=torch.Generator().manual_seed(7), device="cpu") for p in params]
 
     def permuted(tensors: list[Tensor]) -> list[Tensor]:
         return [tensor.detach().flatten()[order].view(tensor.shape) for tensor, order in zip(tensors, orders)]

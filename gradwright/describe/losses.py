@@ -34,7 +34,7 @@ def explanation(name: str) -> str:
     entry = LOSSES[SHORT.get(name, name)]
     lines = [entry.name, "=" * len(entry.name), "", _doc(entry), "", f"As a module: {_module(entry)}"]
     if entry.curve is not None:
-        p = torch.tensor(_SHOWN)
+        p = torch.tensor(_SHOWN, device="cpu")
         lines += ["", "What a sample counts beside cross-entropy, W(p), at the defaults"]
         lines += ["  p     " + "".join(f"{x:8g}" for x in _SHOWN)]
         lines += ["  W(p)  " + "".join(f"{x:8.3g}" for x in entry.weight(p).tolist())]

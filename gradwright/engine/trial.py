@@ -57,7 +57,7 @@ class _Trial:
             ROW: (*shape[:split], *[1] * (len(shape) - split)),
             COLUMN: (*[1] * split, *shape[split:]),
         }.get(operand.kind, ())
-        values = torch.randn(size, generator=self.random, dtype=torch.float64)
+        values = torch.randn(size, generator=self.random, dtype=torch.float64, device="cpu")
         if operand.source is Source.STATE:
             values = values.abs() + 0.1
         (stored,) = operand.storage.encode(values)
@@ -101,7 +101,7 @@ class _Trial:
     def _scalar(self, at: int) -> float:
         if self.program.graph.nodes[at].is_bool:
             return 1.0
-        return 0.2 + 0.6 * float(torch.rand((), generator=self.random, dtype=torch.float64))
+        return 0.2 + 0.6 * float(torch.rand((), generator=self.random, dtype=torch.float64, device="cpu"))
 
     def _given(self) -> set[str]:
         nodes = self.program.graph.nodes

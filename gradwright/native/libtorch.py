@@ -139,7 +139,8 @@ def _offset_of_impl() -> int:
     """Where in Python's object of a tensor the address of its implementation stands; 0 if that cannot be told."""
     if sys.implementation.name != "cpython":
         return 0
-    samples = [torch.empty(2), torch.nn.Parameter(torch.empty(2, 3)), torch.empty(4)[1:], torch.empty(0).t()]
+    two, six, four, none = (torch.empty(size, device="cpu") for size in ((2,), (2, 3), (4,), (0,)))
+    samples = [two, torch.nn.Parameter(six), four[1:], none.t()]
     word = ctypes.sizeof(ctypes.c_void_p)
     size = min(type(one).__basicsize__ for one in samples)
     for offset in range(2 * word, size, word):

@@ -18,7 +18,9 @@ def detached(loss: Any) -> Tensor | None:
         return None
     if isinstance(loss, (str, dict, set)) or (isinstance(loss, (tuple, list)) and any(map(torch.is_tensor, loss))):
         raise TypeError(f"the loss is a {type(loss).__name__}; give one number, such as loss.mean()")
-    loss = torch.as_tensor(loss, dtype=torch.float64 if isinstance(loss, float) else None).detach()
+    if not isinstance(loss, Tensor):
+        loss = torch.as_tensor(loss, dtype=torch.float64 if isinstance(loss, float) else None, device="cpu")
+    loss = loss.detach()
     if loss.numel() != 1:
         raise ValueError(f"the loss has shape {tuple(loss.shape)}; give one number, such as loss.mean()")
     # in double where the device has it, like the shared values that are computed from it

@@ -100,13 +100,15 @@ def _entry(recipe_spec: RecipeSpec, form: TorchForm, param: Tensor, state: dict[
         return {}
     if "training_weights" in state:
         raise ValueError("to_torch: the evaluation weights are in place; call optimizer.train() first")
-    entry: dict[str, Any] = {"step": torch.tensor(state["step"], dtype=torch.float32)} if form.counts else {}
+    entry: dict[str, Any] = (
+        {"step": torch.tensor(state["step"], dtype=torch.float32, device="cpu")} if form.counts else {}
+    )
     for name, slot in recipe_spec.torch_state.items():
         if slot not in state:
             continue
         value = state[slot]
         if not isinstance(value, Tensor):
-            entry[name] = torch.tensor(value, dtype=torch.float64)
+            entry[name] = torch.tensor(value, dtype=torch.float64, device="cpu")
         else:
             entry[name] = torch.view_as_complex(value).clone() if param.is_complex() else value.detach().clone()
     return entry

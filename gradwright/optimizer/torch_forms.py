@@ -141,7 +141,7 @@ def torch_defaults(name: str) -> Mapping[str, Any]:
     cls = getattr(torch.optim, name, None)
     if cls is None:
         raise ValueError(f"torch {torch.__version__} has no torch.optim.{name}")
-    defaults: Mapping[str, Any] = cls([torch.zeros(1, 1)]).defaults
+    defaults: Mapping[str, Any] = cls([torch.zeros(1, 1, device="cpu")]).defaults
     return defaults
 
 
@@ -153,5 +153,5 @@ def torch_words() -> frozenset[str]:
         cls: Any = getattr(torch.optim, name, None)
         if isinstance(cls, type) and issubclass(cls, torch.optim.Optimizer) and cls is not torch.optim.Optimizer:
             made: Any = cls
-            found |= made([torch.zeros(1, 1)]).defaults.keys()
+            found |= made([torch.zeros(1, 1, device="cpu")]).defaults.keys()
     return frozenset(found)

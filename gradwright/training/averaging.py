@@ -182,8 +182,10 @@ def power_mixture(
     if len(set(profiles)) < len(profiles):
         raise ValueError("power_mixture: two snapshots have the same step and width; leave one of them out")
     wanted = (max(at for at, _ in profiles) if step is None else step, gamma_of_width(sigma_rel))
-    a = torch.tensor([[_inner(one, other) for other in profiles] for one in profiles], dtype=torch.float64)
-    b = torch.tensor([_inner(one, wanted) for one in profiles], dtype=torch.float64)
+    a = torch.tensor(
+        [[_inner(one, other) for other in profiles] for one in profiles], dtype=torch.float64, device="cpu"
+    )
+    b = torch.tensor([_inner(one, wanted) for one in profiles], dtype=torch.float64, device="cpu")
     x = torch.linalg.solve(a, b)
     x = (x / x.sum()).tolist()
     mixed = []

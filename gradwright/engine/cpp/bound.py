@@ -108,7 +108,7 @@ class CppBound:
         self.kernel(self._counts, self._buffers, first, last)
 
     def part(self, key: str) -> Tensor:
-        return torch.tensor(self.parts[self.kernel.program.sums.index(key)].sum(), dtype=torch.float64)
+        return torch.tensor(self.parts[self.kernel.program.sums.index(key)].sum(), dtype=torch.float64, device="cpu")
 
     def combine(self, sweep: int, combine: Callable[[str, int, Tensor], Tensor]) -> None:
         program, nodes = self.kernel.program, self.kernel.program.graph.nodes

@@ -60,7 +60,8 @@ class TorchBound:
         self.tensors: dict[str, Sequence[Tensor]] = {}
         self.rows: list[Sequence[float]] = []
         self.reduced: list[dict[int, Tensor]] = [{} for _ in params]
-        self.parts: dict[str, list[Tensor]] = {key: [torch.zeros(())] * len(params) for key in program.sums}
+        nothing = torch.zeros((), device="cpu")
+        self.parts: dict[str, list[Tensor]] = {key: [nothing] * len(params) for key in program.sums}
 
     def aim(self, operand: str, column: Column) -> None:
         self.tensors[operand] = [as_real(tensor.detach()) for tensor in column.tensors]

@@ -175,6 +175,6 @@ class TritonBound:
 
 def _staged(values: np.ndarray, device: torch.device) -> Tensor:
     """``values`` in memory of the host that can be copied from without waiting."""
-    staging = torch.empty(values.shape, dtype=_TYPES[values.dtype.name], pin_memory=device.type == "cuda")
+    staging = torch.empty(values.shape, dtype=_TYPES[values.dtype.name], device="cpu", pin_memory=device.type == "cuda")
     staging.numpy()[...] = values
     return staging

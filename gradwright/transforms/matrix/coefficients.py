@@ -130,7 +130,7 @@ def coefficients_of(given: str | Quintics) -> Quintics:
 def _checked(rows: Quintics) -> Quintics:
     if not rows or any(len(row) != 3 for row in rows):
         raise ValueError(f"coefficients={rows!r} must be triples (a, b, c), one for each iteration")
-    sigma = torch.logspace(-3, 0, 3001, dtype=torch.float64)
+    sigma = torch.logspace(-3, 0, 3001, dtype=torch.float64, device="cpu")
     answer = response(sigma, rows)
     lowest = int(torch.where(answer.isfinite(), answer, -math.inf).argmin())
     if not answer[lowest] > 0:
@@ -206,10 +206,10 @@ def _best_quintic(low: float, high: float) -> Quintic:
     q, r = (3 * low + high) / 4, (low + 3 * high) / 4
     before = math.inf
     while True:
-        points = torch.tensor([low, q, r, high], dtype=torch.float64)
-        signs = torch.tensor([1.0, -1.0, 1.0, -1.0], dtype=torch.float64)
+        points = torch.tensor([low, q, r, high], dtype=torch.float64, device="cpu")
+        signs = torch.tensor([1.0, -1.0, 1.0, -1.0], dtype=torch.float64, device="cpu")
         system = torch.stack([points, points**3, points**5, signs], dim=1)
-        a, b, c, error = torch.linalg.solve(system, torch.ones(4, dtype=torch.float64)).tolist()
+        a, b, c, error = torch.linalg.solve(system, torch.ones(4, dtype=torch.float64, device="cpu")).tolist()
         if abs(before - error) <= 1e-15:
             return a, b, c
         before = error
