@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradwright.core import ParamSpec
+from gradwright.core import Chain, ParamSpec
 from gradwright.optimizer.pointers import room
+from gradwright.recipe.spec import RecipeSpec
 
 STEPPED = (torch.float32, torch.bfloat16, torch.float16, torch.float64, torch.complex64, torch.complex128)
 """The types of weights that can be stepped."""
@@ -48,3 +49,14 @@ def refuse_empty(name: str, tensor: Tensor) -> None:
             f"{name} needs {needs} bytes and its storage has {has}; bring back what was offloaded or resized before "
             "stepping"
         )
+
+
+def serves_sparse(recipe_spec: RecipeSpec, chain: Chain) -> str:
+    """Which of torch's optimizers takes sparse gradients and is the nearest to a recipe, as the tail of an error."""
+    if chain.any_moment:
+        return "or give it to torch.optim.SparseAdam or Adagrad, which divide by a second moment too"
+    if "scale_free" in recipe_spec.traits:
+        return (
+            f"for torch's optimizers that take sparse ones, SGD, Adagrad and SparseAdam, are none of {recipe_spec.name}"
+        )
+    return "or give it to torch.optim.SGD with weight_decay=0, which takes sparse gradients"

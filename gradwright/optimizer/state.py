@@ -16,7 +16,7 @@ from gradwright.engine.access import as_real
 from gradwright.engine.collective import is_spread
 from gradwright.optimizer import groups
 from gradwright.optimizer.pointers import PointerCache, StateTable, has_memory, room
-from gradwright.optimizer.refusals import is_locked, refuse_empty, refuse_weights
+from gradwright.optimizer.refusals import is_locked, refuse_empty, refuse_weights, serves_sparse
 from gradwright.optimizer.tracked import Changes, TrackedState
 from gradwright.recipe.registry import spec_named
 from gradwright.recipe.spec import RecipeSpec
@@ -152,9 +152,9 @@ class StatefulOptimizer(torch.optim.Optimizer):
                 return
         name = f"{group['recipe']}: the gradient of {self.spec_of(param)}"
         if grad.layout != torch.strided:
-            raise ValueError(
-                f"{name} is sparse; build its Embedding with sparse=False, or give it to torch.optim.SparseAdam"
-            )
+            recipe_spec = self.recipe_spec_of(group)
+            rest = serves_sparse(recipe_spec, recipe_spec.chain(group))
+            raise ValueError(f"{name} is sparse; build its Embedding with sparse=False, {rest}")
         if grad.shape != param.shape:
             raise RuntimeError(
                 f"{name} has shape {tuple(grad.shape)}, the parameter {tuple(param.shape)}; clear gradients with "

@@ -187,3 +187,23 @@ def test_names_for_one_group_only():
     with pytest.raises(ValueError, match="with/without names"):
         optimizer.add_param_group({"params": [leaf()]})
     assert not changes(before, snapshot(optimizer))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [
+        (gradwright.SGD, "torch.optim.SGD with weight_decay=0"),
+        (gradwright.lookahead(gradwright.SGD), "torch.optim.SGD with weight_decay=0"),
+        (AdamW, "torch.optim.SparseAdam or Adagrad"),
+        (gradwright.SM3, "torch.optim.SparseAdam or Adagrad"),
+        (gradwright.Lion, "SGD, Adagrad and SparseAdam, are none of Lion"),
+        (gradwright.Muon, "SGD, Adagrad and SparseAdam, are none of Muon"),
+    ],
+    ids=lambda value: getattr(value, "recipe_name", ""),
+)
+def test_a_sparse_gradient_is_sent_to_what_fits_the_recipe(recipe, words):
+    param = leaf(3, 4)
+    optimizer = recipe([param])
+    param.grad = torch.ones(3, 4).to_sparse()
+    with pytest.raises(ValueError, match=f"is sparse; build its Embedding with sparse=False, .*{words}"):
+        optimizer.step()
