@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+from gradwright.core.number import as_float, shown
 from gradwright.schedules.base import Schedule
 
 LAWS = ("inverse_time", "inverse_square", "recursion")
@@ -42,7 +43,7 @@ class AmosDecay(Schedule):
         super().__post_init__()
         self._needs_steps("half_life")
         if self.law not in LAWS:
-            raise ValueError(f"AmosDecay: law={self.law!r} is unknown; known are {', '.join(LAWS)}")
+            raise ValueError(f"AmosDecay: law={shown(self.law)} is unknown; known are {', '.join(LAWS)}")
 
     def multiplier(self, t: float) -> float:
         if self.law == "inverse_time":
@@ -53,7 +54,9 @@ class AmosDecay(Schedule):
         return math.exp(-2 * _recursion(rate, int(t)))
 
     def speed(self, alpha: float) -> float:
-        """p, or p₀, at which steps of the relative size ``alpha`` = α₀ have this half-life."""
+        """p, or p₀, at which steps of the relative size ``alpha`` = α₀, above 0, have this half-life."""
+        if not as_float("AmosDecay: alpha", alpha) > 0:
+            raise ValueError(f"AmosDecay: alpha={alpha} must be a finite number above 0")
         if self.law == "inverse_time":
             return 1 / (2 * alpha * self.half_life)
         return (math.sqrt(2) - 1) / (alpha * self.half_life)
@@ -97,13 +100,14 @@ def amos_settings(alpha: float, sigma: float, q: float = 1.0, update_rms: float 
         update_rms: rms(u) of the direction: 1 for Lion and other sign methods, about 0.2 for Adam.
 
     Raises:
-        ValueError: one of them is not above 0.
+        TypeError: one of them is no number.
+        ValueError: one of them is not finite, or not above 0.
 
     Example:
         >>> amos_settings(1e-3, 0.02)
         AmosSettings(lr=2e-05, weight_decay=0.025)
     """
     for name, value in (("alpha", alpha), ("sigma", sigma), ("q", q), ("update_rms", update_rms)):
-        if not (math.isfinite(value) and value > 0):
+        if not as_float(f"amos_settings: {name}", value) > 0:
             raise ValueError(f"amos_settings: {name}={value} must be a finite number above 0")
     return AmosSettings(alpha * sigma / update_rms, alpha * update_rms / (2 * q * sigma))

@@ -5,28 +5,48 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 
+from gradwright.core.number import LARGEST, as_float, shown
+
 
 @dataclass(frozen=True)
 class Schedule:
     """A multiplier of the learning rate for every step; ``a * b`` is the product and ``a.then(b)`` what follows.
 
-    A subclass is a frozen dataclass that defines :meth:`multiplier`, and :attr:`length` where it has an end.
+    A subclass is a frozen dataclass that defines :meth:`multiplier`, and :attr:`length` where it has an end. Its fields
+    annotated ``float``, ``bool`` and ``Schedule`` are checked to be such.
+
+    Raises:
+        TypeError: a field is of another kind.
+        ValueError: a number is negative, not finite, or beyond single precision.
     """
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, (int, float)) and not 0 <= value < math.inf:
-                raise ValueError(f"{type(self).__name__}: {field.name}={value} must be a finite number from 0 on")
+            label, value = f"{type(self).__name__}: {field.name}", getattr(self, field.name)
+            if field.type == "float":
+                number = as_float(label, value)
+                if number < 0:
+                    raise ValueError(f"{label}={value} must be a finite number from 0 on")
+                if not isinstance(value, (int, float)):
+                    object.__setattr__(self, field.name, number)
+            elif field.type == "bool" and not isinstance(value, bool):
+                raise TypeError(f"{label}={shown(value)} is a {type(value).__name__}; give True or False")
+            elif field.type == "Schedule" and not isinstance(value, Schedule):
+                raise TypeError(
+                    f"{label}={shown(value)} is a {type(value).__name__}; give a schedule, such as Constant(0.5)"
+                )
 
     def __call__(self, t: float) -> float:
         """The multiplier of step ``t`` ≥ 0, counted from 0; past its end a schedule keeps its last value.
 
         Raises:
-            ValueError: ``t`` is negative or no number.
+            TypeError: ``t`` is no number.
+            ValueError: it is negative, not finite, or beyond single precision.
         """
-        if not t >= 0:
-            raise ValueError(f"{type(self).__name__}: t={t} must be the number of a step, counted from 0")
+        if isinstance(t, bool) or not isinstance(t, (int, float)):
+            t = as_float(f"{type(self).__name__}: t", t)
+        if not 0 <= t <= LARGEST:
+            raise ValueError(f"{type(self).__name__}: t={shown(t)} must be the number of a step, counted from 0")
         return float(self.multiplier(t))
 
     def multiplier(self, t: float) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from gradwright.core.number import as_float, shown
 from gradwright.schedules.base import Schedule
 
 FALLS = ("linear", "sqrt", "cosine", "exp")
@@ -97,7 +98,7 @@ class WarmupStableDecay(Schedule):
         super().__post_init__()
         self._needs_steps("decay")
         if self.shape not in FALLS:
-            raise ValueError(f"WarmupStableDecay: shape={self.shape!r} is unknown; known are {', '.join(FALLS)}")
+            raise ValueError(f"WarmupStableDecay: shape={shown(self.shape)} is unknown; known are {', '.join(FALLS)}")
         if self.shape == "exp" and self.final == 0:
             raise ValueError("WarmupStableDecay: shape='exp' never reaches final=0; give a final above 0, such as 0.01")
 
@@ -150,17 +151,27 @@ class Piecewise(Schedule):
     points: tuple[tuple[float, float], ...]
 
     def __init__(self, points: Mapping[float, float] | Iterable[tuple[float, float]]) -> None:
-        pairs = sorted(points.items() if isinstance(points, Mapping) else points)
+        given = points.items() if isinstance(points, Mapping) else points
+        try:
+            entries = [(t, value) for t, value in given]
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"Piecewise: points={shown(points)} must be steps with their multipliers, such as {{1000: 1.0}}"
+            ) from None
+        pairs = sorted(
+            (as_float("Piecewise: a step", t), as_float(f"Piecewise: the multiplier of step {shown(t)}", value))
+            for t, value in entries
+        )
         if not pairs:
             raise ValueError("Piecewise: there are no points; give steps with their multipliers, such as {1000: 1.0}")
         for t, value in pairs:
-            if not (math.isfinite(t) and math.isfinite(value) and t >= 0 and value >= 0):
-                raise ValueError(f"Piecewise: the point {t}: {value} must have a step and a multiplier from 0 on")
+            if t < 0 or value < 0:
+                raise ValueError(f"Piecewise: the point {t:g}: {value:g} must have a step and a multiplier from 0 on")
         if len({t for t, _ in pairs}) < len(pairs):
             raise ValueError("Piecewise: a step has two multipliers; give each step once")
         if pairs[0][0] > 0:
             pairs = [(0.0, 0.0), *pairs]
-        object.__setattr__(self, "points", tuple((float(t), float(value)) for t, value in pairs))
+        object.__setattr__(self, "points", tuple(pairs))
 
     def multiplier(self, t: float) -> float:
         for (start, low), (end, high) in zip(self.points, self.points[1:]):

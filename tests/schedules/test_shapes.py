@@ -1,11 +1,27 @@
 """Every schedule has its worked numbers, and stays where it should."""
 
 import math
+from dataclasses import fields
 from itertools import pairwise
 
+import numpy as np
 import pytest
+import torch
 
-from gradwright.schedules import Constant, Cosine, InverseSqrt, Linear, Piecewise, Warmup, WarmupStableDecay
+from gradwright.schedules import (
+    AmosDecay,
+    Constant,
+    Cosine,
+    InverseSqrt,
+    Linear,
+    Piecewise,
+    Product,
+    Schedule,
+    Then,
+    Warmup,
+    WarmupStableDecay,
+    amos_settings,
+)
 
 TIGER = Piecewise({40_000: 1, 160_000: 0.5, 640_000: 0.1, 1_280_000: 0.01})
 
@@ -90,6 +106,70 @@ IMPOSSIBLE = [
     (lambda: Piecewise({5: -1}), "the point 5"),
     (lambda: Piecewise([(5, 1), (5, 2)]), "two multipliers"),
 ]
+
+
+STRANGE = {
+    "text": ("10", TypeError),
+    "huge": (10**400, ValueError),
+    "negative": (-1.0, ValueError),
+    "nan": (math.nan, ValueError),
+    "infinite": (math.inf, ValueError),
+    "flag": (True, TypeError),
+    "nothing": (None, TypeError),
+    "list": ([1.0], TypeError),
+    "complex": (1j, TypeError),
+    "tensor": (torch.ones(2), ValueError),
+}
+SETTINGS = {
+    Constant: (),
+    Warmup: (3,),
+    Cosine: (3,),
+    Linear: (3,),
+    WarmupStableDecay: (1, 1, 1),
+    InverseSqrt: (3,),
+    AmosDecay: (3,),
+    Product: (Constant(), Constant()),
+    Then: (Constant(), Constant(), 3),
+}
+
+
+def test_every_schedule_is_in_the_table_of_settings():
+    assert {*SETTINGS, Piecewise} == set(Schedule.__subclasses__())
+
+
+@pytest.mark.parametrize("kind", STRANGE)
+def test_every_field_of_every_schedule_is_checked_by_name(kind):
+    value, error = STRANGE[kind]
+    for schedule, arguments in SETTINGS.items():
+        given = dict(zip((field.name for field in fields(schedule)), arguments))
+        for field in fields(schedule):
+            if field.type == "bool" and kind == "flag":
+                continue
+            expected = error if field.type == "float" else (TypeError, ValueError)
+            with pytest.raises(expected, match=f"^{schedule.__name__}: {field.name}") as refused:
+                schedule(**{**given, field.name: value})
+            assert len(str(refused.value)) < 300
+    for points in ({value: 1.0}, {3.0: value}) if kind != "list" else ({3.0: value},):
+        with pytest.raises(error, match=r"^Piecewise: (a step|the multiplier of step|the point)"):
+            Piecewise(points)
+    with pytest.raises(error, match=r"^Cosine: t"):
+        Cosine(10)(value)
+    with pytest.raises(error, match=r"^amos_settings: sigma"):
+        amos_settings(1e-3, value)
+    with pytest.raises(error, match=r"^AmosDecay: alpha"):
+        AmosDecay(10).speed(value)
+
+
+@pytest.mark.parametrize("points", [3.0, "ab", [1.0, 2.0], [(1, 2, 3)], None])
+def test_points_are_pairs(points):
+    with pytest.raises(TypeError, match=r"^Piecewise: (points=|a step)"):
+        Piecewise(points)
+
+
+def test_numbers_of_numpy_and_of_tensors_are_numbers():
+    assert Cosine(np.float32(10), torch.tensor(0.5)) == Cosine(10.0, 0.5)
+    assert Cosine(10)(np.int64(5)) == Cosine(10)(torch.tensor(5)) == Cosine(10)(5)
+    assert isinstance(hash(Cosine(torch.tensor(10.0))), int)
 
 
 @pytest.mark.parametrize(("build", "words"), IMPOSSIBLE)
