@@ -11,11 +11,10 @@ from torch import Tensor
 from torch.nn.parameter import is_lazy
 
 from gradwright.engine import Dispatcher, GroupStep, capturing, run, select
-from gradwright.engine.access import access_to
 from gradwright.engine.collective import mean_loss
 from gradwright.engine.report import report
 from gradwright.engine.step import StepCoroutine
-from gradwright.optimizer import checkpoint, foreign, from_torch, groups, saved
+from gradwright.optimizer import checkpoint, evaluation, foreign, from_torch, groups, saved
 from gradwright.optimizer.loss import detached
 from gradwright.optimizer.scaling import scaled_backward
 from gradwright.optimizer.state import StatefulOptimizer
@@ -200,7 +199,7 @@ class Optimizer(StatefulOptimizer):
 
         Recipes that keep one set of weights are not touched.
         """
-        if any("training_weights" in state for state in self.state.values()):
+        if evaluation.in_place(self):
             yield
             return
         self.eval()
@@ -209,30 +208,14 @@ class Optimizer(StatefulOptimizer):
         finally:
             self.train()
 
-    @torch.no_grad()
     def eval(self) -> None:
         """Put the evaluation weights in place, until :meth:`train`. A copy of the training weights is kept in the
         state, so that a checkpoint saved meanwhile resumes exactly."""
-        for group in self.param_groups:
-            chain = self.chain_of(group)
-            for param in group["params"] if chain.evaluates else ():
-                state = self.state.get(param, {})
-                if "training_weights" in state or not state.get("step"):
-                    continue
-                access = access_to(param, traceable=False)
-                held = {k: access.read(v) if isinstance(v, Tensor) else v for k, v in state.items()}
-                weights = chain.evaluate(access.read(param), held, state["step"])
-                if weights is not None:
-                    state["training_weights"] = param.detach().clone()
-                    access.write(param, weights)
+        evaluation.put(self)
 
-    @torch.no_grad()
     def train(self) -> None:
         """Put the training weights back, bit for bit."""
-        for group in self.param_groups:
-            for param in group["params"]:
-                if (weights := self.state.get(param, {}).pop("training_weights", None)) is not None:
-                    param.copy_(weights)
+        evaluation.take_away(self)
 
     @torch._disable_dynamo
     def state_dict(self) -> dict[str, Any]:
@@ -253,6 +236,10 @@ class Optimizer(StatefulOptimizer):
 
         A checkpoint of the ``torch.optim`` optimizer of the same name is read too, and the run goes on from there.
 
+        Whether evaluation weights are in place is taken from the checkpoint, as it was when that was saved. Parameters
+        that hold them now, and for which it has none, get their training weights back, unless others have been loaded
+        into them since :meth:`eval`.
+
         Everything is checked first: if it does not fit, the optimizer stays as it was.
 
         Raises:
@@ -263,6 +250,7 @@ class Optimizer(StatefulOptimizer):
         for hook in self._optimizer_load_state_dict_pre_hooks.values():
             state_dict = hook(self, state_dict) or state_dict
         state, new_groups = checkpoint.restored(self, from_torch.translated(self.param_groups, saved.read(state_dict)))
+        evaluation.end_for(self, state)
         for group, new_group in zip(self.param_groups, new_groups):
             group.clear()
             group.update(new_group)

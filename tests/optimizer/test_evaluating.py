@@ -167,3 +167,87 @@ def test_two_averages_in_one_chain_are_refused():
 
     with pytest.raises(ValueError, match="ScheduleFree and ScheduleFree each keep weights"):
         chain(ScheduleFree(0.1), ScheduleFree(0.1))
+
+
+AVERAGES = [ScheduleFreeAdamW, gradwright.ScheduleFreePlus, gradwright.averaged(AdamW), gradwright.DoG]
+
+
+@pytest.mark.parametrize("recipe", AVERAGES, ids=lambda recipe: recipe.recipe_name)
+def test_a_checkpoint_that_is_loaded_in_eval_mode_never_makes_training_weights_of_evaluation_weights(recipe):
+    optimizer = recipe([leaf(seed=1), leaf(5, seed=2)])
+    train(optimizer, 3)
+    saved = optimizer.state_dict()
+    train(optimizer, 2, first=3)
+    own = _weights(optimizer)
+    optimizer.eval()
+    assert not _equal(own, _weights(optimizer))
+    optimizer.load_state_dict(saved)
+    assert _equal(own, _weights(optimizer))
+    assert not any("training_weights" in state for state in optimizer.state.values())
+    train(optimizer, 1, first=3)
+
+
+@pytest.mark.parametrize("weights_first", [True, False])
+@pytest.mark.parametrize("saved_in_eval", [True, False])
+@pytest.mark.parametrize("loaded_in_eval", [True, False])
+@pytest.mark.parametrize("recipe", AVERAGES[:3], ids=lambda recipe: recipe.recipe_name)
+def test_a_whole_checkpoint_resumes_exactly_in_whichever_mode_and_order(
+    recipe, loaded_in_eval, saved_in_eval, weights_first
+):
+    straight, other = (recipe([leaf(seed=1), leaf(5, seed=2)]) for _ in range(2))
+    train(straight, 3)
+    if saved_in_eval:
+        straight.eval()
+    saved, weights = straight.state_dict(), _weights(straight)
+    train(other, 5)
+    if loaded_in_eval:
+        other.eval()
+
+    def load_weights():
+        with torch.no_grad():
+            for param, value in zip(other.param_groups[0]["params"], weights):
+                param.copy_(value)
+
+    for load in [load_weights, lambda: other.load_state_dict(saved)][:: 1 if weights_first else -1]:
+        load()
+    assert not changes(snapshot(straight), snapshot(other))
+    straight.train()
+    other.train()
+    train(straight, 2, first=3)
+    train(other, 2, first=3)
+    assert not changes(snapshot(straight), snapshot(other))
+
+
+def test_a_parameter_that_the_checkpoint_does_not_know_keeps_its_training_weights():
+    optimizer = ScheduleFreeAdamW([("a", leaf(seed=1)), ("b", leaf(5, seed=2))], lr=0.1)
+    train(optimizer, 3)
+    own = _weights(optimizer)
+    alone = ScheduleFreeAdamW([("a", leaf(seed=1))], lr=0.1)
+    train(alone, 3)
+    optimizer.eval()
+    with pytest.warns(UserWarning, match="starts 'b' afresh"):
+        optimizer.load_state_dict(alone.state_dict())
+    assert _equal(own, _weights(optimizer))
+
+
+def test_a_checkpoint_that_is_refused_leaves_the_evaluation_weights_in_place(optimizer):
+    optimizer.eval()
+    before = snapshot(optimizer)
+    damaged = optimizer.state_dict()
+    del damaged["state"][1]["schedule_free.z"]
+    with pytest.raises(ValueError, match=r"lacks 'schedule_free.z'"):
+        optimizer.load_state_dict(damaged)
+    assert not changes(before, snapshot(optimizer))
+
+
+def test_evaluation_weights_of_half_precision_and_with_nan_are_known_again():
+    param = leaf().detach().bfloat16().requires_grad_()
+    optimizer = ScheduleFreeAdamW([param], lr=0.1)
+    train(optimizer, 2)
+    saved = optimizer.state_dict()
+    with torch.no_grad():
+        param[0, 0] = torch.nan
+    own = param.detach().clone()
+    optimizer.eval()
+    optimizer.load_state_dict(saved)
+    torch.testing.assert_close(param.detach(), own, rtol=0, atol=0, equal_nan=True)
