@@ -8,10 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gradwright.diffusion.check import check_output, in_double
+from gradwright.diffusion.check import check_data_range, check_output, in_double
 from gradwright.diffusion.prediction import Prediction, check_prediction, to_noise
 from gradwright.diffusion.schedule import NoiseSchedule, Time
-from gradwright.diffusion.variance import largest_error
 
 
 @dataclass(frozen=True)
@@ -19,7 +18,8 @@ class SecondHead:
     """What the second half of a network's channels predicts about ε, and what variance of the data follows.
 
     Args:
-        data_range: bounds (a, b) of the data: no variance of an entry exceeds ((b − a) / 2)². None for latents.
+        data_range: bounds (a, b) of the data: no variance of an entry at any x_t exceeds ((b − a) / 2)². The error of
+            a network that is not exact can, where its x̂₀ is far off; then, and for latents, None.
     """
 
     data_range: tuple[float, float] | None = None
@@ -39,15 +39,24 @@ class SecondHead:
             predicted: ε̂, shape (B, C, ...).
             second: the head's output, shaped like it.
             t: one time, or one for each row.
+
+        Raises:
+            ValueError: a time at which x_t holds no data (ᾱ_t = 0).
         """
+        if (schedule.alpha_bar(t) == 0).any():
+            raise ValueError(
+                f"t={torch.as_tensor(t).tolist()} holds a time where alphas_cumprod is 0: x_t is noise alone, and a "
+                f"head that tells the error of the noise says nothing of the data's; use a DenoisingError there"
+            )
         predicted, second = in_double(predicted), in_double(second)
         weight = schedule.beta_bar(t) / schedule.alpha_bar(t)
-        bound = largest_error(schedule, t, self.data_range)
-        shape = (-1, *[1] * (second.dim() - 1)) if weight.dim() else ()
-        weight, bound = weight.reshape(shape).to(second.device), bound.reshape(shape).to(second.device)
-        error = weight * self.spread(predicted, second)
-        # without a known range only the sign is certain: an imperfect network may err by more than β̄ / ᾱ
-        return error.clamp(min=0) if self.data_range is None else torch.minimum(error.clamp(min=0), bound)
+        weight = weight.reshape((-1, *[1] * (second.dim() - 1)) if weight.dim() else ()).to(second.device)
+        error = (weight * self.spread(predicted, second)).clamp(min=0)
+        if self.data_range is None:
+            return error
+        # β̄ / ᾱ bounds the mean over states; a single state is bounded by the range alone (Popoviciu)
+        low, high = check_data_range(self.data_range)
+        return error.clamp(max=((high - low) / 2) ** 2)
 
 
 class SN(SecondHead):

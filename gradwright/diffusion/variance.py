@@ -81,7 +81,10 @@ def optimal_variance(schedule: NoiseSchedule, s: Time, t: Time, mse: float | Ten
 
 
 def largest_error(schedule: NoiseSchedule, t: Time, data_range: tuple[float, float] | None = None) -> Tensor:
-    """The largest mse_t that the exact denoiser can have: β̄_t / ᾱ_t, and ((b − a) / 2)² for data in [a, b]; float64."""
+    """The largest mse_t that the exact denoiser can have: β̄_t / ᾱ_t, and ((b − a) / 2)² for data in [a, b]; float64.
+
+    mse_t is a mean over x_t. The variance Var[x₀ | x_t] of a single state can exceed β̄_t / ᾱ_t, never ((b − a) / 2)².
+    """
     bound = schedule.beta_bar(t) / schedule.alpha_bar(t)
     if data_range is None:
         return bound
@@ -96,7 +99,8 @@ def variance_bounds(
 
         λ² ≤ σ*² ≤ λ² + (√(β̄_t / α_{t|s}) − √(β̄_s − λ²))²,    for data in [a, b] also λ² + gain ((b − a) / 2)²
 
-    Data in one point meets the lower bound. At η = 1 the upper one is β_{t|s} / α_{t|s}.
+    They concern the variance for mse_t, the mean over x_t, and not that of a single state. Data in one point meets the
+    lower bound. At η = 1 the upper one is β_{t|s} / α_{t|s}.
     """
     low = posterior_variance(schedule, s, t, eta)
     high = schedule.beta_bar(t) / schedule.alpha_bar(t)  # infinite where ᾱ_t = 0 and no range is given
@@ -111,6 +115,6 @@ def noise_cap(pixels: float = 2.0, level: float = 2 / 255) -> float:
     The step that ends next to the data must not add visible noise. The authors cap its variance at two levels of grey
     for DDPM on small images (``pixels=2``) and at one for large images and for DDIM; images in [−1, 1] with 256 levels.
     """
-    if pixels <= 0 or level <= 0:
+    if not (pixels > 0 and level > 0):
         raise ValueError(f"pixels and level must be positive, got {pixels} and {level}; pass no cap to have none")
     return (pixels * level * math.sqrt(math.pi / 2)) ** 2
