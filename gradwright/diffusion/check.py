@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -64,6 +65,26 @@ def check_eta(eta: float) -> float:
     if not 0 <= eta <= 1:
         raise ValueError(f"eta must lie in [0, 1]: 1 is DDPM, 0 the deterministic DDIM; got {eta}")
     return float(eta)
+
+
+def check_cap(cap: float | None, cap_steps: int, stops: int) -> None:
+    """Refuse a cap of the variance that is not positive, or more capped steps than add noise.
+
+    Args:
+        cap: the largest variance of the steps next to the data, or None.
+        cap_steps: how many steps that concerns.
+        stops: how many times the chain visits; the step from the first of them to the data adds no noise.
+    """
+    if cap is not None and not cap > 0:
+        raise ValueError(
+            f"cap must be positive or None for no cap, got {cap}; noise_cap() gives the authors' values for images"
+        )
+    most = max(1, stops - 1)
+    if isinstance(cap_steps, bool) or not isinstance(cap_steps, Integral) or not 1 <= cap_steps <= most:
+        raise ValueError(
+            f"a chain of {stops} stops has cap_steps in 1 ... {most}, the steps that add noise, got {cap_steps!r}; "
+            f"make it smaller, or ask for more steps; cap=None switches the cap off"
+        )
 
 
 def check_data_range(data_range: tuple[float, float]) -> tuple[float, float]:

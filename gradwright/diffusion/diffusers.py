@@ -1,12 +1,12 @@
 """Optimal variances in diffusers, all of it here since an optional package is imported in one file alone.
 
-Two schedulers to plug into a pipeline, and a model with a second head.
+Two schedulers to plug into a pipeline, a pipeline for the second of them, and a model with a second head.
 
     schedule = noise_schedule(pipe.scheduler)
     error = estimate_denoising_error(NoiseNetwork(pipe.unet), loader, schedule)
     pipe.scheduler = AnalyticDDPMScheduler.from_error(pipe.scheduler, error)
 
-Timesteps count from zero in diffusers: its timestep τ is the time τ + 1 of this package.
+A saved pipeline loads with its scheduler after ``import gradwright.diffusion.diffusers``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ import torch
 from torch import Tensor, nn
 
 try:
-    from diffusers import DDIMScheduler, DDPMScheduler
+    from diffusers import DDIMPipeline, DDIMScheduler, DDPMScheduler
+    from diffusers import SchedulerMixin as SchedulerMixin  # loading a pipeline looks for it beside our schedulers
     from diffusers.configuration_utils import register_to_config
     from diffusers.models.unets.unet_2d import UNet2DOutput
     from diffusers.schedulers.scheduling_ddim import DDIMSchedulerOutput
@@ -27,57 +28,24 @@ try:
 except ImportError as missing:
     raise ImportError("gradwright.diffusion.diffusers needs diffusers: pip install diffusers") from missing
 
+from gradwright.diffusion.adapter import NoiseNetwork, inference_timesteps, noise_schedule, prediction_of
+from gradwright.diffusion.analytic import Analytic
 from gradwright.diffusion.error import DenoisingError
 from gradwright.diffusion.heads import SecondHead, split_heads
-from gradwright.diffusion.prediction import Prediction, to_data, to_noise
+from gradwright.diffusion.prediction import to_data, to_noise
 from gradwright.diffusion.reverse import reverse_mean
-from gradwright.diffusion.schedule import NoiseSchedule
 from gradwright.diffusion.variance import optimal_variance
 
-PREDICTIONS: dict[str, Prediction] = {"epsilon": "epsilon", "sample": "x0", "v_prediction": "v"}
-
-
-def noise_schedule(scheduler: Any) -> NoiseSchedule:
-    """The schedule of a diffusers scheduler, from its betas.
-
-    Raises:
-        ValueError: a scheduler that has none.
-    """
-    betas = getattr(scheduler, "betas", None)
-    if betas is None:
-        raise ValueError(
-            f"scheduler must have betas, which {type(scheduler).__name__} has not; give a DDPM or DDIM one"
-        )
-    return NoiseSchedule(betas)
-
-
-def prediction_of(scheduler: Any) -> Prediction:
-    """What the model of a diffusers scheduler predicts, in the words of this package."""
-    name = scheduler.config.prediction_type
-    if name not in PREDICTIONS:
-        raise ValueError(f"prediction_type must be one of {tuple(PREDICTIONS)}, got {name!r}")
-    return PREDICTIONS[name]
-
-
-def inference_timesteps(trajectory: Sequence[int]) -> list[int]:
-    """A trajectory as ``set_timesteps(timesteps=...)`` wants it: counted from zero, latest first.
-
-    Example:
-        >>> inference_timesteps([1, 112, 1000])
-        [999, 111, 0]
-    """
-    return [t - 1 for t in sorted(trajectory, reverse=True)]
-
-
-class NoiseNetwork(nn.Module):
-    """A diffusers model as a network of this package: ``network(x, t)`` with t in 1 ... N returns a tensor."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, x: Tensor, t: Tensor, *condition: Any, **kwargs: Any) -> Tensor:
-        return self.model(x, t - 1, *condition, **kwargs).sample
+__all__ = [
+    "AnalyticDDIMPipeline",
+    "AnalyticDDIMScheduler",
+    "AnalyticDDPMScheduler",
+    "LearnedVarianceModel",
+    "NoiseNetwork",
+    "inference_timesteps",
+    "noise_schedule",
+    "prediction_of",
+]
 
 
 def _with_arguments_of(base: type) -> Callable[[Any], Any]:
@@ -94,63 +62,7 @@ def _with_arguments_of(base: type) -> Callable[[Any], Any]:
     return decorate
 
 
-class _Analytic:
-    """What both schedulers share: the error as part of the config, the variance of a step, and its cap."""
-
-    def _set_error(self, denoising_mse: Any, cap: float | None, cap_steps: int) -> None:
-        name = type(self).__name__
-        if denoising_mse is None:
-            raise ValueError(
-                f"{name} needs denoising_mse, one value for each of {len(self.betas)} timesteps; "
-                f"{name}.from_error(scheduler, error) takes it from estimate_denoising_error"
-            )
-        if cap is not None and cap <= 0:
-            raise ValueError(f"cap must be positive or None, got {cap}; noise_cap() gives the authors' values")
-        if cap_steps < 1:
-            raise ValueError(f"cap_steps must be at least 1, got {cap_steps}; cap=None switches the cap off")
-        values = torch.as_tensor(denoising_mse, dtype=torch.float64)
-        if not values.dim() or len(values) != len(self.betas):
-            raise ValueError(
-                f"denoising_mse must have one row for each of {len(self.betas)} timesteps, got {tuple(values.shape)}"
-            )
-        self._schedule = noise_schedule(self)
-        self._error = DenoisingError(self._schedule, torch.arange(1, len(self.betas) + 1), values)
-
-    @classmethod
-    def from_error(cls, scheduler: Any, error: DenoisingError, **kwargs: Any) -> Any:
-        """This scheduler with the config of another one and a measured error.
-
-        Args:
-            scheduler: any diffusers scheduler with the betas that the error was measured with.
-            error: from :func:`estimate_denoising_error`; at times 1 and N at least.
-            kwargs: further arguments of the scheduler, such as ``cap``, ``cap_steps`` and ``clip_sample``.
-
-        Raises:
-            ValueError: the betas differ.
-        """
-        betas = noise_schedule(scheduler).betas
-        if betas.shape != error.schedule.betas.shape or not torch.allclose(
-            betas, error.schedule.betas, rtol=1e-5, atol=0
-        ):
-            raise ValueError("error was measured with other betas than the scheduler's; use noise_schedule(scheduler)")
-        mse = error.at(torch.arange(1, len(betas) + 1)).tolist()
-        return cls.from_config(scheduler.config, denoising_mse=mse, **kwargs)
-
-    def _check_shape(self, model_output: Tensor, sample: Tensor) -> None:
-        if model_output.shape != sample.shape:
-            raise ValueError(
-                f"model_output must have the sample's shape {tuple(sample.shape)}, got {tuple(model_output.shape)}; of "
-                f"a model that also predicts a variance pass the first half of the channels"
-            )
-
-    def _variance(self, timestep: int, previous: int, eta: float, like: Tensor | None) -> Tensor:
-        square = self._error.variance(previous + 1, timestep + 1, eta)
-        if self.config.cap is not None and previous <= sorted(self.timesteps.tolist())[self.config.cap_steps - 1]:
-            square = square.clamp(max=self.config.cap)
-        return square if like is None else square.to(like)
-
-
-class AnalyticDDPMScheduler(_Analytic, DDPMScheduler):
+class AnalyticDDPMScheduler(Analytic, DDPMScheduler):
     """DDPMScheduler whose steps have the optimal variance.
 
     Args:
@@ -167,6 +79,13 @@ class AnalyticDDPMScheduler(_Analytic, DDPMScheduler):
     Reference: arXiv:2201.06503.
     """
 
+    @classmethod
+    def from_error(cls, scheduler: Any, error: DenoisingError, **kwargs: Any) -> Any:
+        """As for both schedulers; the optimal variance takes the place of any fixed one in the scheduler's config."""
+        if str(getattr(scheduler.config, "variance_type", "")).startswith("fixed"):
+            kwargs.setdefault("variance_type", "fixed_small")
+        return super().from_error(scheduler, error, **kwargs)
+
     @_with_arguments_of(DDPMScheduler)
     def __init__(
         self, *args: Any, denoising_mse: Any = None, cap: float | None = None, cap_steps: int = 1, **kwargs: Any
@@ -175,16 +94,29 @@ class AnalyticDDPMScheduler(_Analytic, DDPMScheduler):
         if self.config.variance_type != "fixed_small":
             raise ValueError(
                 f"variance_type={self.config.variance_type!r} would be ignored: the variance is the optimal one; "
-                f"leave it 'fixed_small'. For a second head use DDPMScheduler with 'learned' and LearnedVarianceModel"
+                f"pass variance_type='fixed_small', as from_error does in the place of every fixed one. For a second "
+                f"head use DDPMScheduler with 'learned' and LearnedVarianceModel"
             )
         self._set_error(denoising_mse, cap, cap_steps)
         self._like: Tensor | None = None
 
-    def step(self, model_output: Tensor, timestep: Any, sample: Tensor, *args: Any, **kwargs: Any) -> Any:
+    def set_timesteps(
+        self,
+        num_inference_steps: int | None = None,
+        device: str | torch.device | None = None,
+        timesteps: Sequence[int] | None = None,
+    ) -> None:
+        """DDPMScheduler's, after a look whether there are as many steps as the cap concerns."""
+        self._check_steps(num_inference_steps, timesteps)
+        super().set_timesteps(num_inference_steps, device, timesteps)
+
+    def step(
+        self, model_output: Tensor, timestep: Any, sample: Tensor, generator: Any = None, return_dict: bool = True
+    ) -> Any:
         """DDPMScheduler's step with the optimal variance."""
         self._check_shape(model_output, sample)
         self._like = sample.new_empty(0)  # a variance for each pixel must be on its device and of its dtype
-        return super().step(model_output, timestep, sample, *args, **kwargs)
+        return super().step(model_output, timestep, sample, generator=generator, return_dict=return_dict)
 
     def _get_variance(self, t: Any, predicted_variance: Any = None, variance_type: Any = None) -> Tensor:
         previous = int(self.previous_timestep(t))
@@ -193,7 +125,7 @@ class AnalyticDDPMScheduler(_Analytic, DDPMScheduler):
         return self._variance(int(t), previous, 1.0, self._like)
 
 
-class AnalyticDDIMScheduler(_Analytic, DDIMScheduler):
+class AnalyticDDIMScheduler(Analytic, DDIMScheduler):
     """DDIMScheduler that adds noise of the optimal variance, at every ``eta``.
 
     With ``eta=0`` the mean is DDIM's, and the noise is what its deterministic step leaves out. Unlike its base, it
@@ -221,6 +153,7 @@ class AnalyticDDIMScheduler(_Analytic, DDIMScheduler):
         """A number of steps with the spacing of the config, or the timesteps themselves, latest first."""
         if (num_inference_steps is None) == (timesteps is None):
             raise ValueError("pass either num_inference_steps or timesteps")
+        self._check_steps(num_inference_steps, timesteps)
         if timesteps is None:
             super().set_timesteps(num_inference_steps, device)
             return
@@ -277,6 +210,29 @@ class AnalyticDDIMScheduler(_Analytic, DDIMScheduler):
         return DDIMSchedulerOutput(prev_sample=moved, pred_original_sample=data) if return_dict else (moved, data)
 
 
+class AnalyticDDIMPipeline(DDIMPipeline):
+    """DDIMPipeline that samples with the scheduler it is given; its base makes a plain DDIMScheduler of every one.
+
+    ``AnalyticDDIMPipeline.from_pretrained(folder)`` loads what either of the two saved.
+
+    Args:
+        unet: the model, as for DDIMPipeline.
+        scheduler: an :class:`AnalyticDDIMScheduler`.
+
+    Raises:
+        ValueError: another scheduler.
+    """
+
+    def __init__(self, unet: Any, scheduler: Any) -> None:
+        if not isinstance(scheduler, AnalyticDDIMScheduler):
+            raise ValueError(
+                f"scheduler must be an AnalyticDDIMScheduler, got {type(scheduler).__name__}; make one with "
+                f"AnalyticDDIMScheduler.from_error(scheduler, error), or use DDIMPipeline"
+            )
+        super().__init__(unet, DDIMScheduler.from_config(scheduler.plain_config))
+        self.register_modules(scheduler=scheduler)
+
+
 class LearnedVarianceModel(nn.Module):
     """A network with a second head as a diffusers model: its 2C channels are the prediction and the step's variance.
 
@@ -296,10 +252,11 @@ class LearnedVarianceModel(nn.Module):
     def __init__(self, network: nn.Module, scheduler: DDPMScheduler, head: SecondHead) -> None:
         super().__init__()
         kind = getattr(scheduler.config, "variance_type", None)
+        of = "scheduler.plain_config" if isinstance(scheduler, Analytic) else "scheduler.config"
         if kind != "learned" or not hasattr(scheduler, "previous_timestep"):
             raise ValueError(
                 f"scheduler must be a DDPMScheduler with variance_type='learned', got {type(scheduler).__name__} with "
-                f"{kind!r}; make one with DDPMScheduler.from_config(scheduler.config, variance_type='learned')"
+                f"{kind!r}; make one with DDPMScheduler.from_config({of}, variance_type='learned')"
             )
         self.network, self.scheduler, self.head = network, scheduler, head
         self._schedule = noise_schedule(scheduler)

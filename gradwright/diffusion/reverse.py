@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from gradwright.diffusion.check import as_trajectory, check_data_range, check_eta, check_output
+from gradwright.diffusion.check import as_trajectory, check_cap, check_data_range, check_eta, check_output
 from gradwright.diffusion.error import DenoisingError
 from gradwright.diffusion.estimate import evaluating
 from gradwright.diffusion.estimator import Network
@@ -109,8 +109,8 @@ def sample(
     """
     path = as_trajectory(trajectory, schedule.steps, allow_short)
     check_prediction(prediction, schedule)
-    if cap is not None and (cap <= 0 or not 1 <= cap_steps < len(path)):
-        raise ValueError(f"cap must be positive and cap_steps in 1 ... {len(path) - 1}, got {cap} and {cap_steps}")
+    if cap is not None:
+        check_cap(cap, cap_steps, len(path))
     draw = lambda: torch.randn(tuple(shape), generator=generator, device=device, dtype=dtype)  # noqa: E731
     if start is not None and tuple(start.shape) != tuple(shape):
         raise ValueError(f"start must have shape {tuple(shape)}, got {tuple(start.shape)}")
