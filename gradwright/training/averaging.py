@@ -1,116 +1,15 @@
-"""What averaged weights need after training: statistics of their own, and averages of other widths."""
+"""Averages of other widths, mixed after training from those that were kept."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from itertools import islice
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch import Tensor
 
 from gradwright.optimizer.optimizer import Optimizer
 from gradwright.transforms.weights.average import PowerFunction, WeightTrack, gamma_of_width, width_of_gamma
-
-
-@torch.no_grad()
-def recompute_batch_norm(
-    model: nn.Module,
-    batches: Iterable[Any],
-    optimizer: Optimizer | None = None,
-    *,
-    limit: int = 50,
-    forward: Callable[[Any], Any] | None = None,
-) -> int:
-    """Make the running statistics of BatchNorm layers anew, for the weights that the model has now.
-
-    They were gathered at the weights of training, so after a change to an average they belong to other weights:
-
-        with optimizer.evaluating():
-            recompute_batch_norm(model, loader, optimizer)
-            accuracy = evaluate(model)
-
-    Each layer's mean and variance become the plain mean over the batches. All other layers are in evaluation mode
-    meanwhile, so that dropout does not disturb. Afterwards every module is in the mode it was in. Training may go on
-    at once, as it does not use running statistics.
-
-    Args:
-        model: the model.
-        batches: inputs, or tuples or lists whose first entry is the input; a data loader, say.
-        optimizer: if given, it is checked that its evaluation weights are in place.
-        limit: the most batches to use.
-        forward: what to do with a batch instead of ``model(input)``: dictionaries, other devices, several inputs.
-
-    Returns:
-        How many layers were made anew.
-
-    Raises:
-        ValueError: there are no batches, or a batch is of a kind that needs ``forward``; the statistics are unchanged.
-        RuntimeError: the optimizer averages weights and the average is not in place.
-    """
-    if optimizer is not None and _averages(optimizer) and not _in_place(optimizer):
-        raise RuntimeError(
-            "recompute_batch_norm: the model holds the weights of training; call it inside optimizer.evaluating(), or "
-            "after optimizer.eval()"
-        )
-    if limit < 1:
-        raise ValueError(f"recompute_batch_norm: limit={limit} must be at least 1")
-    layers = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.running_mean is not None]
-    if not layers:
-        return 0
-    with _gathering(model, layers):
-        count = 0
-        for batch in islice(batches, limit):
-            model(_input(batch)) if forward is None else forward(batch)
-            count += 1
-        if not count:
-            raise ValueError("recompute_batch_norm: batches is empty; a generator that was used before is exhausted")
-    return len(layers)
-
-
-def _averages(optimizer: Optimizer) -> bool:
-    return any(optimizer.chain_of(group).evaluates for group in optimizer.param_groups)
-
-
-def _in_place(optimizer: Optimizer) -> bool:
-    stepped = [state for state in optimizer.state.values() if state.get("step")]
-    return not stepped or any("training_weights" in state for state in stepped)
-
-
-def _input(batch: Any) -> Tensor:
-    found = batch[0] if isinstance(batch, (tuple, list)) and batch else batch
-    if not isinstance(found, Tensor):
-        raise ValueError(
-            f"recompute_batch_norm: a batch is a {type(batch).__name__}; give forward=, a function that calls the "
-            "model on such a batch"
-        )
-    return found
-
-
-@contextmanager
-def _gathering(model: nn.Module, layers: Sequence[_BatchNorm]) -> Iterator[None]:
-    """The layers gather plain means, all else is in evaluation mode; undone at an error, but for the modes."""
-    modes = {module: module.training for module in model.modules()}
-    before = [(layer.momentum, [buffer.clone() for buffer in layer.buffers(recurse=False)]) for layer in layers]
-    model.eval()
-    try:
-        for layer in layers:
-            layer.train()
-            layer.reset_running_stats()
-            layer.momentum = None  # type: ignore[assignment]
-        yield
-    except BaseException:
-        for layer, (_, buffers) in zip(layers, before):
-            for buffer, old in zip(layer.buffers(recurse=False), buffers):
-                buffer.copy_(old)
-        raise
-    finally:
-        for layer, (momentum, _) in zip(layers, before):
-            layer.momentum = momentum
-        for module, mode in modes.items():
-            module.training = mode
 
 
 class PowerSnapshot(NamedTuple):

@@ -19,7 +19,7 @@ def test_a_name_is_a_string_that_other_classes_cannot_take_for_theirs():
     assert json.dumps({"_class_name": name}) == '{"_class_name": "AnalyticDDIMScheduler"}'
     assert {name: 1}["AnalyticDDIMScheduler"] == 1
     assert name != "AnalyticDDPMScheduler"
-    assert not (name != "AnalyticDDIMScheduler")
+    assert (name != "AnalyticDDIMScheduler") is False
     for each in (name, copy.deepcopy(name), pickle.loads(pickle.dumps(name))):
         with pytest.raises(ValueError, match=r"DDIMScheduler would drop the measured error.*plain_config"):
             bool(each != "DDIMScheduler")
