@@ -2,7 +2,7 @@
 
 from gradwright.training.accumulate import Closed, Window, count_targets
 from gradwright.training.averaging import PowerSnapshot, power_mixture, power_snapshots
-from gradwright.training.batch_norm import recompute_batch_norm
+from gradwright.training.batch_norm import recompute_batch_norm, recomputed_batch_norm
 from gradwright.training.qk_clip import qk_clip
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "power_snapshots",
     "qk_clip",
     "recompute_batch_norm",
+    "recomputed_batch_norm",
 ]

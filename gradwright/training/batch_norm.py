@@ -56,7 +56,7 @@ def recompute_batch_norm(
         )
     if limit < 1:
         raise ValueError(f"recompute_batch_norm: limit={limit} must be at least 1")
-    layers = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.running_mean is not None]
+    layers = batch_norms(model)
     if not layers:
         return 0
     with _gathering(model, layers):
@@ -67,6 +67,46 @@ def recompute_batch_norm(
         if not count:
             raise ValueError("recompute_batch_norm: batches is empty; a generator that was used before is exhausted")
     return len(layers)
+
+
+@contextmanager
+def recomputed_batch_norm(
+    model: nn.Module,
+    batches: Iterable[Any],
+    optimizer: Optimizer | None = None,
+    *,
+    limit: int = 50,
+    forward: Callable[[Any], Any] | None = None,
+) -> Iterator[int]:
+    """:func:`recompute_batch_norm` for the time being: afterwards the statistics of training are back, bit for bit.
+
+    For evaluations between steps, where training goes on with the statistics that it gathers for its own weights:
+
+        with optimizer.evaluating(), recomputed_batch_norm(model, loader, optimizer):
+            accuracy = evaluate(model)
+
+    Args:
+        model, batches, optimizer, limit, forward: as for :func:`recompute_batch_norm`.
+
+    Yields:
+        How many layers were made anew.
+
+    Raises:
+        ValueError, RuntimeError: as for :func:`recompute_batch_norm`.
+    """
+    kept = [(layer, [buffer.clone() for buffer in layer.buffers(recurse=False)]) for layer in batch_norms(model)]
+    try:
+        yield recompute_batch_norm(model, batches, optimizer, limit=limit, forward=forward)
+    finally:
+        with torch.no_grad():
+            for layer, buffers in kept:
+                for buffer, old in zip(layer.buffers(recurse=False), buffers):
+                    buffer.copy_(old)
+
+
+def batch_norms(model: nn.Module) -> list[_BatchNorm]:
+    """The BatchNorm layers of a model that keep running statistics."""
+    return [m for m in model.modules() if isinstance(m, _BatchNorm) and m.running_mean is not None]
 
 
 def _averages(optimizer: Optimizer) -> bool:

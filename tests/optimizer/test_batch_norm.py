@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 import gradwright as gw
-from gradwright.training import recompute_batch_norm
+from gradwright.training import recompute_batch_norm, recomputed_batch_norm
 
 
 def network():
@@ -101,3 +101,37 @@ def test_without_an_average_there_is_nothing_to_check():
 
 def test_models_without_such_layers_are_left_alone():
     assert recompute_batch_norm(nn.Sequential(nn.Linear(3, 1), nn.BatchNorm1d(1, track_running_stats=False)), []) == 0
+
+
+def buffers(model):
+    return [buffer.clone() for buffer in model.buffers()]
+
+
+def test_for_the_time_being_the_statistics_are_those_of_the_average(trained):
+    model, optimizer = trained
+    before = buffers(model)
+    with optimizer.evaluating(), recomputed_batch_norm(model, batches(), optimizer) as count:
+        assert count == 1
+        inside = buffers(model)
+        model(batches()[0])  # whatever happens within
+    assert all(torch.equal(new, old) for new, old in zip(buffers(model), before))
+    with optimizer.evaluating():
+        recompute_batch_norm(model, batches(), optimizer)
+    assert all(torch.equal(new, old) for new, old in zip(buffers(model), inside))
+
+
+def test_the_statistics_of_training_come_back_after_an_error(trained):
+    model, optimizer = trained
+    before = buffers(model)
+    with pytest.raises(KeyError), optimizer.evaluating(), recomputed_batch_norm(model, batches(), optimizer):
+        raise KeyError
+    with (
+        pytest.raises(ValueError, match="batches is empty"),
+        optimizer.evaluating(),
+        recomputed_batch_norm(model, [], optimizer),
+    ):
+        pass
+    with pytest.raises(RuntimeError, match="weights of training"), recomputed_batch_norm(model, batches(), optimizer):
+        pass
+    assert all(torch.equal(new, old) for new, old in zip(buffers(model), before))
+    assert model[1].momentum == 0.1

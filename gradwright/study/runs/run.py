@@ -18,6 +18,7 @@ from gradwright.study.runs.budget import SCHEDULES, Budget
 from gradwright.study.runs.contenders import Contender
 from gradwright.study.runs.criteria import Criterion
 from gradwright.study.runs.divergence import diverged
+from gradwright.study.runs.statistics import fitting_statistics
 from gradwright.study.runs.step import Step, Times, evaluating, state_bytes, switches
 from gradwright.study.tasks.seeding import RandomStream
 from gradwright.study.tasks.task import Session, Task
@@ -139,7 +140,8 @@ class Training:
     def _judged(self, session: Session) -> Iterator[None]:
         """The model at the weights the optimizer wants to be judged by."""
         session.model.eval()
-        with torch.no_grad(), evaluating(self.optimizer):
+        fitting = fitting_statistics(session, self.optimizer, len(self.losses), self.task.name, self.seed)
+        with torch.no_grad(), evaluating(self.optimizer), fitting:
             yield
         session.model.train()
 

@@ -87,6 +87,13 @@ def evaluating(optimizer: Any) -> contextlib.AbstractContextManager[Any]:
     return contextlib.nullcontext()
 
 
+def judged_apart(optimizer: Any) -> bool:
+    """Whether the weights to evaluate with can be others than those of training."""
+    if hasattr(optimizer, "chain_of"):  # a recipe says it
+        return any(optimizer.chain_of(group).evaluates for group in optimizer.param_groups)
+    return hasattr(optimizer, "evaluating") or switches(optimizer)
+
+
 def switches(optimizer: Any) -> bool:
     """Whether it keeps training and evaluation weights apart by ``train()`` and ``eval()``."""
     return callable(getattr(optimizer, "eval", None)) and callable(getattr(optimizer, "train", None))

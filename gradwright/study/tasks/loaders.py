@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -9,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from gradwright.study.tasks.seeding import RandomStream, derive
-from gradwright.study.tasks.task import Metric, Session, Task
+from gradwright.study.tasks.task import RECENT, Metric, Session, Task
+from gradwright.training.batch_norm import batch_norms
 
 
 def from_loaders(
@@ -45,7 +47,7 @@ def from_loaders(
 
     def start(seed: int) -> Session:
         net = model()
-        batch = Replay(train, name, seed, "train")
+        batch = Replay(train, name, seed, "train", keep=RECENT if batch_norms(net) else 1)
 
         def compared(step: int) -> tuple[Tensor, Tensor]:
             x, y = _pair(batch(step), net)
@@ -69,30 +71,37 @@ def from_loaders(
 
 
 class Replay:
-    """The batches of a loader in order, epoch after epoch, drawn from a random stream of their own."""
+    """The batches of a loader in order, epoch after epoch, drawn from a random stream of their own.
 
-    def __init__(self, loader: Iterable[Any], *key: object) -> None:
+    Args:
+        loader: what is walked.
+        key: names the random stream.
+        keep: how many batches are remembered, the last one at least.
+    """
+
+    def __init__(self, loader: Iterable[Any], *key: object, keep: int = 1) -> None:
         self.loader, self.random, self.step = loader, RandomStream(*key), -1
         self.batches: Iterator[Any] = iter(())
-        self.batch: Any = None
+        self.kept: deque[Any] = deque(maxlen=keep)
         for part in (loader, getattr(loader, "sampler", None)):
             if isinstance(generator := getattr(part, "generator", None), torch.Generator):
                 generator.manual_seed(derive(*key))
 
     def __call__(self, step: int) -> Any:
-        """The batch of this step, which is the last one asked for or the next."""
+        """The batch of this step: the next one, or one of those remembered; of an older step the oldest remembered."""
         while self.step < step:
             with self.random:
                 try:
-                    self.batch = next(self.batches)
+                    batch = next(self.batches)
                 except StopIteration:
                     self.batches = iter(self.loader)
                     try:
-                        self.batch = next(self.batches)
+                        batch = next(self.batches)
                     except StopIteration:
                         raise ValueError("the train loader is empty: there is nothing to learn from") from None
+            self.kept.append(batch)
             self.step += 1
-        return self.batch
+        return self.kept[max(0, len(self.kept) - 1 - (self.step - step))]
 
 
 def _pair(batch: Any, model: nn.Module) -> tuple[Tensor, Tensor]:

@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from gradwright.calibration import CalibrationError
 from gradwright.study.tasks.seeding import RandomStream, derive
 
+RECENT = 20
+"""Steps whose batches make BatchNorm statistics anew: as many as a running mean of momentum 0.1 averages over."""
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -34,7 +37,9 @@ class Session:
     Args:
         model: the model, its weights drawn.
         loss: ``loss(step)`` is the training loss on batch number ``step`` (0, 1, ...), a differentiable 0-d tensor.
-            Asked twice for one step it uses the same batch.
+            Asked twice for one step it uses the same batch. Where the model has BatchNorm layers and an optimizer is
+            judged at averaged weights, the last ``RECENT`` steps are asked for again, without gradients, to make the
+            statistics of the layers anew.
         evaluate: the metrics of the model as it is now; called without gradients and with ``model.eval()``.
         batch: ``batch(step)`` is what ``loss`` compares there, logits with the classes last and targets, so that
             another loss can take its place; None where there is no such thing.
