@@ -111,6 +111,8 @@ def application() -> Any:
             progress=not quiet,
         )
         show(study)
+        if not study.files:  # a warning has said why
+            raise typer.Exit(1)
         typer.echo(f"\nThe report: {study.files[0]}")
         if study.interrupted:
             raise typer.Exit(130)

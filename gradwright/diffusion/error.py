@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 from dataclasses import dataclass
 from os import PathLike
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradwright.core.files import write
 from gradwright.diffusion.check import as_times
 from gradwright.diffusion.isotonic import isotonic
 from gradwright.diffusion.schedule import NoiseSchedule, Time
@@ -163,7 +165,11 @@ class DenoisingError:
         return cls(schedule, times, ratio.reshape(-1, *[1] * (power.dim() - 1)) * (1 - power), source="noise_power")
 
     def save(self, path: str | PathLike) -> None:
-        """Write plain tensors with ``torch.save``; :meth:`load` reads them without running any code of the file."""
+        """Write plain tensors with ``torch.save``; :meth:`load` reads them without running any code of the file.
+
+        The file is written whole or not at all.
+        """
+        buffer = io.BytesIO()
         torch.save(
             {
                 "format": FORMAT,
@@ -174,8 +180,9 @@ class DenoisingError:
                 "count": self.count,
                 "source": self.source,
             },
-            path,
+            buffer,
         )
+        write(path, buffer.getvalue())
 
     @classmethod
     def load(cls, path: str | PathLike) -> DenoisingError:

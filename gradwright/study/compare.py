@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,8 +14,17 @@ from gradwright.study.record.environment import environment
 from gradwright.study.record.files import writable
 from gradwright.study.record.study import RunRecord, Study, TaskNote
 from gradwright.study.report.page import require
-from gradwright.study.report.save import save
-from gradwright.study.runs.arguments import read_budget, read_losses, read_nuisances, read_rates, read_seeds, read_tasks
+from gradwright.study.report.save import FILES, save
+from gradwright.study.runs.arguments import (
+    read_budget,
+    read_losses,
+    read_nuisances,
+    read_rates,
+    read_seeds,
+    read_tasks,
+    read_threads,
+    whole,
+)
 from gradwright.study.runs.budget import SCHEDULES, Budget
 from gradwright.study.runs.contenders import Contender, contenders, pairs
 from gradwright.study.runs.progress import Job, Watcher, watcher
@@ -75,12 +85,13 @@ def compare(
         lr_grid: learning rates to try (positive), or "auto": half-decades up to ten times around each default.
         schedule: "constant", "linear", "cosine" or "warmup-cosine" (5 % warm-up), over the budget.
         out: folder for ``index.html``, ``results.json``, ``runs.csv`` and ``curves.csv``; None writes nothing.
-        threads: torch threads during the study; None: as they are.
+        threads: torch threads during the study, at most 64 or four a processor; None: as they are.
         evaluations: evaluations a run (at least 1), besides the one before the first step.
         progress: True: live on a terminal, lines elsewhere; False: nothing; or a :class:`Watcher`.
 
     Returns:
         A :class:`Study`: ``runs`` with their curves, ``tasks``, ``environment``, ``files``; :func:`show` prints it.
+        Where the files cannot be written at the end, which warns, ``files`` is empty.
 
     Raises:
         ValueError, TypeError: an unknown name (with the nearest), an empty list, a folder that cannot be written, a
@@ -106,14 +117,14 @@ def compare(
     grid = read_rates(lr, lr_grid)
     if schedule not in SCHEDULES:
         raise unknown("schedule", schedule, SCHEDULES)
-    for name, value in (("threads", threads), ("evaluations", evaluations)):
-        if value is not None and value < 1:
-            raise ValueError(f"{name}={value} must be at least 1")
+    threads, evaluations = read_threads(threads), whole("evaluations", evaluations)
+    if evaluations < 1:
+        raise ValueError(f"evaluations={evaluations} must be at least 1")
     notes = tuple(_note(each, budgets[each.name]) for each in chosen)
     folder = None
     if out is not None:
         require()
-        folder = writable(out)
+        folder = writable(out, FILES, "Nothing was trained")
 
     runs: list[RunRecord] = []
     interrupted = False
@@ -141,7 +152,7 @@ def compare(
                 "loss_notes": [loss.note for loss in criteria if loss.note],
                 "nuisance": written(nuisance),
                 "seeds": numbers,
-                "lr": lr,
+                "lr": None if lr is None else float(lr),
                 "lr_grid": grid if lr is None else None,
                 "schedule": schedule,
                 "evaluations": evaluations,
@@ -152,7 +163,13 @@ def compare(
             interrupted=interrupted,
             planned=len(jobs),
         )
-    return save(study, folder) if folder else study
+    if folder is None:
+        return study
+    try:
+        return save(study, folder)
+    except ValueError as error:  # the study may be the work of a night
+        warnings.warn(f"{error}. The study is returned; its files stay empty", stacklevel=2)
+        return study
 
 
 def _carry_out(
@@ -197,7 +214,11 @@ def _rates(task: Task, contender: Contender, grid: str | list[float] | None) -> 
 
 
 def _note(task: Task, budget: Budget) -> TaskNote:
-    return TaskNote(task.name, task.description, task.metrics, str(budget), bool(budget.seconds), dict(task.data()))
+    return TaskNote(task.name, task.description, task.metrics, str(budget), bool(budget.seconds), _data(task))
+
+
+def _data(task: Task) -> dict[str, str]:
+    return {str(what): str(digest) for what, digest in task.data().items()}
 
 
 @contextlib.contextmanager

@@ -1,45 +1,41 @@
-"""Writing files whole or not at all, and finding out beforehand whether one can."""
+"""Whether a study can be written to a folder, found out beforehand."""
 
 from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
+from gradwright.core.files import write
 
-def write(path: Path, text: str) -> None:
-    """Write all or nothing: to a file beside it, then put in place."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+__all__ = ["writable", "write"]
 
 
-def writable(folder: str | os.PathLike[str]) -> Path:
+def writable(folder: str | os.PathLike[str], names: Iterable[str] = (), then: str = "") -> Path:
     """The folder, made if need be, after a trial file could be written there.
 
+    Args:
+        folder: its path.
+        names: of the files that are to be written there.
+        then: what an error adds, a sentence.
+
     Raises:
-        ValueError: it cannot be made or written.
+        ValueError: it cannot be made or written, or a folder has the name of one of the files.
     """
     path = Path(folder)
+    if not str(folder).strip():
+        raise ValueError(f"out={str(folder)!r} cannot be written: it names no folder; '.' is the current one. {then}")
     try:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
             pass
-    except OSError as error:
-        raise ValueError(
-            f"out={str(folder)!r} cannot be written ({error.strerror or error}): name a folder that can. "
-            f"Nothing was trained"
-        ) from error
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or error
+        raise ValueError(f"out={str(folder)!r} cannot be written ({said}): name a folder that can. {then}") from error
+    for name in names:
+        if (path / name).is_dir():
+            raise ValueError(
+                f"out={str(folder)!r} cannot be written: {name} in it is a folder; move it, or name another one. {then}"
+            )
     return path
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

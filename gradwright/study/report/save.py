@@ -26,9 +26,17 @@ def save(study: Study, folder: str | os.PathLike[str]) -> Study:
         The study with the paths in ``files``, the page first.
 
     Raises:
-        ValueError: the folder cannot be made or written.
+        ValueError: the folder cannot be made or written, or the disk is full. A file that cannot be written stays as
+            it was.
     """
-    place = writable(folder)
+    place = writable(folder, FILES)
     for name, text in FILES.items():
-        write(place / name, text(study))
+        content = text(study).encode("utf-8", "backslashreplace")  # the words of an error may be no text
+        try:
+            write(place / name, content)
+        except OSError as error:
+            raise ValueError(
+                f"{str(place / name)!r} could not be written ({error.strerror or error}), and is as it was before: "
+                f"make room or name another folder, then save(study, folder)"
+            ) from error
     return replace(study, files=tuple(str(place / name) for name in reversed(FILES)))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import operator
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -10,6 +12,7 @@ from gradwright.study import tasks as builtin
 from gradwright.study.runs.budget import Budget
 from gradwright.study.runs.criteria import Loss
 from gradwright.study.runs.losses import losses as losses_of
+from gradwright.study.tasks.labels import check_label
 from gradwright.study.tasks.loaders import from_loaders
 from gradwright.study.tasks.nuisance import read_nuisance, with_nuisance, written
 from gradwright.study.tasks.task import Task
@@ -31,7 +34,11 @@ def read_tasks(task: Any) -> list[Task]:
                 f"task is {each!r}: give a name, a gradwright.study.Task, or "
                 f"(model_factory, train_loader, validation_loader, loss_fn)"
             )
-    names = [each.name for each in found]
+    names = [check_label("a task", each.name) for each in found]
+    for each in found:
+        for metric in each.metrics:
+            check_label(f"a metric of {each.name}", metric.name)
+            check_label(f"a metric of {each.name}", metric.label)
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise ValueError(f"task names {twice!r} twice: name it once")
     return found
@@ -66,12 +73,48 @@ def read_losses(losses: Any, tasks: Sequence[Task]) -> tuple[Loss, ...]:
 
 def read_seeds(seeds: int | Sequence[int], first: int) -> list[int]:
     """The numbers of the seeds."""
-    numbers = list(range(first, first + seeds)) if isinstance(seeds, int) else list(seeds)
+    first = whole("first_seed", first)
+    if isinstance(seeds, Iterable):
+        numbers = [whole("seeds", seed) for seed in seeds]
+    else:
+        numbers = list(range(first, first + whole("seeds", seeds)))
     if not numbers:
         raise ValueError(f"seeds={seeds!r} leaves nothing to run: give at least 1 (three show the noise)")
     if len(set(numbers)) < len(numbers):
         raise ValueError(f"seeds={seeds!r} holds a seed twice, which would be the same run twice")
     return numbers
+
+
+def whole(name: str, value: Any) -> int:
+    """A whole number, of whatever type, as Python's own.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise ValueError(f"{name}={value!r} is not a whole number") from None
+
+
+def read_threads(threads: int | None) -> int | None:
+    """How many threads; no more than a process can have.
+
+    Raises:
+        ValueError: none, or so many that starting them would end the process.
+    """
+    if threads is None:
+        return None
+    cores = os.cpu_count() or 1
+    count, most = whole("threads", threads), max(64, 4 * cores)
+    if count < 1:
+        raise ValueError(f"threads={count} must be at least 1")
+    if count > most:
+        raise ValueError(
+            f"threads={count} must be at most {most}: this machine has {cores} processors, and more threads than that "
+            f"only wait for one another; threads=1 is steadiest"
+        )
+    return count
 
 
 def read_budget(task: Task, steps: int | None, budget: int | str | Budget | None) -> Budget:

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from gradwright.study.runs.criteria import Loss
+from gradwright.study.tasks.labels import check_label
 from gradwright.study.tasks.unknown import unknown
 
 Builder = Callable[[nn.Module], torch.optim.Optimizer]
@@ -76,14 +77,14 @@ def contenders(optimizers: Any) -> tuple[Contender, ...]:
     if isinstance(optimizers, str):
         optimizers = [name.strip() for name in optimizers.split(",") if name.strip()]
     if isinstance(optimizers, Mapping):
-        found = [_contender(item, str(label)) for label, item in optimizers.items()]
+        found = [_contender(item, check_label("an optimizer", str(label))) for label, item in optimizers.items()]
     elif isinstance(optimizers, Iterable):
         found = [each for item in optimizers for each in _expand(item)]
     else:
         found = [_contender(optimizers)]
     if not found:
         raise ValueError("optimizers is empty: name at least one, such as AdamW, or 'all' for every recipe")
-    labels = [contender.name for contender in found]
+    labels = [check_label("an optimizer", contender.name) for contender in found]
     twice = next((label for label in labels if labels.count(label) > 1), None)
     if twice is not None:
         raise ValueError(f"optimizers names {twice!r} twice: give a dictionary of labels, or name it once")

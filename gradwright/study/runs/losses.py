@@ -23,6 +23,7 @@ from gradwright.losses import (
 from gradwright.losses.modules import settings_of
 from gradwright.losses.table import SHORT
 from gradwright.study.runs.criteria import Loss, at
+from gradwright.study.tasks.labels import check_label
 from gradwright.study.tasks.unknown import unknown
 
 REDUCERS = {kind.__name__: kind for kind in (HarrellDavis, HuberMean, MedianOfMeans, SoftMedian, TopMean, TrimmedMean)}
@@ -57,13 +58,15 @@ def losses(asked: Any) -> tuple[Loss, ...]:
     if isinstance(asked, str):
         asked = split(asked)
     if isinstance(asked, Mapping):
-        found = [_loss(item, str(label)) for label, item in asked.items()]
+        found = [_loss(item, check_label("a loss", str(label))) for label, item in asked.items()]
     elif isinstance(asked, Iterable) and not isinstance(asked, nn.Module):
         found = [_loss(item) for item in asked]
     else:
         found = [_loss(asked)]
     if not found:
         raise ValueError("losses is empty: name at least one, such as ce (cross-entropy)")
+    for loss in found:
+        check_label("a loss", loss.name)
     labels = [loss.name for loss in found]
     if twice := next((label for label in labels if labels.count(label) > 1), None):
         raise ValueError(f"losses names {twice!r} twice: give a dictionary of labels, or name it once")

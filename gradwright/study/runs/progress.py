@@ -11,6 +11,7 @@ from gradwright.study.record.study import FINISHED, RunRecord
 from gradwright.study.record.words import number, value
 from gradwright.study.runs.contenders import Contender
 from gradwright.study.runs.run import Tick
+from gradwright.study.tasks.labels import one_line
 from gradwright.study.tasks.task import Task
 
 REFRESH = 0.1  # seconds between two updates of the live display
@@ -29,7 +30,7 @@ class Job(NamedTuple):
     @property
     def title(self) -> str:
         rate = "" if self.lr is None else f"  lr {self.lr:.3g}"
-        return f"{self.task.name}  {self.contender.name}{rate}  seed {self.seed}"
+        return one_line(f"{self.task.name}  {self.contender.name}") + f"{rate}  seed {self.seed}"
 
 
 class Watcher:
@@ -193,13 +194,14 @@ class Live(Estimator):
 
 def outcome(job: Job | None, record: RunRecord) -> str:
     """One line on a finished run."""
-    head = f"{job.task.name:<11} {job.contender.name:<18} seed {job.seed}" if job else record.task
+    names = [one_line(name) for name in ((job.task.name, job.contender.name) if job else (record.task,))]
+    head = f"{names[0]:<11} {names[1]:<18} seed {job.seed}" if job else names[0]
     if job is not None and job.lr is not None:
         head += f"  lr {job.lr:.3g}"
     if record.status != FINISHED:
         return f"{head}  {record.status}: {record.reason}"
     metric = job.task.metric if job else None
-    result = f"{metric.label} {value(metric, record.final(metric.name))}" if metric else ""
+    result = f"{one_line(metric.label)} {value(metric, record.final(metric.name))}" if metric else ""
     return f"{head}  {result}  in {record.total_seconds:.1f} s"
 
 

@@ -20,6 +20,7 @@ from gradwright.study.runs.criteria import Criterion
 from gradwright.study.runs.divergence import diverged
 from gradwright.study.runs.statistics import fitting_statistics
 from gradwright.study.runs.step import Step, Times, evaluating, state_bytes, switches
+from gradwright.study.tasks.labels import one_line
 from gradwright.study.tasks.seeding import RandomStream
 from gradwright.study.tasks.task import Session, Task
 
@@ -80,7 +81,7 @@ class Training:
                 self.reason = yield from self._train()
                 self.status = DIVERGED if self.reason else FINISHED
             except Exception as error:
-                self.reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+                self.reason = f"{type(error).__name__}: {one_line(str(error))}"
 
     def _train(self) -> Iterator[Tick]:
         session, criterion = self._begin()
