@@ -11,7 +11,7 @@ except ModuleNotFoundError as missing:
 from gradwright.study import tasks
 from gradwright.study.compare import compare
 from gradwright.study.find_lr import RateSearch, find_lr
-from gradwright.study.record import RunRecord, Study, from_json, to_json
+from gradwright.study.record import RunRecord, Study, from_csv, from_json, to_json
 from gradwright.study.reference import Reference, Regret, reference, regrets
 from gradwright.study.report import save, show
 from gradwright.study.search_space import SearchSpace, search_space
@@ -29,6 +29,7 @@ __all__ = [
     "Task",
     "compare",
     "find_lr",
+    "from_csv",
     "from_json",
     "reference",
     "regrets",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from gradwright.study.record.study import Point, RunRecord, Study, TaskNote
@@ -27,8 +27,8 @@ def from_json(text: str) -> Study:
     Raises:
         ValueError: it was written in another format.
     """
-    content = _numbers(json.loads(text))
-    if content.pop("format", None) != FORMAT:
+    content = json.loads(text)
+    if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
         raise ValueError(f"these results were written in another format: this version reads format {FORMAT}")
     content["tasks"] = tuple(
         TaskNote(**{**task, "metrics": tuple(Metric(**metric) for metric in task["metrics"])})
@@ -37,9 +37,9 @@ def from_json(text: str) -> Study:
     content["runs"] = tuple(
         RunRecord(
             **{
-                **run,
-                "points": tuple(Point(**point) for point in run["points"]),
-                "calibration": tuple(map(tuple, run.get("calibration", ()))),
+                **_read(RunRecord, run),
+                "points": tuple(Point(**_read(Point, point)) for point in run["points"]),
+                "calibration": tuple(map(tuple, _numbers(run.get("calibration", ())))),
             }
         )
         for run in content["runs"]
@@ -53,6 +53,12 @@ def _words(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _words(each) for key, each in value.items()}
     return [_words(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _read(kind: type, content: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a data class, numbers read where it has numbers: a label may be the word "nan"."""
+    numeric = {field.name for field in fields(kind) if "float" in str(field.type)}
+    return {name: _numbers(value) if name in numeric else value for name, value in content.items()}
 
 
 def _numbers(value: Any) -> Any:

@@ -15,6 +15,7 @@ from gradwright.study.report.svg import (
     COLOURS,
     FAINT,
     INK,
+    LETTERS,
     Series,
     Shades,
     end_labels,
@@ -26,6 +27,7 @@ from gradwright.study.report.svg import (
     series_of,
     to_svg,
 )
+from gradwright.study.tasks.labels import one_line
 
 FEW = 10  # predictions below which a group of them says nothing
 
@@ -91,11 +93,11 @@ def finals(study: Study, task: TaskNote, colours: Shades) -> str:
             axes.plot([mean, mean], [row - 0.32, row + 0.32], lw=2.6, **series.style())
         beside = {"xycoords": ("axes fraction", "data"), "va": "center", "annotation_clip": False}
         axes.annotate(arm.trouble or value(task.metric, arm.summary().mean), (1.012, row), color=FAINT, **beside)
-    axes.set_yticks(range(len(ranked)), [arm.contender for arm in ranked])
+    axes.set_yticks(range(len(ranked)), [one_line(arm.contender, LETTERS) for arm in ranked], parse_math=False)
     axes.tick_params(axis="y", labelcolor=INK, length=0, labelsize=10)
     axes.set_ylim(len(ranked) - 0.5, -0.75)
     better = "lower" if task.metric.lower_is_better else "higher"
-    axes.set_xlabel(f"{task.metric.label} at the end ({better} is better)")
+    axes.set_xlabel(f"{one_line(task.metric.label)} at the end ({better} is better)", parse_math=False)
     if values and min(values) > 0 and max(values) > 4 * min(values) and not task.metric.share:
         log_axis(axes, "x", min(values), max(values))
     if task.metric.share:

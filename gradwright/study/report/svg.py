@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import html
 import io
 import math
 import re
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
+from gradwright.study.tasks.labels import one_line
+
 COLOURS = 7
+LETTERS = 40  # of a name in a picture
+FEWER = 30  # where two pictures stand side by side
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", (0, (6, 1.5)), (0, (2, 1)), (0, (7, 1.5, 1.5, 1.5)), "-", (0, (4, 2)), (0, (1, 1)))
 INK, FAINT, GRID, OTHER = "#010101", "#020202", "#030303", "#040404"  # stand for variables of the page's style
@@ -75,7 +81,8 @@ def figure_of(width: float, height: float, left: float, right: float) -> tuple[A
 
 def name_width(colours: Shades, width: float, size: float) -> float:
     """The share of a figure's width that the longest name takes, in bold letters of this size in points."""
-    return min(0.35, (0.25 + max(map(len, colours)) * size * 0.0088) / width)
+    longest = max(min(len(name), LETTERS) for name in colours)
+    return min(0.35, (0.25 + longest * size * 0.0088) / width)
 
 
 def limits(axes: Any, low: float, high: float, logarithmic: bool = True) -> None:
@@ -121,8 +128,9 @@ def end_labels(axes: Any, ends: list[tuple[float, str]], colours: Shades) -> Non
     for (_, name), place in zip(ends, places):
         series = series_of(colours, name)
         axes.annotate(
-            name,
-            (1.015, place / height),
+            text=one_line(name, LETTERS if axes.figure.get_figwidth() > 8 else FEWER),
+            parse_math=False,  # a dollar sign in a name begins no formula
+            xy=(1.015, place / height),
             xycoords="axes fraction",
             va="center",
             annotation_clip=False,
@@ -160,19 +168,30 @@ def to_svg(figure: Any, salt: str, title: str) -> str:
     import matplotlib
 
     buffer = io.StringIO()
-    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": salt}):
+    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": salt}), warnings.catch_warnings():
+        # the letters of names are the page's: it matters little that matplotlib's own font has not all of them
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
         figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
-    head = rf'<svg viewBox="\1" role="img" aria-label="{title}">'
-    text = re.sub(r'<svg[^>]*?viewBox="([^"]*)"[^>]*>', head, text, count=1)
+    label = html.escape(one_line(title))
+    head = re.search(r'<svg[^>]*?viewBox="([^"]*)"[^>]*>', text)
+    assert head is not None
+    text = f'<svg viewBox="{head[1]}" role="img" aria-label="{label}">{text[head.end() :]}'
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
-    text = re.sub(r"xlink:href", "href", text)
-    text = re.sub(r'id="series-(\w+)-\d+"', r'class="series s\1"', text)
-    text = re.sub(r'<g id="[a-zA-Z][\w.]*_\d+"', "<g", text)  # names that every figure repeats
-    for place in range(COLOURS):
-        text = text.replace(f"#0100{place:02x}", f"var(--c{place})")
-    for stand_in, variable in ((INK, "ink"), (FAINT, "faint"), (GRID, "grid"), (OTHER, "other")):
-        text = text.replace(stand_in, f"var(--{variable})")
-    text = re.sub(r"font: ([\w ]*?)([\d.]+)px [^;\"]*", r"font: \1 \2px var(--font)", text)
+    text = re.sub(r"<[^>]*>", lambda tag: _page_tag(tag[0]), text)
     return re.sub(r"[ \t]*\n\s*", "\n", text)
+
+
+def _page_tag(tag: str) -> str:
+    """A tag with the page's colours and font; what stands between tags are names, which stay as they are."""
+    if tag.startswith('<svg viewBox="'):
+        return tag
+    tag = tag.replace("xlink:href", "href")
+    tag = re.sub(r'id="series-(\w+)-\d+"', r'class="series s\1"', tag)
+    tag = re.sub(r'<g id="[a-zA-Z][\w.]*_\d+"', "<g", tag)  # names that every figure repeats
+    for place in range(COLOURS):
+        tag = tag.replace(f"#0100{place:02x}", f"var(--c{place})")
+    for stand_in, variable in ((INK, "ink"), (FAINT, "faint"), (GRID, "grid"), (OTHER, "other")):
+        tag = tag.replace(stand_in, f"var(--{variable})")
+    return re.sub(r"font: ([\w ]*?)([\d.]+)px [^;\"]*", r"font: \1 \2px var(--font)", tag)

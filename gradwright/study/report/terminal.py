@@ -9,6 +9,7 @@ from gradwright.study.record.study import Study, TaskNote
 from gradwright.study.record.words import difference, mean_and_deviation, number, value
 from gradwright.study.report.summary import Arm
 from gradwright.study.report.verdict import headline, verdict
+from gradwright.study.tasks.labels import one_line
 
 
 def show(study: Study, console: Any = None) -> None:
@@ -30,25 +31,26 @@ def show(study: Study, console: Any = None) -> None:
         if any(run.task == task.name for run in study.runs):
             console.print()
             console.print(_table(study, task))
-            console.print(f"  {headline(verdict(study, task))}.", style="bold", highlight=False, markup=False)
+            console.print(f"  {one_line(headline(verdict(study, task)))}.", style="bold", highlight=False, markup=False)
 
 
 def _table(study: Study, task: TaskNote) -> Any:
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     v = verdict(study, task)
-    title = f"{task.name}: {task.metric.label}, {task.budget}"
-    table = Table(title=title, box=box.SIMPLE, title_justify="left", title_style="bold")
+    title = one_line(f"{task.name}: {task.metric.label}, {task.budget}")
+    table = Table(title=Text(title), box=box.SIMPLE, title_justify="left", title_style="bold")
     table.add_column(study.noun)
     others = [metric for metric in task.metrics[1:] if study.noun != "optimizer"]
     costs = ("step", "optimizer", "bytes/param", "lr") if study.noun == "optimizer" else ()
     for heading in ("final", "behind", "runs", *(metric.name for metric in others), *costs):
-        table.add_column(heading, justify="right")
+        table.add_column(Text(one_line(heading)), justify="right")
     for arm in v.ranked:
         gap = v.gaps.get(arm.contender)
         table.add_row(
-            arm.contender,
+            Text(one_line(arm.contender)),
             mean_and_deviation(task.metric, *arm.summary()[1:]) if arm.eligible else arm.trouble,
             "" if gap is None else _behind(task, gap.difference) + (" ≈" if arm.contender in v.tied else ""),
             f"{len(arm.finished)}/{len(arm.runs)}",
