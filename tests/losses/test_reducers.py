@@ -2,8 +2,10 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from scipy.stats import beta
 from scipy.stats.mstats import hdquantiles
 
 from gradwright.losses import (
@@ -15,6 +17,7 @@ from gradwright.losses import (
     TrimmedMean,
     cross_entropy,
 )
+from gradwright.losses.weighting.beta import beta_cdf
 
 ALL = (
     SoftMedian(),
@@ -74,10 +77,33 @@ def test_harrell_davis():
     x = torch.tensor([1.0, 2.0, 3.0, 4.0], dtype=torch.float64, requires_grad=True)
     (share,) = torch.autograd.grad(HarrellDavis()(x, torch.ones_like(x)), x)
     assert share.tolist() == pytest.approx([0.126585, 0.373415, 0.373415, 0.126585], abs=1e-6)
-    values = torch.randn(37, dtype=torch.float64)
-    for q in (0.25, 0.5, 0.9):
-        expected = float(hdquantiles(values.numpy(), prob=[q])[0])
-        assert HarrellDavis(q)(values, torch.ones(37)).item() == pytest.approx(expected, abs=1e-5)
+
+
+QUANTILES = (1e-6, 0.001, 0.02, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.9999)
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 6, 7, 11, 37, 100, 1000])
+def test_harrell_davis_is_scipys(n):
+    """At every quantile, those included whose Beta density has poles: (n + 1) q < 1."""
+    values = torch.randn(n, dtype=torch.float64, generator=torch.Generator().manual_seed(n))
+    expected = hdquantiles(values.numpy(), prob=list(QUANTILES))
+    found = [HarrellDavis(q)(values, torch.ones(n)).item() for q in QUANTILES]
+    assert found == pytest.approx(list(expected), abs=1e-6)
+
+
+def test_harrell_davis_of_equal_weights_is_that_of_none():
+    values = torch.randn(6, generator=torch.Generator().manual_seed(0))
+    for q in (0.05, 0.5, 0.95):
+        assert HarrellDavis(q)(values, torch.full((6,), 3.7)) == pytest.approx(HarrellDavis(q)(values, torch.ones(6)))
+
+
+@pytest.mark.parametrize("a", [2e-6, 0.35, 1.0, 1.7, 40.0, 5e5])
+@pytest.mark.parametrize("b", [2e-6, 0.35, 1.0, 1.7, 40.0, 5e5])
+def test_beta_distribution_is_scipys(a, b):
+    middle, spread = a / (a + b), math.sqrt(a * b / (a + b + 1)) / (a + b)
+    x = np.clip(np.concatenate([np.linspace(0, 1, 101), middle + spread * np.linspace(-6, 6, 101)]), 0, 1)
+    found = beta_cdf(*(torch.tensor(v, dtype=torch.float64) for v in (x, a, b)))
+    np.testing.assert_allclose(found.numpy(), beta.cdf(x, a, b), rtol=0, atol=2e-9)
 
 
 def test_huber_mean_is_the_minimiser():

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from gradwright.losses.batch import checks
+from gradwright.losses.weighting.beta import beta_cdf
 
 
 class _Ranked(NamedTuple):
@@ -165,22 +166,11 @@ class HarrellDavis:
     def __call__(self, losses: Tensor, weight: Tensor) -> Tensor:
         if losses.numel() == 0:
             return losses.sum()
-        x, share, rank = _ranked(losses, weight)
-        square = share.double().square().sum()
+        x, share, _ = _ranked(losses, weight)
+        share = share.double()
+        square = share.square().sum()
         n = 1 / torch.where(square == 0, 1.0, square)
-        edges = torch.cat([rank - share / 2, (rank + share / 2)[-1:]]).double()
-        mass = _beta_cdf(edges, (n + 1) * self.q, (n + 1) * (1 - self.q)).diff()
+        edges = torch.cat([share.new_zeros(1), share.cumsum(0)])
+        edges = edges / torch.where(edges[-1:] == 0, 1.0, edges[-1:])  # the last is 1, to the last bit
+        mass = beta_cdf(edges, (n + 1) * self.q, (n + 1) * (1 - self.q)).diff()
         return average(x, mass.clamp(min=0.0).to(x.dtype))
-
-
-def _beta_cdf(x: Tensor, a: Tensor, b: Tensor, points: int = 4096) -> Tensor:
-    """I_x(a, b) by the trapezoid rule on x = sin²(θ), under which the density has no poles for a, b ≥ ½."""
-    theta = torch.linspace(0.0, math.pi / 2, points + 1, dtype=torch.float64, device=x.device)
-    log_density = torch.special.xlogy(2 * a - 1, theta.sin()) + torch.special.xlogy(2 * b - 1, theta.cos())
-    density = (log_density - log_density.max()).exp()
-    mass = torch.cat([density.new_zeros(1), ((density[1:] + density[:-1]) / 2).cumsum(0)])
-    place = x.clamp(0.0, 1.0).sqrt().asin() * (2 * points / math.pi)
-    left = place.floor().clamp(0, points - 1)
-    below = mass[left.long()]
-    part = place - left
-    return (below + part * (mass[left.long() + 1] - below)) / mass[-1]
