@@ -48,7 +48,7 @@ from gradwright.losses.per_row.logit_norm import logit_norm
 from gradwright.losses.per_row.poly import poly1
 from gradwright.losses.per_row.sce import sce
 from gradwright.losses.per_row.tailr import tailr
-from gradwright.losses.table import LOSSES, TRAITS, Entry
+from gradwright.losses.table import LOSSES, PROMISES, TRAITS, Entry
 from gradwright.losses.weighting.agreement import GradientAgreement
 from gradwright.losses.weighting.grad_norm import GradNorm
 from gradwright.losses.weighting.gradient_normalizer import GradientNormalizer
@@ -59,6 +59,7 @@ __all__ = [
     "EMO",
     "GCE",
     "LOSSES",
+    "PROMISES",
     "SCE",
     "TRAITS",
     "CrossEntropy",

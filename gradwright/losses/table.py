@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
@@ -32,6 +32,17 @@ TRAITS: dict[str, str] = {
 }
 """Every trait of a loss, in a sentence."""
 
+PROMISES: dict[str, str] = {
+    "shut_out": "a logit of −inf shuts a class out: loss and gradient are those of the problem without it",
+    "shut_label": "a label that is shut out costs what p = 0 costs, be it ∞, and leaves no NaN in a gradient",
+    "outliers": "a robust reducer rejects an infinite loss as any other outlier, in the value and in the gradient",
+    "zero_weight": "a sample of weight 0 has no part, even if its logits are NaN",
+    "autocast": "computed in float32 at least, under autocast too",
+    "forward_mode": "differentiated forward it gives what it gives backward",
+    "weight_gradient": "sample weights may be differentiated",
+}
+"""What every loss promises, in a sentence; an exception is declared in its entry, with the reason."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -44,6 +55,7 @@ class Entry:
         paper: where it comes from; empty where there is no one paper.
         curve: the class of its curve φ(p), whose fields are settings of the function of the same names; None if the
             loss is no function of one probability.
+        exceptions: words from :data:`PROMISES` that it does not keep, each with the reason.
     """
 
     function: Callable[..., Tensor]
@@ -51,6 +63,7 @@ class Entry:
     traits: frozenset[str]
     paper: str = ""
     curve: type[Curve] | None = None
+    exceptions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -67,12 +80,16 @@ class Entry:
         return self.curve(**settings).weight(p)
 
 
-def _entry(module: type[m.Loss], traits: str, paper: str = "", curve: type[Curve] | None = None) -> Entry:
-    return Entry(module.function, module, frozenset(traits.split()), paper, curve)
+def _entry(
+    module: type[m.Loss], traits: str, paper: str = "", curve: type[Curve] | None = None, **exceptions: str
+) -> Entry:
+    return Entry(module.function, module, frozenset(traits.split()), paper, curve, exceptions)
 
 
 _SOFTMAX = "shift_invariant soft_targets"
 _RIVALS = "shift_invariant"
+_NO_WEIGHT = dict.fromkeys(("zero_weight", "weight_gradient"), "it takes a mask of entries and no sample_weight")
+_NO_LOGITS = dict.fromkeys(("shut_out", "shut_label"), "it takes probabilities and no logits")
 
 LOSSES: dict[str, Entry] = {
     entry.name: entry
@@ -81,7 +98,7 @@ LOSSES: dict[str, Entry] = {
         _entry(m.NormalizedCrossEntropy, f"bounded symmetric {_SOFTMAX}", "arXiv:2006.13554"),
         _entry(m.TaiLr, f"bounded sceptical {_SOFTMAX}", "arXiv:2302.13344", Tailored),
         _entry(m.Focal, _SOFTMAX, "arXiv:1708.02002", Focal),
-        _entry(m.SigmoidFocal, "multilabel soft_targets", "arXiv:1708.02002"),
+        _entry(m.SigmoidFocal, "multilabel soft_targets", "arXiv:1708.02002", **_NO_WEIGHT),
         _entry(m.Poly1, _SOFTMAX, "arXiv:2204.12511", Poly),
         _entry(m.GCE, f"bounded sceptical {_SOFTMAX}", "arXiv:1805.07836", BoxCox),
         _entry(m.SCE, _SOFTMAX, "arXiv:1908.06112", Symmetric),
@@ -93,7 +110,13 @@ LOSSES: dict[str, Entry] = {
         _entry(m.PairwiseMixture, f"bounded {_RIVALS}", "arXiv:2205.09615"),
         _entry(m.TopMargin, f"bounded accuracy symmetric {_RIVALS}"),
         _entry(m.Exact, f"bounded symmetric accuracy {_SOFTMAX}", "arXiv:2205.09615"),
-        _entry(m.SoftF1, "bounded multilabel soft_targets batch"),
+        _entry(
+            m.SoftF1,
+            "bounded multilabel soft_targets batch",
+            outliers="it belongs to the whole batch and has no reduction",
+            **_NO_WEIGHT,
+            **_NO_LOGITS,
+        ),
         _entry(m.MultilabelCrossEntropy, "convex multilabel soft_targets", "arXiv:2208.02955"),
         _entry(m.SparseMultilabelCrossEntropy, "convex multilabel", "kexue.fm/archives/8888"),
         _entry(m.JointCrossEntropy, f"convex {_SOFTMAX}", "kexue.fm/archives/9158"),

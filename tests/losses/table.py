@@ -64,9 +64,13 @@ class Row:
         return (torch.rand(n, c, generator=generator) < 0.4).double()
 
     def call(self, logits: Tensor, target: Tensor, **more: Any) -> Tensor:
+        if "embeddings" in self.settings:
+            more["embeddings"] = EMBEDDINGS[: logits.shape[more.get("dim", -1)]]
+        return self.plain(logits, target, **more)
+
+    def plain(self, logits: Tensor, target: Tensor, **more: Any) -> Tensor:
+        """The loss with these settings besides its own; embeddings, if it takes any, are among them."""
         settings = {**self.settings, **more}
-        if "embeddings" in settings:
-            settings["embeddings"] = EMBEDDINGS[: logits.shape[settings.get("dim", -1)]]
         if target.is_floating_point() and target.dtype == torch.float64:
             target = target.to(torch.promote_types(logits.dtype, torch.float32))
         if self.name == "soft_f1":

@@ -143,3 +143,18 @@ def test_agreement_is_saved_and_stands_still_in_eval():
         weigh(torch.ones(2, 3))
     with pytest.raises(ValueError, match="emphasis='cubic'"):
         GradientAgreement(emphasis="cubic")
+
+
+@pytest.mark.parametrize("head", [True, False])
+def test_agreement_is_not_rounded_by_autocast(head):
+    generator = torch.Generator().manual_seed(0)
+    h, r = torch.randn(9, 5, generator=generator), torch.randn(9, 3, generator=generator)
+
+    def twice():
+        weigh = GradientAgreement(emphasis="sigmoid")
+        return torch.stack([weigh.of_head(h, r) if head else weigh(h) for _ in range(2)])
+
+    expected = twice()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = twice()
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from gradwright.losses import LOSSES, checking
+from gradwright.losses import LOSSES, PROMISES, checking
 from tests.losses.checks import CHECKS, TRAIT_CHECKS
+from tests.losses.promises import PROMISE_CHECKS
 from tests.losses.table import ROWS
 
 FIRST = tuple({row.name: row for row in reversed(ROWS)}.values())
@@ -34,6 +35,22 @@ def test_row_has_its_traits(row, trait):
             TRAIT_CHECKS[trait](row)
     else:
         TRAIT_CHECKS[trait](row)
+
+
+@pytest.mark.parametrize("promise", PROMISE_CHECKS)
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_row_keeps_its_promises(row, promise):
+    if promise in row.entry.exceptions:
+        with pytest.raises(Exception):  # noqa: B017, PT011  an exception that is not needed has to go
+            PROMISE_CHECKS[promise](row)
+    else:
+        PROMISE_CHECKS[promise](row)
+
+
+def test_exceptions_name_promises_and_give_reasons():
+    for entry in LOSSES.values():
+        assert entry.exceptions.keys() <= PROMISES.keys()
+        assert all(len(reason.split()) > 3 for reason in entry.exceptions.values()), entry.name
 
 
 def test_every_loss_has_a_row():

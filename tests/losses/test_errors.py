@@ -63,6 +63,8 @@ CASES = [
     (lambda: gl.sparse_multilabel_cross_entropy(Z, Y), r"labels has shape \(4,\)"),
     (lambda: gl.joint_cross_entropy(Z[0], Y[0]), r"\(\.\.\., n, m\)"),
     (lambda: gl.soft_f1(Z * 10, SOFT), "probabilities"),
+    (lambda: gl.gce(_with(Z, 1, -math.inf), Y), r"logits\[1, 0\] and all other classes .* -inf"),
+    (lambda: gl.joint_cross_entropy(_with(Z, 2, -math.inf), Y), r"logits\[2, 0\] and all other"),
     (lambda: gl.score_threshold(1.0), "share"),
     (lambda: gl.checking("sometimes").__enter__(), "where='sometimes'"),
 ]
@@ -94,6 +96,18 @@ def test_what_does_not_count_is_not_checked():
     z, y = _with(Z, 1, math.nan), _with(Y, 1, -100)
     assert gl.cross_entropy(z, y).isfinite()
     assert gl.cross_entropy(z, Y, sample_weight=torch.tensor([1.0, 0.0, 1.0, 1.0])).isfinite()
+    assert gl.cross_entropy(_with(Z, 1, -math.inf), y).isfinite()
+
+
+def test_classes_of_weight_zero_may_be_shut_out():
+    """0 · ∞: a class whose samples count nothing, and which no sample may be given to."""
+    z, weight = _with(Z, (slice(None), 2), -math.inf).requires_grad_(), torch.tensor([1.0, 2.0, 0.0])
+    for loss in (gl.cross_entropy, gl.focal, gl.tailr, gl.poly1, gl.sce, gl.exact):
+        for settings in ({}, {"label_smoothing": 0.1} if loss in (gl.cross_entropy, gl.focal, gl.poly1) else {}):
+            value = loss(z, Y, weight=weight, **settings)
+            (slope,) = torch.autograd.grad(value, z)
+            assert value.isfinite(), loss.__name__
+            assert slope.isfinite().all(), loss.__name__
 
 
 def test_a_class_that_is_shut_out():

@@ -205,3 +205,14 @@ def test_gumbel_noise_would_make_it_a_softmax():
     noise = -torch.empty(400_000, 3, dtype=torch.float64).exponential_(generator=generator).log()
     won = ((z + noise).argmax(-1) == 0).double().mean()
     assert soft_accuracy(z.unsqueeze(0), torch.tensor([0])).item() == pytest.approx(1 - won.item(), abs=3e-3)
+
+
+@pytest.mark.parametrize("form", ["probability", "log"])
+def test_second_derivatives_in_every_mode(form):
+    """Forward over forward too, where a function with a rule of its own would silently leave terms out."""
+    z, y = torch.randn(4, dtype=torch.float64, generator=torch.Generator().manual_seed(0)), torch.tensor(1)
+    forward, reverse = torch.func.jacfwd, torch.func.jacrev
+    expected = reverse(reverse(lambda z: exact(z, y, form=form)))(z)
+    for outer, inner in ((forward, reverse), (forward, forward), (reverse, forward)):
+        found = outer(inner(lambda z: exact(z, y, form=form)))(z)
+        torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-12)

@@ -6,6 +6,13 @@ import pytest
 import torch
 
 from gradwright import losses as gl
+from gradwright.losses.pairwise.accuracy import Miss
+from gradwright.losses.per_row.cross_entropy import Log
+from gradwright.losses.per_row.focal import Focal
+from gradwright.losses.per_row.gce import BoxCox
+from gradwright.losses.per_row.poly import Poly
+from gradwright.losses.per_row.sce import Symmetric
+from gradwright.losses.per_row.tailr import Tailored
 
 Z = torch.tensor([[2.0, 1.0, 0.0]], dtype=torch.float64)
 
@@ -161,3 +168,42 @@ def test_joint_soft_minima():
     assert _gradient(gl.joint_cross_entropy, t.log(), t, form="L3") == pytest.approx([0, 0, 0], abs=1e-12)
     flat = torch.tensor([[0.52356073, 0.10959875, 0.36684052]], dtype=torch.float64)  # by scipy, from the formula
     assert _gradient(gl.joint_cross_entropy, flat.log(), t) == pytest.approx([0, 0, 0], abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    "curve",
+    [
+        Log(),
+        Tailored(0.0, 0.3),
+        Tailored(0.1),
+        Tailored(0.1, 0.3),
+        Tailored(1.0),
+        Focal(0.0),
+        Focal(0.5),
+        Focal(2.0),
+        Poly(-0.5),
+        Poly(2.0, 2.0),
+        BoxCox(0.0),
+        BoxCox(0.0, 0.2),
+        BoxCox(0.7),
+        BoxCox(0.7, 0.2),
+        Symmetric(),
+        Symmetric(0.0),
+        Miss(),
+    ],
+    ids=str,
+)
+def test_what_a_curve_says_of_zero_is_its_limit(curve):
+    limit, weight = curve.at_zero()
+    far = torch.tensor([-600.0, -math.inf], dtype=torch.float64, requires_grad=True)
+    value = curve.of(far)
+    (slope,) = torch.autograd.grad(value.sum(), far)
+    assert slope.tolist() == pytest.approx([-weight] * 2, abs=1e-9)
+    assert value[1].item() == limit
+    assert curve.weight(far[0].detach().exp()).item() == pytest.approx(weight, abs=1e-9)
+    if math.isinf(limit):
+        assert weight > 0
+        assert value[0].item() == pytest.approx(600 * weight, abs=15)
+    else:
+        assert weight == 0
+        assert value[0].item() == pytest.approx(limit)

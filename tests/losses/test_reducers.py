@@ -30,6 +30,8 @@ ALL = (
     MedianOfMeans(3),
 )
 
+ROBUST = (SoftMedian(), SoftMedian(0.25, kernel="uniform"), TrimmedMean(0.1, 0.2), HuberMean(), MedianOfMeans(9))
+
 
 def _of(reducer, values, weights=None):
     x = torch.tensor(values, dtype=torch.float64)
@@ -193,3 +195,55 @@ def test_ignored_samples_are_left_out_of_the_median():
 def test_bad_settings_are_named(make, name):
     with pytest.raises(ValueError, match=name):
         make()
+
+
+@pytest.mark.parametrize("reducer", ROBUST, ids=str)
+def test_what_is_rejected_may_be_anything(reducer):
+    """Up to a tenth of infinite losses on either side, and with weights: the value is that with huge ones instead."""
+    x = torch.randn(40, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    w = torch.rand(40, dtype=torch.float64, generator=torch.Generator().manual_seed(4)) + 0.5
+    for end in (math.inf, -math.inf):
+        spoiled, huge = x.clone(), x.clone()
+        spoiled[[3, 13]], huge[[3, 13]] = end, math.copysign(1e30, end)
+        spoiled.requires_grad_()
+        for weight in (torch.ones(40, dtype=torch.float64), w):
+            value = reducer(spoiled, weight)
+            (share,) = torch.autograd.grad(value, spoiled)
+            assert value.item() == pytest.approx(reducer(huge, weight).item(), rel=1e-9)
+            assert share.isfinite().all()
+            assert share[[3, 13]].abs().max() == 0
+            assert share.sum().item() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("reducer", ALL, ids=str)
+def test_an_infinite_loss_makes_no_nan(reducer):
+    """Rejected or not: what counts it is infinite, and says so."""
+    for x in ([1.0, math.inf], [math.inf] * 3, [1.0, 2.0, math.inf, math.inf], [1.0, math.inf, math.inf]):
+        assert not math.isnan(_of(reducer, x)), f"{reducer} of {x}"
+
+
+def test_huber_mean_of_tiny_losses():
+    x = torch.tensor([1.0, 2.0, 3.0, 100.0])
+    assert HuberMean()(x * 1e-25, torch.ones(4)) == pytest.approx(1e-25 * HuberMean()(x, torch.ones(4)).item())
+
+
+@pytest.mark.parametrize("reducer", ALL, ids=str)
+def test_weights_are_held_constant_and_that_is_said(reducer):
+    x, w = torch.arange(4.0), torch.ones(4, requires_grad=True)
+    with pytest.raises(ValueError, match=rf"{type(reducer).__name__}.*detach"):
+        reducer(x, w)
+    with pytest.raises(ValueError, match="sample_weight"):
+        cross_entropy(torch.randn(4, 3), torch.zeros(4).long(), weight=w[:3], reduction=reducer)
+    assert reducer(x, w.detach()).isfinite()
+    with torch.no_grad():
+        assert reducer(x, w).isfinite()
+
+
+@pytest.mark.parametrize("reducer", ALL, ids=str)
+def test_autocast_changes_nothing(reducer):
+    x = torch.randn(50, generator=torch.Generator().manual_seed(0)).exp()
+    expected = reducer(x, torch.ones(50))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = reducer(x, torch.ones(50))
+    assert found.dtype == torch.float32
+    assert found == expected

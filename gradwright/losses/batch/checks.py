@@ -14,6 +14,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 Where = Literal["never", "host", "everywhere"]
 Name = Callable[[tuple[int, ...]], str]
@@ -63,6 +64,21 @@ def real(tensor: Tensor) -> bool:
     )
 
 
+def differentiated(tensor: Tensor) -> bool:
+    """Whether something is to be differentiated by this tensor, backward or, outside ``torch.func``, forward."""
+    return (tensor.requires_grad and torch.is_grad_enabled()) or has_tangent(tensor)
+
+
+def has_tangent(tensor: Tensor) -> bool:
+    """Whether a tensor with values carries a tangent of ``torch.autograd.forward_ad``."""
+    return forward() and real(tensor) and forward_ad.unpack_dual(tensor).tangent is not None
+
+
+def forward() -> bool:
+    """Whether something is differentiated forward, in ``torch.func`` too."""
+    return not torch.compiler.is_compiling() and forward_ad._current_level >= 0
+
+
 def first(wrong: Tensor) -> tuple[int, ...] | None:
     """The index of the first true entry; None if there is none."""
     if not bool(wrong.any()):
@@ -90,9 +106,9 @@ def refuse(wrong: Tensor, values: Tensor, call: Name, why: str) -> None:
 
 
 def logits_are_numbers(logits: Tensor, valid: Tensor | None, dim: int, each: bool = False) -> None:
-    """No NaN and no +inf where it counts. −inf is a class that is shut out, which is fine.
+    """No NaN and no +inf where it counts. −inf is a class that is shut out, which is fine for all but one of a row.
 
-    ``valid`` tells rows that count from others; with ``each``, entries.
+    ``valid`` tells rows that count from others; with ``each``, entries, each of which is a question of its own.
     """
     if not visible(logits, valid):
         return
@@ -104,6 +120,14 @@ def logits_are_numbers(logits: Tensor, valid: Tensor | None, dim: int, each: boo
         wrong = wrong & (valid if each else valid.unsqueeze(-1))
     why = "logits must be numbers below inf; look for a division by zero or too large a step before the loss"
     refuse(wrong, logits, entry("logits", dim), why)
+    if each or not logits.numel():
+        return
+    empty = (logits == -math.inf).all(-1)
+    if (index := first(empty if valid is None else empty & valid)) is not None:
+        raise ValueError(
+            f"{entry('logits', dim)((*index, 0))} and all other classes of its sample are -inf: at least one must be "
+            "possible; leave the sample out by sample_weight or ignore_index"
+        )
 
 
 def indices_are_classes(
@@ -124,7 +148,9 @@ def rows_are_distributions(target: Tensor, valid: Tensor | None, dim: int) -> No
     if not visible(target, valid):
         return
     target = target.detach()
-    at_least_zero(target, entry("target", dim), "probabilities must be between 0 and 1")
+    negative = ~(target >= 0)
+    negative = negative if valid is None else negative & valid.unsqueeze(-1)
+    refuse(negative, target, entry("target", dim), "probabilities must be between 0 and 1")
     total = target.sum(-1, dtype=torch.promote_types(target.dtype, torch.float32))
     wrong = ~((total - 1).abs() <= max(1e-4, 4 * torch.finfo(target.dtype).eps))
     if valid is not None:

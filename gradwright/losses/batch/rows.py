@@ -22,7 +22,8 @@ class Rows(NamedTuple):
         logits: ``(..., C)`` in the computing type; rows that do not count hold zeros, so that nothing leaks from them.
         label: ``(...)``, the class of each row; 0 where a row does not count. None if the target is soft.
         soft: ``(..., C)``, the probabilities of the classes. None if the target is an index.
-        weight: ``(...)``, what each row counts: sample weight, 0 where ignored. None if all count one.
+        weight: ``(...)``, what each row counts: sample weight, 0 where ignored. None if all count one. It may be
+            differentiated.
         classes: ``(C,)``, the class weights in the computing type. None if all are one.
     """
 
@@ -61,8 +62,8 @@ def rows(
         index = target.long()
         valid = index != ignore_index if ignore_index is not None else None
     counts = sample_weights(sample_weight, x)
-    if counts is not None:
-        valid = counts != 0 if valid is None else valid & (counts != 0)
+    if (some := counted_rows(counts)) is not None:
+        valid = some if valid is None else valid & some
     if index is not None:
         checks.indices_are_classes(index, valid, classes, ignore_index)
     if soft is not None:
@@ -100,7 +101,17 @@ def sample_weights(sample_weight: Tensor | None, x: Tensor) -> Tensor | None:
         shape = tuple(sample_weight.shape)
         raise ValueError(f"sample_weight has shape {shape}; it must be {tuple(x.shape[:-1])}, one for each sample")
     checks.at_least_zero(sample_weight, checks.entry("sample_weight"), "sample weights must not be negative")
-    return sample_weight.detach().to(computing(x.dtype))
+    return sample_weight.to(computing(x.dtype))
+
+
+def counted_rows(counts: Tensor | None) -> Tensor | None:
+    """Where a row has a part: its weight is not 0. None if all have.
+
+    If the weights are differentiated, all have: the loss of a row of weight 0 is the derivative by its weight.
+    """
+    if counts is None or counts.requires_grad or checks.forward():
+        return None
+    return counts != 0
 
 
 def _floating(name: str, tensor: Tensor) -> None:
@@ -131,14 +142,26 @@ def _index_shape(target: Tensor, x: Tensor, logits: Tensor, dim: int) -> None:
     raise ValueError(f"{here} need a target of shape {tuple(x.shape[:-1])}{way}")
 
 
-def binary_rows(
-    logits: Tensor, target: Tensor, mask: Tensor | None, dim: int = -1
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Logits and multi-label targets with the classes last, in the computing type, blanked where ``mask`` is False.
+class BinaryRows(NamedTuple):
+    """Scores of independent labels, with the answers they are compared to.
 
-    Returns:
-        Logits, targets in [0, 1] and the mask (None if none was given).
+    Attributes:
+        logits: ``(..., C)`` in the computing type, 0 where an entry does not count.
+        target: ``(..., C)``, in [0, 1]; 0 where an entry does not count.
+        mask: ``(..., C)``, True where an entry counts. None if none was given.
+        weight: ``(...)``, what each row counts. None if all count one.
     """
+
+    logits: Tensor
+    target: Tensor
+    mask: Tensor | None
+    weight: Tensor | None
+
+
+def binary_rows(
+    logits: Tensor, target: Tensor, mask: Tensor | None, dim: int = -1, sample_weight: Tensor | None = None
+) -> BinaryRows:
+    """Bring the labels to the last dimension, widen half types, check and blank as :func:`rows` does."""
     _floating("logits", logits)
     if target.shape != logits.shape:
         raise ValueError(
@@ -154,10 +177,15 @@ def binary_rows(
             raise ValueError(f"dim={dim} is not a dimension of logits, whose shape is {tuple(logits.shape)}")
         logits, target = logits.movedim(dim, -1), target.movedim(dim, -1)
         mask = mask.movedim(dim, -1) if mask is not None else None
-    checks.entries_are_shares(target, mask, dim)
-    checks.logits_are_numbers(logits, mask, dim, each=True)
+    counts = sample_weights(sample_weight, logits)
+    valid = mask
+    if (some := counted_rows(counts)) is not None:
+        valid = some.unsqueeze(-1) if mask is None else mask & some.unsqueeze(-1)
+        valid = valid.expand_as(logits)
+    checks.entries_are_shares(target, valid, dim)
+    checks.logits_are_numbers(logits, valid, dim, each=True)
     x = logits.to(computing(logits.dtype))
     t = target.to(x.dtype)
-    if mask is not None:
-        x, t = torch.where(mask, x, 0.0), torch.where(mask, t, 0.0)
-    return x, t, mask
+    if valid is not None:
+        x, t = torch.where(valid, x, 0.0), torch.where(valid, t, 0.0)
+    return BinaryRows(x, t, mask, counts)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gradwright.losses.batch import checks
 from gradwright.losses.batch.reduction import Reduction, Terms, reduce
-from gradwright.losses.batch.rows import binary_rows, class_weights, computing, sample_weights
+from gradwright.losses.batch.rows import binary_rows, class_weights, computing, counted_rows, sample_weights
 
 
 def multilabel_cross_entropy(
@@ -59,11 +59,8 @@ def multilabel_cross_entropy(
     tensor(0.9040)
     """
     checks.number("margin", margin, 0.0, math.inf)
-    s, t, known = binary_rows(logits, target, mask, dim)
-    _at_least_one_dim(s)
-    counts = sample_weights(sample_weight, s)
-    if counts is not None:
-        s = torch.where((counts != 0).unsqueeze(-1), s, 0.0)
+    _at_least_one_dim(logits)
+    s, t, known, counts = binary_rows(logits, target, mask, dim, sample_weight)
     s = s - threshold
     pull = _log(t) - s + margin
     push = _log(1 - t) + s + margin
@@ -124,12 +121,15 @@ def sparse_multilabel_cross_entropy(
         )
     index = labels.long()
     holds = index != ignore_index
-    checks.indices_are_classes(index, holds, logits.shape[-1], ignore_index, "labels")
-    checks.logits_are_numbers(logits, None, -1)
-    counts = sample_weights(sample_weight, logits)
     s = logits.to(computing(logits.dtype))
-    if counts is not None:
-        s = torch.where((counts != 0).unsqueeze(-1), s, 0.0)
+    counts = sample_weights(sample_weight, logits)
+    valid = counted_rows(counts)
+    if valid is not None:
+        valid = valid.unsqueeze(-1)
+        holds = holds & valid
+        s = torch.where(valid, s, 0.0)
+    checks.indices_are_classes(index, holds, logits.shape[-1], ignore_index, "labels")
+    checks.logits_are_numbers(logits, valid, -1, each=True)
     s = s - threshold
     index = torch.where(holds, index, 0)
     # an index named twice pulls once: of equal neighbours in sorted order the later one is dropped
@@ -173,8 +173,10 @@ def score_threshold(share: Tensor | float) -> Tensor:
 
 
 def softplus_sum(exponents: Tensor) -> Tensor:
-    """ln(1 + Σ e^x) along the last dimension, for x that may be −inf."""
-    return torch.logsumexp(torch.nn.functional.pad(exponents, (0, 1)), -1)
+    """ln(1 + Σ e^x) along the last dimension, for x that may be −inf, or +inf: then it is +inf and has no gradient."""
+    endless = exponents == math.inf
+    finite = torch.logsumexp(torch.nn.functional.pad(exponents.masked_fill(endless, 0.0), (0, 1)), -1)
+    return torch.where(endless.any(-1), math.inf, finite)
 
 
 def _log(x: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from gradwright.losses.batch.reduction import Reduction, Terms, reduce
+from gradwright.losses.batch.reduction import Reduction, Terms, over_kept, reduce
 from gradwright.losses.batch.rows import rows
 from gradwright.losses.multilabel.cross_entropy import softplus_sum
 
@@ -66,7 +66,7 @@ def joint_cross_entropy(
         share = batch.soft
     if batch.weight is not None:
         share = share * batch.weight.unsqueeze(-1)
-    rival = _others(s) if form == "L1" else s.mean(-1, keepdim=True)
+    rival = _others(s) if form == "L1" else over_kept(s, s == -math.inf).unsqueeze(-1)
     positive = share > 0
     exponent = torch.where(positive, share, 1.0).log() + rival - s
     losses = softplus_sum(torch.where(positive, exponent, -math.inf).transpose(-1, -2)).sum(-1)
@@ -75,10 +75,15 @@ def joint_cross_entropy(
 
 def _others(s: Tensor) -> Tensor:
     """ln Σ_{k≠j} e^(sₖ) for every j, without cancellation: only the largest can hold more than half of the sum."""
-    if s.shape[-1] == 1:  # no rival: so far down that the class is certain, finite so that gradients are 0, not NaN
-        return s - 1e30
+    shut = s == -math.inf
+    # no rival: so far down that the class is certain, finite so that gradients are 0, not NaN
+    alone = shut.sum(-1, keepdim=True) == s.shape[-1] - 1
+    certain = s.masked_fill(shut, 0.0) - 1e30
+    s = torch.where(alone, 0.0, s)
+    if s.shape[-1] == 1:
+        return certain
     largest = torch.arange(s.shape[-1], device=s.device) == s.argmax(-1, keepdim=True)
     every = torch.logsumexp(s, -1, keepdim=True)
     share = torch.where(largest, 0.0, (s - every).exp())
     without = torch.logsumexp(s.masked_fill(largest, -math.inf), -1, keepdim=True)
-    return torch.where(largest, without, every + torch.log1p(-share))
+    return torch.where(alone, certain, torch.where(largest, without, every + torch.log1p(-share)))

@@ -43,15 +43,13 @@ def soft_f1(
     checks.number("beta", beta, 0.0, float("inf"), open_low=True)
     if average not in ("micro", "macro"):
         raise ValueError(f"average={average!r} is unknown; choose micro or macro")
-    p, y, _ = binary_rows(probabilities, target, mask, dim)
+    p, y, _, _ = binary_rows(probabilities, target, mask, dim)
     if checks.visible(p):
         wrong = (p < 0) | (p > 1)
         checks.refuse(wrong, p, checks.entry("probabilities", dim), "give probabilities, such as torch.sigmoid(logits)")
-    over = tuple(range(p.dim() - 1)) if average == "macro" else tuple(range(p.dim()))
-    hit, said, true = ((p * y), p, y)
-    if over:
-        hit, said, true = (v.sum(over) for v in (hit, said, true))
+    classes = p.shape[-1] if average == "macro" and p.dim() else 1
+    hit, said, true = (v.reshape(-1, classes).sum(0) for v in (p * y, p, y))
     below = said + beta**2 * true
     none = below == 0
-    score = (1 + beta**2) * hit / torch.where(none, 1.0, below)
+    score = (1 + beta**2) * hit / below.masked_fill(none, 1.0)
     return torch.where(none, 0.0 * below, 1 - score).mean()

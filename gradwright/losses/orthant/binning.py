@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gradwright.losses.batch.precision import full_precision
+
 _LOW, _HIGH, _WIDTH, _TERMS = -10.0, 10.0, 0.1, 4
 
 
@@ -63,11 +65,12 @@ def binned(d: Tensor, log_w: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
     v = (2 * (place - interval) - 1) * counted
     empty = d.new_zeros((*d.shape[:-1], table.shape[1]))
     exponent, power = log_w, counted
-    for coefficients in table:
-        exponent = exponent + empty.scatter_add(-1, interval, power) @ coefficients
-        power = power * v
-    mass = exponent.exp()
-    slope = torch.zeros_like(d)
-    for degree in range(_TERMS - 1, 0, -1):
-        slope = slope * v + degree * (mass @ table[degree].T).gather(-1, interval)
+    with full_precision(d):
+        for coefficients in table:
+            exponent = exponent + empty.scatter_add(-1, interval, power) @ coefficients
+            power = power * v
+        mass = exponent.exp()
+        slope = torch.zeros_like(d)
+        for degree in range(_TERMS - 1, 0, -1):
+            slope = slope * v + degree * (mass @ table[degree].T).gather(-1, interval)
     return mass.sum(-1), slope * counted * (2 / _WIDTH)

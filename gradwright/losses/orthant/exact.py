@@ -84,12 +84,14 @@ def exact(
     z = batch.logits
     every = torch.arange(z.shape[-1], device=z.device)
     labels = every.expand_as(z) if batch.label is None else batch.label.unsqueeze(-1)
+    shut = z.gather(-1, labels) == -math.inf
     if form == "log":
         losses = -log_orthant(conditions(z, labels, sigma, margin))
     elif kernel.serves(z):
         losses = 1 - kernel.probability(z, labels, sigma, margin, nodes)
     else:
         losses = 1 - orthant(conditions(z, labels, sigma, margin), nodes)
+    losses = torch.where(shut, math.inf if form == "log" else 1.0, losses)
     if batch.label is not None:
         return reduce(index_terms(losses.squeeze(-1), batch), reduction)
     assert batch.soft is not None, "a target is an index or soft"
@@ -97,14 +99,16 @@ def exact(
 
 
 def _standardized(batch: Rows) -> Tensor:
-    """(z − mean) / (std + 1e-6), both over every entry of the rows that count; std with n − 1."""
-    z = batch.logits
-    counts = torch.ones_like(z) if batch.weight is None else (batch.weight != 0).to(z.dtype).unsqueeze(-1).expand_as(z)
+    """(z − mean) / (std + 1e-6), both over every finite entry of the rows that count; std with n − 1."""
+    shut = batch.logits == -math.inf
+    z = batch.logits.masked_fill(shut, 0.0)
+    counts = (~shut if batch.weight is None else ~shut & (batch.weight != 0).unsqueeze(-1)).to(z.dtype)
     n = counts.sum()
     mean = (counts * z).sum() / n.clamp(min=1.0)
     square = (counts * (z - mean) ** 2).sum() / (n - 1).clamp(min=1.0)
     flat = square == 0
-    return (z - mean) / (torch.where(flat, 1.0, square).sqrt() * (~flat) + 1e-6)
+    scaled = (z - mean) / (torch.where(flat, 1.0, square).sqrt() * (~flat) + 1e-6)
+    return scaled.masked_fill(shut, -math.inf)
 
 
 @dataclass(frozen=True)

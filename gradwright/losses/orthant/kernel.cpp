@@ -22,8 +22,10 @@ static inline void locate(Block& b, const F* z, i64 n, F own, i64 label, F step,
         F g = gap * step;
         g = -N / 2 > g ? -N / 2 : g;
         g = N / 2 < g ? N / 2 : g;
+        const bool shut = z[e] == -(F)__builtin_inf();  // left out; beside a label that is too, the gap is NaN
+        g = shut ? 0 : g;
         unsigned j = (unsigned)(int)(g + N / 2);
-        j = j > N ? N : j;
+        j = j > N || shut ? N : j;
         const F v = 2 * g + (F)(N - 1 - 2 * (int)j), v2 = v * v;
         b.at[e] = j;
         b.v[e] = v;

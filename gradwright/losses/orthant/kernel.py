@@ -46,9 +46,11 @@ _GRIDS = {torch.float32: _Grid("float", 9.6, 16, 8), torch.float64: _Grid("doubl
 def serves(logits: Tensor) -> bool:
     """Whether there is a kernel for these logits: they are values on the CPU, and there is a compiler.
 
+    There is none for derivatives in forward mode.
+
     Where there is none, one warning says so. ``GRADWRIGHT_ENGINE`` may name another engine, which has no kernel.
     """
-    if logits.dtype not in _GRIDS or not logits.is_cpu or not checks.real(logits):
+    if logits.dtype not in _GRIDS or not logits.is_cpu or not checks.real(logits) or checks.has_tangent(logits):
         return False
     if select.asked("auto") not in ("auto", "cpp") or select.chosen("auto") != "cpp":
         return False

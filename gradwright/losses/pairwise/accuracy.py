@@ -8,6 +8,7 @@ All sharpen as their temperature falls. S1 (:func:`soft_accuracy`), S5 (:func:`t
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -30,8 +31,8 @@ class Miss(Curve):
     def weight(self, p: Tensor) -> Tensor:
         return p
 
-    def ceiling(self) -> float:
-        return 1.0
+    def at_zero(self) -> tuple[float, float]:
+        return 1.0, 0.0
 
 
 def soft_accuracy(
@@ -80,7 +81,7 @@ def top_margin(
 ) -> Tensor:
     """S5: σ((m − z_y) / τ), where m = β⁻¹ ln Σ_{i≠y} exp(β zᵢ) is a smooth maximum of the other classes.
 
-    With β = 1 / τ it is S1 at the same temperature. With one class, which is always right, it is 0.
+    With β = 1 / τ it is S1 at the same temperature. With one class, or one that is not shut out, it is 0.
 
     Args:
         logits: scores of C classes along ``dim``.
@@ -95,8 +96,9 @@ def top_margin(
     checks.number("temperature", temperature, 0.0, float("inf"), open_low=True)
     checks.number("sharpness", sharpness, 0.0, float("inf"), open_low=True)
     batch = index_rows(logits, target, weight, sample_weight, ignore_index, dim, "top_margin")
-    gap, own = margins(batch)
-    if gap.shape[-1] == 1:
-        return reduce(index_terms(0.0 * gap.sum(-1), batch), reduction)
-    rivals = torch.where(own, -float("inf"), -gap * (sharpness / temperature))
-    return reduce(index_terms(torch.sigmoid(torch.logsumexp(rivals, -1) / sharpness), batch), reduction)
+    lead, rival, shut = margins(batch)
+    alone = ~rival.any(-1, keepdim=True)
+    behind = torch.where(rival, -lead * (sharpness / temperature), -math.inf)
+    losses = torch.sigmoid(torch.logsumexp(behind.masked_fill(alone, 0.0), -1) / sharpness)
+    losses = torch.where(alone.squeeze(-1), 0.0, torch.where(shut, 1.0, losses))
+    return reduce(index_terms(losses, batch), reduction)

@@ -1,11 +1,12 @@
 """Smooth counts of the classes that beat the label: S2, S3 and S4 of the stand-ins for accuracy.
 
 Each compares the label with every other class and adds up, so that with a falling temperature it tends to a number of
-classes and may exceed 1.
+classes and may exceed 1. A class that is shut out (a logit of −inf) is not compared.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -126,5 +127,6 @@ def _over_rivals(
     """Σ_{i≠y} defeat((z_y − zᵢ) / τ)."""
     checks.number("temperature", temperature, 0.0, float("inf"), open_low=True)
     batch = index_rows(logits, target, weight, sample_weight, ignore_index, dim, name)
-    lead, own = margins(batch)
-    return reduce(index_terms(torch.where(own, 0.0, defeat(lead / temperature)).sum(-1), batch), reduction)
+    lead, rival, shut = margins(batch)
+    lead = torch.where(shut.unsqueeze(-1), -math.inf, lead / temperature)
+    return reduce(index_terms(torch.where(rival, defeat(lead), 0.0).sum(-1), batch), reduction)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -26,11 +28,19 @@ def index_rows(
     return rows(logits, target, weight=weight, sample_weight=sample_weight, ignore_index=ignore_index, dim=dim)
 
 
-def margins(batch: Rows) -> tuple[Tensor, Tensor]:
-    """z_y − zᵢ for every class i, and a mask of the place i = y, where the margin is 0 and has no meaning."""
+def margins(batch: Rows) -> tuple[Tensor, Tensor, Tensor]:
+    """What a loss that compares the label with each rival needs.
+
+    Returns:
+        z_y − zᵢ for every class i, ``(..., C)``, of no meaning but finite where there is no rival or no label; a mask
+        of the rivals, which are the classes i ≠ y that are not shut out; a mask ``(...)`` of labels that are.
+    """
     assert batch.label is not None, "the target is an index"
-    own = torch.arange(batch.logits.shape[-1], device=batch.logits.device) == batch.label.unsqueeze(-1)
-    return batch.logits.gather(-1, batch.label.unsqueeze(-1)) - batch.logits, own
+    label = batch.label.unsqueeze(-1)
+    shut = batch.logits == -math.inf
+    z = batch.logits.masked_fill(shut, 0.0)
+    own = torch.arange(z.shape[-1], device=z.device) == label
+    return z.gather(-1, label) - z, ~own & ~shut, shut.gather(-1, label).squeeze(-1)
 
 
 _NO_CONDITION = 1e3
@@ -40,6 +50,8 @@ _NO_CONDITION = 1e3
 def conditions(logits: Tensor, labels: Tensor, sigma: float, margin: float | None) -> Tensor:
     """dᵢ = min(z_y − zᵢ, r) / σ for several labels y of a row, and a number beyond all noise at i = y.
 
+    So it is for classes i that are shut out, and for every i where the label itself is: nothing then follows from d.
+
     Args:
         logits: z, ``(..., C)``.
         labels: ``(..., L)``.
@@ -48,8 +60,11 @@ def conditions(logits: Tensor, labels: Tensor, sigma: float, margin: float | Non
     Returns:
         ``(..., L, C)``.
     """
-    gap = logits.gather(-1, labels).unsqueeze(-1) - logits.unsqueeze(-2)
+    shut = logits == -math.inf
+    z = logits.masked_fill(shut, 0.0)
+    gap = z.gather(-1, labels).unsqueeze(-1) - z.unsqueeze(-2)
     if margin is not None:
         gap = gap.clamp(max=margin)
     own = torch.arange(logits.shape[-1], device=logits.device) == labels.unsqueeze(-1)
-    return torch.where(own, _NO_CONDITION, gap / sigma)
+    free = own | shut.unsqueeze(-2) | shut.gather(-1, labels).unsqueeze(-1)
+    return torch.where(free, _NO_CONDITION, gap / sigma)

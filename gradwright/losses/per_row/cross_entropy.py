@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -36,14 +37,18 @@ def cross_entropy(
 ) -> Tensor:
     """Cross-entropy −ln p_y, as torch's, with sample weights, any dimension of classes and any reduction.
 
-    With label smoothing ε: (1 − ε)(−ln p_y) + (ε / C) Σₖ −ln pₖ.
+    With label smoothing ε: (1 − ε)(−ln p_y) + (ε / C) Σₖ −ln pₖ, over the C classes that are not shut out.
+
+    A logit of −inf shuts a class out: the loss and its gradient are those of the problem without it, in this and in all
+    losses. A label that is shut out costs what p = 0 costs, here ∞ (torch smooths over such classes too, which is ∞).
 
     Args:
         logits: scores of C classes along ``dim``, any other dimensions around it.
         target: class indices with the shape of ``logits`` less ``dim``, or probabilities with the shape of ``logits``.
         label_smoothing: ε in [0, 1]; 0.
         weight: ``(C,)``, a weight ≥ 0 for each class; with indices, ``"mean"`` divides by the weights of the samples.
-        sample_weight: a weight ≥ 0 for each sample, shaped like class indices. A sample of weight 0 has no part.
+        sample_weight: a weight ≥ 0 for each sample, shaped like class indices. A sample of weight 0 has no part, even
+            if its logits are NaN. Weights may be differentiated; then all samples have a part, in their gradient.
         ignore_index: samples with this index have no part, even if their logits are NaN. None: there are none.
         dim: the dimension of the classes; the last one, where torch's has dimension 1.
         reduction: ``"mean"``, ``"sum"``, ``"none"``, or a reducer such as ``SoftMedian()``.
@@ -53,7 +58,8 @@ def cross_entropy(
 
     Raises:
         ValueError: shapes that do not fit, an index that is no class, a row of probabilities that does not sum to 1,
-            a negative weight, a NaN: with the place. On an accelerator only inside ``checking("everywhere")``.
+            a negative weight, a NaN, a row of nothing but −inf: with the place. On an accelerator only inside
+            ``checking("everywhere")``.
         TypeError: logits that are not floating.
 
     >>> cross_entropy(torch.tensor([[2.0, 1.0, 0.0]]), torch.tensor([0]))
@@ -84,7 +90,8 @@ def normalized_cross_entropy(
 ) -> Tensor:
     """Cross-entropy divided by its sum over all classes: −ln p_y / Σₖ −ln pₖ, which lies in [0, 1].
 
-    It depends on all probabilities, so it is no curve of p_y alone. With one class, where it is 0 / 0, it is 0.
+    It depends on all probabilities, so it is no curve of p_y alone. With one class, where it is 0 / 0, it is 0. Classes
+    that are shut out (logits of −inf) are left out of the sum; a label that is shut out costs 1.
 
     Args: as :func:`cross_entropy`; without label smoothing, which would only shrink it.
 
@@ -94,12 +101,16 @@ def normalized_cross_entropy(
     tensor(0.3333)
     """
     batch = rows(logits, target, weight=weight, sample_weight=sample_weight, ignore_index=ignore_index, dim=dim)
-    nll = -torch.log_softmax(batch.logits, -1)
+    shut = batch.logits == -math.inf
+    nll = torch.where(shut, 0.0, -torch.log_softmax(batch.logits, -1))
     every = nll.sum(-1, keepdim=True)
     share = nll / torch.where(every == 0, 1.0, every)
     if batch.label is not None:
-        terms = index_terms(share.gather(-1, batch.label.unsqueeze(-1)).squeeze(-1), batch)
-    else:
-        assert batch.soft is not None, "a target is an index or soft"
-        terms = Terms(mixture(batch.soft, share, batch), batch.weight)
-    return reduce(terms, reduction)
+        label = batch.label.unsqueeze(-1)
+        share = torch.where(shut.gather(-1, label), 1.0, share.gather(-1, label))
+        return reduce(index_terms(share.squeeze(-1), batch), reduction)
+    assert batch.soft is not None, "a target is an index or soft"
+    endless = shut & (batch.soft > 0)  # they divide the whole sum among them
+    several = endless.sum(-1, keepdim=True)
+    share = torch.where(several > 0, endless / several.clamp(min=1), share)
+    return reduce(Terms(mixture(batch.soft, share, batch), batch.weight), reduction)

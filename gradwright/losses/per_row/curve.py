@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from gradwright.losses.batch import checks
-from gradwright.losses.batch.reduction import Reduction, Terms, reduce
+from gradwright.losses.batch.reduction import Reduction, Terms, over_kept, reduce, weighed
 from gradwright.losses.batch.rows import Rows, rows
 
 
@@ -35,16 +35,29 @@ class Curve:
             object.__setattr__(self, field.name, checks.number(field.name, getattr(self, field.name), low, high))
 
     def value(self, log_p: Tensor) -> Tensor:
-        """φ(p), elementwise, for ln p ≤ 0."""
+        """φ(p), elementwise, for finite ln p ≤ 0."""
         raise NotImplementedError
 
     def weight(self, p: Tensor) -> Tensor:
         """W(p) = −p φ′(p), elementwise, for 0 < p < 1."""
         raise NotImplementedError
 
-    def ceiling(self) -> float:
-        """φ(0): the largest loss that a sample can have; inf if there is none."""
-        return math.inf
+    def at_zero(self) -> tuple[float, float]:
+        """φ(0) and W(0), as limits: what a label costs whose class is shut out, and what it counts.
+
+        φ(0) is infinite just where W(0) is above 0.
+        """
+        return math.inf, 1.0
+
+    def of(self, log_p: Tensor) -> Tensor:
+        """φ(p) for ln p from −inf to 0: :meth:`value`, and its limit where a class is shut out.
+
+        There :meth:`value` may be 0 · ∞, and so may its derivatives; it is not asked.
+        """
+        shut = log_p == -math.inf
+        limit, weight = self.at_zero()
+        beyond = -weight * log_p if weight else limit
+        return torch.where(shut, beyond, self.value(torch.where(shut, 0.0, log_p)))
 
 
 def one_minus_p(log_p: Tensor) -> Tensor:
@@ -79,16 +92,15 @@ def terms_of(curve: Curve, log_p: Tensor, batch: Rows, label_smoothing: float = 
     if not label_smoothing:
         return plain_terms(curve, log_p, batch)
     sharp = plain_terms(curve, log_p, batch)
-    every = curve.value(log_p)
-    flat = every.mean(-1) if batch.classes is None else (every * batch.classes).mean(-1)
-    return smoothed(sharp, flat, batch, label_smoothing)
+    return smoothed(sharp, curve.of(log_p), batch, label_smoothing)
 
 
-def smoothed(sharp: Terms, flat: Tensor, batch: Rows, label_smoothing: float) -> Terms:
-    """(1 − ε) of the loss and ε of ``flat``, its mean over all classes."""
+def smoothed(sharp: Terms, every: Tensor, batch: Rows, label_smoothing: float) -> Terms:
+    """(1 − ε) of the loss and ε of the mean of ``every``, the loss of each class, over all that are not shut out."""
     checks.number("label_smoothing", label_smoothing, 0.0, 1.0)
+    flat = over_kept(every if batch.classes is None else every * batch.classes, batch.logits == -math.inf)
     own = _class_weight(batch)
-    loss = sharp.losses if own is None else sharp.losses * own
+    loss = sharp.losses if own is None else weighed(sharp.losses, own)
     mixed = (1 - label_smoothing) * loss + label_smoothing * flat
     return Terms(mixed, batch.weight, sharp.weight)
 
@@ -97,9 +109,9 @@ def plain_terms(curve: Curve, log_p: Tensor, batch: Rows) -> Terms:
     """The loss of each row without label smoothing."""
     if batch.label is not None:
         own = log_p.gather(-1, batch.label.unsqueeze(-1)).squeeze(-1)
-        return index_terms(curve.value(own), batch)
+        return index_terms(curve.of(own), batch)
     assert batch.soft is not None, "a target is an index or soft"
-    return Terms(mixture(batch.soft, curve.value(log_p), batch), batch.weight)
+    return Terms(mixture(batch.soft, curve.of(log_p), batch), batch.weight)
 
 
 def index_terms(losses: Tensor, batch: Rows) -> Terms:
@@ -113,7 +125,7 @@ def index_terms(losses: Tensor, batch: Rows) -> Terms:
 def mixture(soft: Tensor, values: Tensor, batch: Rows) -> Tensor:
     """Σₖ wₖ qₖ valueₖ, where a class of probability 0 adds 0 even if its value is infinite."""
     share = soft if batch.classes is None else soft * batch.classes
-    return (share * torch.where(share == 0, 0.0, values)).sum(-1)
+    return weighed(values, share).sum(-1)
 
 
 def _class_weight(batch: Rows) -> Tensor | None:

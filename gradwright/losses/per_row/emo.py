@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from gradwright.losses.batch.precision import full_precision
 from gradwright.losses.batch.reduction import Reduction, Terms, reduce
 from gradwright.losses.batch.rows import rows
 from gradwright.losses.per_row.curve import index_terms, mixture
@@ -48,10 +49,11 @@ def emo(
             "a row for each class"
         )
     unit = torch.nn.functional.normalize(embeddings.detach().to(batch.logits.dtype), dim=-1)
-    mean = torch.softmax(batch.logits, -1) @ unit
-    if batch.label is not None:
-        terms = index_terms(1 - (mean * torch.nn.functional.embedding(batch.label, unit)).sum(-1), batch)
-    else:
-        assert batch.soft is not None, "a target is an index or soft"
-        terms = Terms(mixture(batch.soft, 1 - mean @ unit.T, batch), batch.weight)
+    with full_precision(unit):
+        mean = torch.softmax(batch.logits, -1) @ unit
+        if batch.label is not None:
+            terms = index_terms(1 - (mean * torch.nn.functional.embedding(batch.label, unit)).sum(-1), batch)
+        else:
+            assert batch.soft is not None, "a target is an index or soft"
+            terms = Terms(mixture(batch.soft, 1 - mean @ unit.T, batch), batch.weight)
     return reduce(terms, reduction)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from gradwright.losses.batch import checks
-from gradwright.losses.batch.reduction import Reduction, Terms, reduce
+from gradwright.losses.batch.reduction import Reduction, Terms, reduce, weighed
 from gradwright.losses.batch.rows import binary_rows
 from gradwright.losses.per_row.curve import Curve, along, one_minus_p
 
@@ -105,7 +105,7 @@ def sigmoid_focal(
     """
     checks.number("focus", focus, 0.0, float("inf"))
     yes, no = (1.0, 1.0) if alpha is None else (checks.number("alpha", alpha, 0.0, 1.0), 1.0 - alpha)
-    x, t, valid = binary_rows(logits, target, mask)
+    x, t, valid, _ = binary_rows(logits, target, mask)
     curve = Focal(focus)
-    losses = yes * t * curve.value(logsigmoid(x)) + no * (1 - t) * curve.value(logsigmoid(-x))
+    losses = weighed(curve.of(logsigmoid(x)), yes * t) + weighed(curve.of(logsigmoid(-x)), no * (1 - t))
     return reduce(Terms(losses, None if valid is None else valid.to(x.dtype)), reduction)

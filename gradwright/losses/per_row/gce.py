@@ -29,10 +29,10 @@ class BoxCox(Curve):
     def weight(self, p: Tensor) -> Tensor:
         return torch.where(p > self.cut, p**self.q, 0.0)
 
-    def ceiling(self) -> float:
+    def at_zero(self) -> tuple[float, float]:
         if self.q == 0:
-            return math.inf if self.cut == 0 else -math.log(self.cut)
-        return (1 - self.cut**self.q) / self.q
+            return (math.inf, 1.0) if self.cut == 0 else (-math.log(self.cut), 0.0)
+        return (1 - self.cut**self.q) / self.q, 0.0
 
 
 def gce(

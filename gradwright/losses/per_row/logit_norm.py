@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 from gradwright.losses.batch import checks
-from gradwright.losses.batch.reduction import Reduction, reduce
+from gradwright.losses.batch.reduction import Reduction, over_kept, reduce
 from gradwright.losses.batch.rows import rows
 from gradwright.losses.per_row.cross_entropy import Log
 from gradwright.losses.per_row.curve import terms_of
@@ -49,13 +51,14 @@ def logit_norm(
     checks.number("temperature", temperature, 0.0, float("inf"), open_low=True)
     checks.number("eps", eps, 0.0, float("inf"), open_low=True)
     batch = rows(logits, target, weight=weight, sample_weight=sample_weight, ignore_index=ignore_index, dim=dim)
-    z = batch.logits
+    shut = batch.logits == -math.inf
+    z = batch.logits.masked_fill(shut, 0.0)
     if center:
-        z = z - z.mean(-1, keepdim=True)
+        z = torch.where(shut, 0.0, z - over_kept(z, shut).unsqueeze(-1))
     # the root of the sum of squares of a scaled row: no overflow for large logits, no 0 / 0 in the gradient at z = 0
     largest = z.detach().abs().amax(-1, keepdim=True)
     unit = z / torch.where(largest == 0, 1.0, largest)
     square = unit.square().sum(-1, keepdim=True)
     norm = largest * torch.where(square == 0, 1.0, square).sqrt()
-    log_p = torch.log_softmax(z / (temperature * (norm + eps)), -1)
+    log_p = torch.log_softmax((z / (temperature * (norm + eps))).masked_fill(shut, -math.inf), -1)
     return reduce(terms_of(Log(), log_p, batch, label_smoothing), reduction)

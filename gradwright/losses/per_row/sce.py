@@ -30,8 +30,8 @@ class Symmetric(Curve):
     def weight(self, p: Tensor) -> Tensor:
         return self.alpha - self.beta * self.log_zero * p
 
-    def ceiling(self) -> float:
-        return math.inf if self.alpha else -self.beta * self.log_zero
+    def at_zero(self) -> tuple[float, float]:
+        return (math.inf, self.alpha) if self.alpha else (-self.beta * self.log_zero, 0.0)
 
 
 def sce(

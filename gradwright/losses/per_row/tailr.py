@@ -68,10 +68,10 @@ class Tailored(Curve):
         free = log_p - (below if self.gamma == 1 else torch.logaddexp(below, mixed))
         return free.clamp(min=math.log(self.floor)) if self.floor else free
 
-    def ceiling(self) -> float:
-        if self.floor or self.gamma == 0:
-            return math.inf
-        return 1.0 if self.gamma == 1 else -math.log(self.gamma) / (1 - self.gamma)
+    def at_zero(self) -> tuple[float, float]:
+        if self.gamma == 0:
+            return math.inf, 1.0
+        return (math.inf, self.floor) if self.floor else (self._at(0.0), 0.0)
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,11 @@ class _Reweighted(Tailored):
     """W(p) · (−ln p) with W held constant: the same gradient as φ, another value."""
 
     def value(self, log_p: Tensor) -> Tensor:
-        if self.gamma > 0:
-            log_p = log_p.clamp(min=torch.finfo(log_p.dtype).min)  # 0 · −inf for a class that is shut out
         return -self.log_weight(log_p.detach()).exp() * log_p
+
+    def at_zero(self) -> tuple[float, float]:
+        limit, weight = super().at_zero()
+        return (limit, weight) if weight else (0.0, 0.0)
 
 
 def tailr(
@@ -138,7 +140,5 @@ def tailr(
     log_p = torch.log_softmax(batch.logits, -1)
     terms = plain_terms(curve, log_p, batch)
     if label_smoothing:
-        nll = Log().value(log_p)
-        flat = nll.mean(-1) if batch.classes is None else (nll * batch.classes).mean(-1)
-        terms = smoothed(terms, flat, batch, label_smoothing)
+        terms = smoothed(terms, Log().of(log_p), batch, label_smoothing)
     return reduce(terms, reduction)

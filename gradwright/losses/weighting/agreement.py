@@ -11,6 +11,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from gradwright.losses.batch import checks
+from gradwright.losses.batch.precision import full_precision
 
 Emphasis = Literal["bell", "sigmoid"] | Callable[[Tensor], Tensor]
 
@@ -92,7 +93,8 @@ class GradientAgreement(nn.Module):
         g = gradients.float()
         batch = g.new_ones(g.shape[0], dtype=torch.bool) if valid is None else valid
         g = torch.where(batch.unsqueeze(-1), g, 0.0)
-        return self._weights(g @ g.T, g.norm(dim=-1), lambda m: g @ m, g.sum(0), batch)
+        with full_precision(g):
+            return self._weights(g @ g.T, g.norm(dim=-1), lambda m: g @ m, g.sum(0), batch)
 
     @torch.no_grad()
     def of_head(self, features: Tensor, residuals: Tensor, valid: Tensor | None = None) -> Tensor:
@@ -114,11 +116,12 @@ class GradientAgreement(nn.Module):
         batch = h.new_ones(h.shape[0], dtype=torch.bool) if valid is None else valid
         h, r = torch.where(batch.unsqueeze(-1), h, 0.0), torch.where(batch.unsqueeze(-1), r, 0.0)
         shape = r.shape[1], h.shape[1]
-        inner = (r @ r.T) * (h @ h.T)
-        total = (r.T @ h).flatten()
-        return self._weights(
-            inner, r.norm(dim=-1) * h.norm(dim=-1), lambda m: ((r @ m.view(shape)) * h).sum(-1), total, batch
-        )
+        with full_precision(h):
+            inner = (r @ r.T) * (h @ h.T)
+            total = (r.T @ h).flatten()
+            return self._weights(
+                inner, r.norm(dim=-1) * h.norm(dim=-1), lambda m: ((r @ m.view(shape)) * h).sum(-1), total, batch
+            )
 
     def _weights(
         self, inner: Tensor, norms: Tensor, along: Callable[[Tensor], Tensor], total: Tensor, valid: Tensor

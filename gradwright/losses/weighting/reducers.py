@@ -3,7 +3,7 @@
 A reducer is a value that takes losses and weights, both flat, and gives one number. Its gradient is one share for each
 sample, and shares sum to 1, so that a learning rate means the same as with the mean. Ranks are measured in shares of
 the total weight: scaling or shifting the losses changes nothing but the result's own scale. A sample of weight 0 has
-no part.
+no part, and one that is left out may have any loss, infinity included: neither the result nor a gradient knows of it.
 
 None of these is the mean: where losses are skewed they have another minimum, and a narrow one trains on few samples.
 """
@@ -19,6 +19,27 @@ from torch import Tensor
 
 from gradwright.losses.batch import checks
 from gradwright.losses.weighting.beta import beta_cdf
+
+
+class Robust:
+    """A reducer whose shares are constants: what is differentiated are the losses, not their weights."""
+
+    def __call__(self, losses: Tensor, weight: Tensor) -> Tensor:
+        """One number for losses ``(n,)`` and weights ≥ 0 of the same shape; 0 if there are none.
+
+        Raises:
+            ValueError: the weights are to be differentiated.
+        """
+        if checks.differentiated(weight):
+            raise ValueError(
+                f"the weights of the losses, made of sample_weight and weight, require a gradient, and {self} holds "
+                "them constant; detach them, or give reduction='mean' or 'sum', which differentiate them"
+            )
+        return self.of(losses, weight) if losses.numel() else losses.sum()
+
+    def of(self, losses: Tensor, weight: Tensor) -> Tensor:
+        """The number, of one loss at least."""
+        raise NotImplementedError
 
 
 class _Ranked(NamedTuple):
@@ -42,10 +63,10 @@ def _ranked(losses: Tensor, weight: Tensor) -> _Ranked:
 
 
 def average(losses: Tensor, kernel: Tensor) -> Tensor:
-    """Σ κ x / Σ κ with κ held constant; 0 if there is nothing to average."""
+    """Σ κ x / Σ κ with κ held constant; 0 if there is nothing to average. Where κ is 0, x may be infinite."""
     kernel = kernel.detach()
     total = kernel.sum()
-    return (kernel * losses).sum() / torch.where(total == 0, 1.0, total)
+    return (kernel * torch.where(kernel == 0, 0.0, losses)).sum() / torch.where(total == 0, 1.0, total)
 
 
 def overlap(low: Tensor, high: Tensor, start: float, stop: float) -> Tensor:
@@ -54,7 +75,7 @@ def overlap(low: Tensor, high: Tensor, start: float, stop: float) -> Tensor:
 
 
 @dataclass(frozen=True)
-class SoftMedian:
+class SoftMedian(Robust):
     """A smoothed weighted quantile: an average of the losses whose ranks lie near q.
 
     κᵢ ∝ Wᵢ · max(0, 1 − |Uᵢ − q| / h), where Wᵢ is the share of a sample in the total weight and Uᵢ its mid-rank;
@@ -81,9 +102,7 @@ class SoftMedian:
         if self.kernel not in ("triangle", "uniform"):
             raise ValueError(f"kernel={self.kernel!r} is unknown; choose triangle or uniform")
 
-    def __call__(self, losses: Tensor, weight: Tensor) -> Tensor:
-        if losses.numel() == 0:
-            return losses.sum()
+    def of(self, losses: Tensor, weight: Tensor) -> Tensor:
         x, share, rank = _ranked(losses, weight)
         distance = torch.where(share > 0, (rank - self.q).abs(), math.inf)
         reach = share.max().clamp(min=self.bandwidth)
@@ -96,7 +115,7 @@ class SoftMedian:
 
 
 @dataclass(frozen=True)
-class TrimmedMean:
+class TrimmedMean(Robust):
     """The mean of what is left when a share of the smallest and of the largest losses is cut away.
 
     A sample on an edge counts with the part of it that is inside.
@@ -117,13 +136,13 @@ class TrimmedMean:
         if self.low + self.high >= 1:
             raise ValueError(f"low={self.low:g} and high={self.high:g} cut everything away; their sum must be below 1")
 
-    def __call__(self, losses: Tensor, weight: Tensor) -> Tensor:
+    def of(self, losses: Tensor, weight: Tensor) -> Tensor:
         x, share, rank = _ranked(losses, weight)
         return average(x, overlap(rank - share / 2, rank + share / 2, self.low, 1 - self.high))
 
 
 @dataclass(frozen=True)
-class TopMean:
+class TopMean(Robust):
     """The mean of the largest losses, a share of them: the conditional value at risk. The opposite aim of a median.
 
     Args:
@@ -138,15 +157,16 @@ class TopMean:
     def __post_init__(self) -> None:
         checks.number("share", self.share, 0.0, 1.0, open_low=True)
 
-    def __call__(self, losses: Tensor, weight: Tensor) -> Tensor:
-        return TrimmedMean(1 - self.share, 0.0)(losses, weight)
+    def of(self, losses: Tensor, weight: Tensor) -> Tensor:
+        return TrimmedMean(1 - self.share, 0.0).of(losses, weight)
 
 
 @dataclass(frozen=True)
-class HarrellDavis:
+class HarrellDavis(Robust):
     """The Harrell-Davis quantile: all order statistics, weighted by Beta((n + 1) q, (n + 1)(1 − q)) on their ranks.
 
-    Smooth and efficient, but each sample counts: one outlier moves it, though little. With weights, n is the effective
+    Smooth and efficient, but each sample counts: one outlier moves it, though little, and an infinite one makes it
+    infinite. With weights, n is the effective
     number of samples, (Σ w)² / Σ w².
 
     Args:
@@ -163,9 +183,7 @@ class HarrellDavis:
     def __post_init__(self) -> None:
         checks.number("q", self.q, 1e-6, 1 - 1e-6)
 
-    def __call__(self, losses: Tensor, weight: Tensor) -> Tensor:
-        if losses.numel() == 0:
-            return losses.sum()
+    def of(self, losses: Tensor, weight: Tensor) -> Tensor:
         x, share, _ = _ranked(losses, weight)
         share = share.double()
         square = share.square().sum()

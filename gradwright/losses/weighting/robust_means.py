@@ -11,11 +11,14 @@ import torch
 from torch import Tensor
 
 from gradwright.losses.batch import checks
-from gradwright.losses.weighting.reducers import SoftMedian, average
+from gradwright.losses.weighting.reducers import Robust, SoftMedian, average
+
+_FAR = 1e8
+"""A distance, in multiples of δ, from which a sample pulls with all its weight."""
 
 
 @dataclass(frozen=True)
-class HuberMean:
+class HuberMean(Robust):
     """The value m that minimises Σ wᵢ √((xᵢ − m)² + δ²): a mean within δ of the middle, a median beyond.
 
     Its gradient is exact, by the implicit function theorem: shares ∝ wᵢ δ² / ((xᵢ − m)² + δ²)^{3/2}.
@@ -37,34 +40,34 @@ class HuberMean:
         if self.iterations < 1:
             raise ValueError(f"iterations={self.iterations} must be at least 1")
 
-    def __call__(self, losses: Tensor, weight: Tensor) -> Tensor:
-        if losses.numel() == 0:
-            return losses.sum()
+    def of(self, losses: Tensor, weight: Tensor) -> Tensor:
         weight = weight.to(losses.dtype)
         x = torch.where(weight > 0, losses, 0.0)
         middle = SoftMedian(1e-9)
         fixed = x.detach()
-        m = middle(fixed, weight)
-        spread = 1.4826 * middle((fixed - m).abs(), weight)
-        delta = self.delta * spread
+        median = middle(fixed, weight)
+        delta = self.delta * 1.4826 * middle((fixed - median).abs(), weight)
+        # what lies further off pulls as it would there, with all its weight; infinity times a pull of 0 is no number
+        near, m = fixed.clamp(median - _FAR * delta, median + _FAR * delta), median
         for _ in range(self.iterations):
-            m = average(fixed, self._pull(fixed, m, delta, weight, 0.5))
+            m = average(near, self._pull(near, m, delta, weight, 0.5))
         # x held at its value: m is constant, the shares carry the gradient
         share = self._pull(fixed, m, delta, weight, 1.5)
         total = share.sum()
-        share = share / torch.where(total == 0, 1.0, total)
-        return m + (share * (x - fixed)).sum()
+        share = torch.where(share > 0, share / torch.where(total == 0, 1.0, total), 0.0)
+        moved = (share * (torch.where(share > 0, x, 0.0) - torch.where(share > 0, fixed, 0.0))).sum()
+        return torch.where(median.isfinite() & delta.isfinite(), m, median) + moved
 
     @staticmethod
     def _pull(x: Tensor, m: Tensor, delta: Tensor, weight: Tensor, power: float) -> Tensor:
         """w (δ² / ((x − m)² + δ²))^power; where there is no spread, the samples that sit at m."""
-        square = delta**2
-        ratio = square / torch.where(square == 0, 1.0, (x - m) ** 2 + square)
-        return weight * torch.where(square == 0, (x == m).to(x.dtype), ratio**power)
+        flat = delta == 0
+        far = (x - m) / torch.where(flat, 1.0, delta)
+        return weight * torch.where(flat, (x == m).to(x.dtype), (1 + far * far) ** -power)
 
 
 @dataclass(frozen=True)
-class MedianOfMeans:
+class MedianOfMeans(Robust):
     """The median of the means of k groups: near the mean in what it aims at, yet safe from fewer than k / 2 outliers.
 
     Groups are dealt in turn, sample i to group i mod k; batches come shuffled.
@@ -82,13 +85,12 @@ class MedianOfMeans:
         if self.groups < 1:
             raise ValueError(f"groups={self.groups} must be at least 1")
 
-    def __call__(self, losses: Tensor, weight: Tensor) -> Tensor:
-        if losses.numel() == 0:
-            return losses.sum()
+    def of(self, losses: Tensor, weight: Tensor) -> Tensor:
         k = min(self.groups, losses.numel())
         group = torch.arange(losses.numel(), device=losses.device) % k
-        one = (group == torch.arange(k, device=losses.device).unsqueeze(-1)).to(losses.dtype) * weight
-        total = one.sum(-1)
-        held = torch.where(weight > 0, losses, 0.0)
-        means = one @ held / torch.where(total == 0, 1.0, total)
+        held = (group == torch.arange(k, device=losses.device).unsqueeze(-1)) & (weight > 0)
+        counts = torch.where(held, weight.to(losses.dtype), 0.0)
+        total = counts.sum(-1)
+        # no matrix product: it would spread an infinite loss over all groups, and be rounded under autocast
+        means = (counts * torch.where(held, losses, 0.0)).sum(-1) / torch.where(total == 0, 1.0, total)
         return SoftMedian(1e-9)(means, (total > 0).to(losses.dtype))
