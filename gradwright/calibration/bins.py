@@ -21,7 +21,7 @@ class Reliability(NamedTuple):
         weight: their weight.
         confidence: mean probability claimed; NaN in an empty bin.
         accuracy: share that came true; NaN in an empty bin.
-        low, high: Wilson's 95 % interval for the accuracy.
+        low, high: Wilson's 95 % interval for the accuracy, of as many samples as the bin weighs.
     """
 
     edges: Tensor | None
@@ -57,8 +57,11 @@ def sums(bin_of: Tensor, confidence: Tensor, outcome: Tensor, weight: Tensor, bi
 def calibration_error(table: Tensor, norm: Norm, debias: bool) -> Tensor:
     """The error of tables ``(..., 4, bins)``: Σ b |acc − conf|, √(Σ b (acc − conf)²) or max |acc − conf|.
 
-    With ``debias`` (l2 only) each bin's square loses acc (1 − acc) / (n − 1), what chance alone adds to it, and bins
-    of one sample are left out. NaN without samples.
+    With ``debias`` (l2 only) each bin's square loses acc (1 − acc) / (n − 1), what chance alone adds to it, n its
+    weight, and bins that weigh 1 at most are left out. NaN without samples.
+
+    Raises:
+        ValueError: ``debias`` with weights that are no numbers of samples, so that no bin is left.
     """
     count, weight, claimed, true = table.unbind(-2)
     total = weight.sum(-1, keepdim=True)
@@ -71,8 +74,14 @@ def calibration_error(table: Tensor, norm: Norm, debias: bool) -> Tensor:
         return torch.where(total[..., 0] > 0, gap.amax(-1), math.nan)
     square = gap**2
     if debias:
-        noise = accuracy * (1 - accuracy) / (count - 1).clamp(min=1.0)
-        square = torch.where(count > 1, square - noise, 0.0)
+        some = weight > 1
+        if bool((count > 1).any()) and not bool(some.any()):
+            raise ValueError(
+                f"sample_weight: {int(count.sum())} samples weigh {weight.sum().item():g} in all, and debias=True "
+                "takes weights for numbers of samples; scale them to a mean of 1"
+            )
+        noise = accuracy * (1 - accuracy) / torch.where(some, weight - 1, 1.0)
+        square = torch.where(some, square - noise, 0.0)
     return (share * square).sum(-1).clamp(min=0.0).sqrt()
 
 
@@ -84,7 +93,7 @@ def reliability(table: Tensor, edges: Tensor | None) -> Reliability:
     accuracy = torch.where(some, true / safe, math.nan)
     confidence = torch.where(some, claimed / safe, math.nan)
     z = 1.959963984540054
-    n = count.clamp(min=1.0)
+    n = torch.where(some, weight, 1.0)
     centre = (accuracy + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * (accuracy * (1 - accuracy) / n + z**2 / (4 * n**2)).clamp(min=0.0).sqrt()
     return Reliability(edges, count, weight, confidence, accuracy, centre - half, centre + half)

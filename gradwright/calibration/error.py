@@ -44,6 +44,7 @@ class _Error(Metric):
         logits: bool = False,
         sample_weight: Tensor | None = None,
         ignore_index: int | None = -100,
+        dim: int | None = None,
     ) -> Any:
         """Add a batch.
 
@@ -53,7 +54,9 @@ class _Error(Metric):
             target: class indices or probabilities; for the last two, answers in [0, 1] of the same shape.
             logits: predictions are scores before the softmax or sigmoid. It is never guessed.
             sample_weight: weights ≥ 0 of samples.
-            ignore_index: samples with this index have no part.
+            ignore_index: samples with this index have no part; of ``"multilabel"``, answers, one by one.
+            dim: the dimension of the classes or labels. None: the last; for ``"multilabel"`` with more than two
+                dimensions it has to be given, but for images of one label, ``(batch, 1, height, width)``.
         """
         self._add(
             claims(
@@ -63,6 +66,7 @@ class _Error(Metric):
                 logits=logits,
                 sample_weight=sample_weight,
                 ignore_index=ignore_index,
+                dim=dim,
             )
         )
         return self
@@ -75,7 +79,10 @@ class _Error(Metric):
         raise NotImplementedError
 
     def per_class(self) -> Tensor:
-        """The error of each class or label, ``(K,)``; NaN for a label that was never or always true."""
+        """The error of each class or label, ``(K,)``.
+
+        NaN for a class without a claim, as a ``threshold`` may leave it, and for a label that was never or always true.
+        """
         table = self._table()
         error = calibration_error(table, self.norm, self.debias)
         if self.kind == "multilabel":
@@ -84,9 +91,11 @@ class _Error(Metric):
         return error
 
     def compute(self) -> Tensor:
-        """The error, a float64 number: of ``"classwise"`` and ``"multilabel"`` the mean over classes. NaN if empty."""
-        each = self.per_class()
-        return each.nanmean() if self.kind == "multilabel" else each.mean()
+        """The error, a float64 number: of ``"classwise"`` and ``"multilabel"`` the mean over the classes that have one.
+
+        NaN if empty.
+        """
+        return self.per_class().nanmean()
 
 
 class CalibrationError(_Error):
@@ -101,9 +110,10 @@ class CalibrationError(_Error):
         kind: ``"top"``, the confidence of the predicted class; ``"classwise"``, every class by itself, then the mean;
             ``"binary"``, the probability of "yes"; ``"multilabel"``, as classwise for independent labels, the mean
             over labels that occur both ways.
-        debias: take off what chance adds to the squares (l2 only; Kumar et al., 2019).
+        debias: take off what chance adds to the squares (l2 only; Kumar et al., 2019). Weights are then numbers of
+            samples: a weight of 2 is the sample twice.
         right: bins are (low, high] instead of [low, high). Either way 0 and 1 are counted, where some codes drop one.
-        threshold: leave claims below it out (classwise: the thresholded error); 0.
+        threshold: leave claims below it out (classwise: the thresholded error, the mean over classes with a claim); 0.
 
     Reference: arXiv:1706.04599 (Guo et al.), arXiv:1910.12656 (Kull et al., classwise), arXiv:1909.10155 (debiased).
 
@@ -130,10 +140,10 @@ class CalibrationError(_Error):
 
     def _add(self, new: Claims) -> None:
         tables = []
-        for confidence, outcome in zip(new.confidence.T, new.outcome.T):
-            kept = confidence >= self.threshold
+        for confidence, outcome, weight in zip(new.confidence.T, new.outcome.T, new.weight.T):
+            kept = (confidence >= self.threshold) & (weight > 0)
             place = fixed_bin(confidence[kept], self.bins, self.right)
-            tables.append(sums(place, confidence[kept], outcome[kept], new.weight[kept], self.bins))
+            tables.append(sums(place, confidence[kept], outcome[kept], weight[kept], self.bins))
         self._accumulate("table", torch.stack(tables))
 
     def _table(self) -> Tensor:
@@ -177,8 +187,7 @@ class AdaptiveCalibrationError(_Error):
         return {"samples": torch.zeros(0, 0, 3, dtype=torch.float64)}
 
     def _add(self, new: Claims) -> None:
-        weight = new.weight.unsqueeze(-1).expand_as(new.confidence)
-        self._append("samples", torch.stack([new.confidence, new.outcome, weight], -1))
+        self._append("samples", torch.stack([new.confidence, new.outcome, new.weight], -1))
 
     def _table(self) -> Tensor:
         samples = self.state["samples"]
@@ -186,7 +195,7 @@ class AdaptiveCalibrationError(_Error):
             return torch.zeros(1, 4, self.bins, dtype=torch.float64)
         tables = []
         for confidence, outcome, weight in samples.permute(1, 2, 0):
-            kept = confidence >= self.threshold
+            kept = (confidence >= self.threshold) & (weight > 0)
             c, o, w = confidence[kept], outcome[kept], weight[kept]
             place = equal_mass_bin(c, w, self.bins)
             tables.append(sums(place, c, o, w, self.bins))

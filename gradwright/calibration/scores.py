@@ -62,10 +62,17 @@ class Brier(Metric):
         logits: bool = False,
         sample_weight: Tensor | None = None,
         ignore_index: int | None = -100,
+        dim: int | None = None,
     ) -> Brier:
         """Add a batch; arguments as :meth:`CalibrationError.update`."""
         new = claims(
-            predictions, target, self.kind, logits=logits, sample_weight=sample_weight, ignore_index=ignore_index
+            predictions,
+            target,
+            self.kind,
+            logits=logits,
+            sample_weight=sample_weight,
+            ignore_index=ignore_index,
+            dim=dim,
         )
         self._accumulate("table", self._sums(new))
         return self
@@ -73,14 +80,16 @@ class Brier(Metric):
     def _sums(self, new: Claims) -> Tensor:
         """For every class and bin the weight and the weighted sums of p, y, y² and (p − y)²."""
         tables = []
-        for p, y in zip(new.confidence.T, new.outcome.T):
-            values = torch.stack([torch.ones_like(p), p, y, y**2, (p - y) ** 2]) * new.weight
+        for p, y, weight in zip(new.confidence.T, new.outcome.T, new.weight.T):
+            values = torch.stack([torch.ones_like(p), p, y, y**2, (p - y) ** 2]) * weight
             table = torch.zeros(5, self.bins, dtype=p.dtype, device=p.device)
             tables.append(table.index_add(1, fixed_bin(p, self.bins, right=False), values))
         return torch.stack(tables)
 
     def _over_classes(self, values: Tensor) -> Tensor:
-        return values.mean() if self.kind == "multilabel" or self.scale == "mean" else values.sum()
+        if self.kind == "multilabel":  # a label whose answers are all missing has no score
+            return values.nanmean()
+        return values.mean() if self.scale == "mean" else values.sum()
 
     def compute(self) -> Tensor:
         """The score, a float64 number; NaN if empty."""
@@ -123,10 +132,17 @@ class NegativeLogLikelihood(Metric):
         logits: bool = False,
         sample_weight: Tensor | None = None,
         ignore_index: int | None = -100,
+        dim: int | None = None,
     ) -> NegativeLogLikelihood:
-        """Add a batch of ``(..., C)`` probabilities, or scores with ``logits=True``."""
+        """Add a batch of probabilities, or scores with ``logits=True``; their classes lie along ``dim``, the last."""
         log_p, truth, weight = distributions(
-            predictions, target, logits=logits, sample_weight=sample_weight, ignore_index=ignore_index, log=True
+            predictions,
+            target,
+            logits=logits,
+            sample_weight=sample_weight,
+            ignore_index=ignore_index,
+            dim=dim,
+            log=True,
         )
         nll = -(truth * torch.where(truth == 0, 0.0, log_p)).sum(-1)
         self._accumulate("sums", torch.stack([(weight * nll).sum(), weight.sum()]))

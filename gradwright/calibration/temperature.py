@@ -7,9 +7,11 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from gradwright.calibration.predictions import distributions, independent
+from gradwright.calibration.likelihood import Likelihood, SigmoidLikelihood, SoftmaxLikelihood
+from gradwright.calibration.predictions import labels_along
 
-_LOWEST, _HIGHEST = 0.01, 100.0
+_COLDEST, _HOTTEST = 0.01, 100.0
+"""What stands in for a best T of 0 and for one that is infinite."""
 
 
 class TemperatureFit(NamedTuple):
@@ -17,9 +19,9 @@ class TemperatureFit(NamedTuple):
 
     Attributes:
         temperature: T, a number, or one for each label.
-        converged: whether the derivative vanished inside the bounds.
+        converged: whether the derivative vanished, for every label.
         iterations: steps taken.
-        status: a sentence.
+        status: a sentence for each way in which it went, with the labels it is about.
         nll_before, nll_after: the mean negative log-likelihood at T = 1 and at T.
         gradient: the derivative of the mean negative log-likelihood in ln T, where it stopped.
     """
@@ -37,12 +39,14 @@ class TemperatureScaling(nn.Module):
     """z / T, with T fitted on held-out data by maximum likelihood.
 
     The negative log-likelihood is convex in β = 1 / T: with p = softmax(βz), its derivative is E[Σ p z − z_y] and its
-    second derivative E[Var_p z]. Newton's method in β finds the zero inside a bracket, in float64; a step that leaves
-    the bracket is replaced by its geometric middle. T stays in [0.01, 100].
+    second derivative E[Var_p z]. The derivative at β = 0 and its limit for β → ∞ tell whether there is a best T above
+    0 and below ∞. If so it is found, however large or small: by Newton's method inside a bracket, in float64.
 
     Args:
         kind: ``"softmax"`` for classes that exclude one another, ``"sigmoid"`` for independent labels, each of which
             gets a T of its own.
+        dim: the dimension of the classes or labels. None: the last; for ``"sigmoid"`` with more than two dimensions it
+            has to be given, but for images of one label, ``(batch, 1, height, width)``, which get one T.
 
     >>> scores = torch.tensor([4.0, 0.0]).repeat(4, 1)
     >>> scale = TemperatureScaling()
@@ -53,11 +57,11 @@ class TemperatureScaling(nn.Module):
 
     temperature: Tensor
 
-    def __init__(self, kind: Literal["softmax", "sigmoid"] = "softmax") -> None:
+    def __init__(self, kind: Literal["softmax", "sigmoid"] = "softmax", dim: int | None = None) -> None:
         super().__init__()
         if kind not in ("softmax", "sigmoid"):
             raise ValueError(f"kind={kind!r} is unknown; choose softmax or sigmoid")
-        self.kind = kind
+        self.kind, self.dim = kind, dim
         self.register_buffer("temperature", torch.ones(1))
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: object) -> None:
@@ -67,7 +71,11 @@ class TemperatureScaling(nn.Module):
 
     def forward(self, logits: Tensor) -> Tensor:
         """Logits divided by T."""
-        return logits / self.temperature.to(logits.dtype)
+        temperature = self.temperature.to(logits.dtype)
+        if temperature.numel() == 1:
+            return logits / temperature
+        along = labels_along(logits, self.dim) if logits.dim() > 1 else -1
+        return (logits.movedim(along, -1) / temperature).movedim(-1, along)
 
     @torch.no_grad()
     def fit(
@@ -77,107 +85,79 @@ class TemperatureScaling(nn.Module):
         *,
         sample_weight: Tensor | None = None,
         ignore_index: int | None = -100,
-        iterations: int = 60,
+        iterations: int = 100,
         tolerance: float = 1e-10,
     ) -> TemperatureFit:
         """Set T from held-out data.
 
         Args:
-            logits: ``(..., C)``.
+            logits: scores of C classes or labels along ``dim``.
             target: indices or probabilities; for ``"sigmoid"``, answers in [0, 1] of the same shape.
             sample_weight: weights ≥ 0 of samples.
-            ignore_index: samples with this index have no part.
+            ignore_index: samples with this index have no part; of ``"sigmoid"``, answers, one by one.
             iterations: at most so many steps.
-            tolerance: on the derivative in ln T, relative to the mean size of Σ p z and z_y.
+            tolerance: on the derivative in β, relative to the mean size of Σ p z and z_y.
 
         Returns:
-            How it went. Where everything is right by a margin the best T is 0, and where scores say less than
-            nothing it is infinite: then T is the bound and ``converged`` is False.
+            How it went. Where everything is right by a margin the best T is 0, and T is set to 0.01; where scores say
+            nothing or less about the target it is infinite, and T is set to 100; where every T does the same, T is left
+            at 1. Then ``converged`` is False and ``status`` says which.
 
         Raises:
-            ValueError: no sample counts; and as :func:`~gradwright.losses.cross_entropy`.
+            ValueError: no sample counts; a label whose logit is −inf, which no T makes possible; and as
+                :func:`~gradwright.losses.cross_entropy`.
         """
-        problem = _Softmax if self.kind == "softmax" else _Sigmoid
-        result = _solve(problem(logits, target, sample_weight, ignore_index), iterations, tolerance)
+        likelihood = SoftmaxLikelihood if self.kind == "softmax" else SigmoidLikelihood
+        result = _solve(likelihood(logits, target, sample_weight, ignore_index, self.dim), iterations, tolerance)
         self.temperature = result.temperature.to(self.temperature)
         return result
 
 
-class _Problem:
-    """Mean negative log-likelihood of K independent problems at β, ``(K,)``."""
-
-    def at(self, beta: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Value, first and second derivative in β, and the size of what cancels in the first."""
-        raise NotImplementedError
-
-
-class _Softmax(_Problem):
-    def __init__(self, logits: Tensor, target: Tensor, sample_weight: Tensor | None, ignore_index: int | None) -> None:
-        # log-softmax keeps differences of logits, which is all that counts
-        self.z, self.q, weight = distributions(
-            logits, target, logits=True, sample_weight=sample_weight, ignore_index=ignore_index, log=True
-        )
-        self.share = _shares(weight)
-        self.z = self.z.nan_to_num(neginf=-1e30)
-
-    def at(self, beta: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        log_p = torch.log_softmax(beta * self.z, -1)
-        p = log_p.exp()
-        mean = (p * self.z).sum(-1)
-        own = (self.q * self.z).sum(-1)
-        spread = (p * (self.z - mean.unsqueeze(-1)) ** 2).sum(-1)
-        value = -(self.q * torch.where(self.q == 0, 0.0, log_p)).sum(-1)
-        each = torch.stack([value, mean - own, spread, mean.abs() + own.abs()])
-        return tuple((each * self.share).sum(-1, keepdim=True))
-
-
-class _Sigmoid(_Problem):
-    def __init__(self, logits: Tensor, target: Tensor, sample_weight: Tensor | None, ignore_index: int | None) -> None:
-        self.s, self.y, weight = independent(
-            logits, target, "multilabel", sample_weight=sample_weight, ignore_index=ignore_index
-        )
-        self.share = _shares(weight).unsqueeze(-1)
-
-    def at(self, beta: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        scaled = beta * self.s
-        p = torch.sigmoid(scaled)
-        value = torch.nn.functional.softplus(scaled) - self.y * scaled
-        each = torch.stack([value, (p - self.y) * self.s, p * (1 - p) * self.s**2, (p + self.y) * self.s.abs()])
-        return tuple((each * self.share).sum(1))
-
-
-def _shares(weight: Tensor) -> Tensor:
-    if weight.numel() == 0:
-        raise ValueError("logits: no sample counts, so there is nothing to fit a temperature to")
-    return weight / weight.sum()
-
-
-def _solve(problem: _Problem, iterations: int, tolerance: float) -> TemperatureFit:
-    before = problem.at(torch.ones(1, dtype=torch.float64))[0]
-    low = torch.full_like(before, 1 / _HIGHEST)
-    high = torch.full_like(before, 1 / _LOWEST)
-    cold, hot = problem.at(high)[1] <= 0, problem.at(low)[1] >= 0
-    beta, steps = torch.ones_like(before), 0
-    settled = torch.zeros_like(cold)
+def _solve(problem: Likelihood, iterations: int, tolerance: float) -> TemperatureFit:
+    start, end = problem.at_zero(), problem.slope_at_infinity()
+    before = problem.at(torch.ones_like(end)).value
+    same = start.bend == 0
+    cold = (end <= 0) & ~same
+    hot = (start.slope >= -8 * torch.finfo(torch.float64).eps * start.size) & ~same & ~cold
+    apart = same | cold | hot
+    beta, settled, steps = torch.ones_like(before), torch.zeros_like(apart), 0
+    low, high, last = torch.zeros_like(before), torch.full_like(before, torch.inf), torch.full_like(before, torch.inf)
     for steps in range(1, iterations + 1):  # noqa: B007  read after the loop
-        _, slope, bend, size = problem.at(beta)
-        settled = slope.abs() <= tolerance * size
-        low, high = torch.where(slope < 0, beta, low), torch.where(slope > 0, beta, high)
-        if bool((settled | cold | hot).all()):
+        now = problem.at(beta)
+        settled = now.slope.abs() <= tolerance * now.size
+        if bool((settled | apart).all()):
             break
-        newton = beta - slope / bend.clamp(min=1e-300)
-        inside = (newton > low) & (newton < high)
-        beta = torch.where(settled, beta, torch.where(inside, newton, (low * high).sqrt()))
-    beta = torch.where(cold, 1 / _LOWEST, torch.where(hot, 1 / _HIGHEST, beta))
-    after, slope, _, _ = problem.at(beta)
-    inside = settled & ~cold & ~hot
-    converged = bool(inside.all())
-    if converged:
-        status = f"the derivative vanished after {steps} steps"
-    elif bool(cold.any()):
-        status = f"every sample is right by a margin, so the best T is 0; it was stopped at {_LOWEST:g}"
-    elif bool(hot.any()):
-        status = f"the scores say nothing about the target, so the best T is infinite; it was stopped at {_HIGHEST:g}"
-    else:
-        status = f"the derivative has not vanished within {steps} steps; give more iterations or a larger tolerance"
-    return TemperatureFit(1 / beta, converged, steps, status, before, after, -beta * slope)
+        low, high = torch.where(now.slope < 0, beta, low), torch.where(now.slope > 0, beta, high)
+        newton = beta - now.slope / now.bend.clamp(min=1e-300)
+        fast = now.slope.abs() <= last / 2
+        middle = torch.where(low == 0, high / 16, torch.where(high.isinf(), low * 16, low.sqrt() * high.sqrt()))
+        step = torch.where((newton > low) & (newton < high) & fast, newton, middle)
+        beta, last = torch.where(settled | apart, beta, step), now.slope.abs()
+    beta = torch.where(cold, 1 / _COLDEST, torch.where(hot, 1 / _HOTTEST, torch.where(same, 1.0, beta)))
+    after = problem.at(beta)
+    found = settled & ~apart
+    status = _status(
+        {
+            f"the derivative vanished after {steps} steps": found,
+            "every T does the same, as no logits differ, so T is not determined; it was left at 1": same,
+            f"every sample is right by a margin, so the best T is 0; it was set to {_COLDEST:g}": cold,
+            "the scores say nothing about the target, or the opposite of it, so the best T is infinite; it was set to "
+            f"{_HOTTEST:g}": hot,
+            f"the derivative has not vanished within {steps} steps; give more iterations or a larger tolerance": ~(
+                found | apart
+            ),
+        }
+    )
+    return TemperatureFit(1 / beta, bool(found.all()), steps, status, before, after.value, -beta * after.slope)
+
+
+def _status(sentences: dict[str, Tensor]) -> str:
+    """What is true of which label; of a single one, or of all, without a number."""
+    said = []
+    for sentence, which in sentences.items():
+        if bool(which.all()):
+            return sentence
+        if bool(which.any()):
+            places = ", ".join(str(int(k)) for k in which.nonzero()[:, 0])
+            said.append(f"label {places}: {sentence}")
+    return ". ".join(said)

@@ -1,4 +1,4 @@
-"""Calibration metrics: worked numbers, torchmetrics, shards, edges, temperature."""
+"""Calibration metrics: worked numbers, torchmetrics, shards, edges."""
 
 import math
 
@@ -231,56 +231,97 @@ def test_brier_is_torchmetrics_mean_squared_error():
     assert Brier(scale="mean").update(q, k).compute().item() == pytest.approx(theirs, abs=1e-6)
 
 
-def test_temperature_closed_form():
-    z = torch.tensor([4.0, 0.0]).repeat(4, 1)
-    y = torch.tensor([0, 0, 0, 1])
-    scale = TemperatureScaling()
-    fit = scale.fit(z, y)
-    assert fit.converged
-    assert fit.temperature.item() == pytest.approx(3.6409569065, rel=1e-9)
-    assert (fit.nll_before.item(), fit.nll_after.item()) == pytest.approx((1.0181499279, 0.5623351446), rel=1e-9)
-    assert _error(z, y, 15, logits=True) == pytest.approx(0.2320137900, rel=1e-6)
-    assert _error(scale(z), y, 15, logits=True) == pytest.approx(0, abs=1e-6)
+def test_labels_of_images():
+    z = torch.randn(6, 3, 4, 5, generator=torch.Generator().manual_seed(0)) + 0.5
+    y = (torch.rand(z.shape, generator=torch.Generator().manual_seed(1)) < 0.8).long()
+    one = TemperatureScaling("sigmoid")
+    assert one.fit(z[:, :1], y[:, :1]).temperature.shape == (1,)
+    flat = TemperatureScaling("sigmoid").fit(z[:, :1].reshape(-1, 1), y[:, :1].reshape(-1, 1))
+    assert one.temperature.item() == pytest.approx(flat.temperature.item())
+    several = TemperatureScaling("sigmoid", dim=1)
+    assert several.fit(z, y).temperature[0].item() == pytest.approx(one.temperature.item())
+    torch.testing.assert_close(several(z)[:, 2], z[:, 2] / several.temperature[2])
+    for refused in (z, z[:, 0], z[:, :1, 0]):
+        with pytest.raises(ValueError, match="dim=1"):
+            TemperatureScaling("sigmoid").fit(refused, (refused > 0).long())
+        with pytest.raises(ValueError, match="dim=-1"):
+            CalibrationError(kind="multilabel").update(refused, (refused > 0).long(), logits=True)
+    image = CalibrationError(5, kind="multilabel").update(z, y, logits=True, dim=1).per_class()
+    rows = CalibrationError(5, kind="multilabel").update(
+        z.movedim(1, -1).reshape(-1, 3), y.movedim(1, -1).reshape(-1, 3), logits=True
+    )
+    torch.testing.assert_close(image, rows.per_class())
+    p, k = torch.randn(2, 3, 4, 5).softmax(1), torch.randint(3, (2, 4, 5))
+    for metric in (CalibrationError, Brier, NegativeLogLikelihood):
+        whole = metric().update(p, k, dim=1).compute()
+        torch.testing.assert_close(whole, metric().update(p.movedim(1, -1), k).compute())
 
 
-def test_temperature_worked_number():
-    z = torch.tensor([[2, 1, 0], [0, 3, 0], [1, 1, 2], [4, 0, 0]], dtype=torch.float64)
-    fit = TemperatureScaling().fit(z, torch.tensor([0, 1, 0, 1]))
-    assert fit.temperature.item() == pytest.approx(5.17635946, rel=1e-7)
-    assert (fit.nll_before.item(), fit.nll_after.item()) == pytest.approx((1.5224874836, 1.0658762848), rel=1e-9)
-
-
-@pytest.mark.parametrize("size", [1e-3, 1.0, 40.0])
-@pytest.mark.parametrize("kind", ["softmax", "sigmoid"])
-def test_temperature_is_found_again(kind, size):
+def _missing(n=1000, labels=5):
+    """Multi-label answers of which every fifth is missing."""
     generator = torch.Generator().manual_seed(0)
-    z = torch.randn(3000, 4, generator=generator, dtype=torch.float64)
-    if kind == "softmax":
-        y = torch.multinomial(z.softmax(-1), 1, generator=generator)[:, 0]
-    else:
-        y = torch.bernoulli(torch.sigmoid(z), generator=generator).long()
-    base = TemperatureScaling(kind).fit(z, y)
-    assert base.converged
-    torch.testing.assert_close(base.temperature, torch.ones_like(base.temperature), rtol=0, atol=0.2)
-    fit = TemperatureScaling(kind).fit(size * z, y)
-    if size > 0.01:
-        torch.testing.assert_close(fit.temperature, size * base.temperature, rtol=1e-7, atol=0)
-        assert (fit.nll_after <= fit.nll_before + 1e-12).all()
-    else:
-        assert not fit.converged
+    p = torch.rand(n, labels, generator=generator, dtype=torch.float64)
+    t = torch.bernoulli(p, generator=generator).long()
+    return p, t.masked_fill(torch.rand(n, labels, generator=generator) < 0.2, -100)
 
 
-def test_temperature_at_its_bounds():
-    z = torch.tensor([[3.0, 0.0], [0.0, 2.0]])
-    best = TemperatureScaling().fit(z, torch.tensor([0, 1]))
-    assert not best.converged
-    assert best.temperature.item() == pytest.approx(0.01)
-    assert "right by a margin" in best.status
-    worst = TemperatureScaling().fit(z, torch.tensor([1, 0]))
-    assert worst.temperature.item() == pytest.approx(100)
-    assert "infinite" in worst.status
-    with pytest.raises(ValueError, match="no sample"):
-        TemperatureScaling().fit(z, torch.tensor([-100, -100]))
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("make", [CalibrationError, AdaptiveCalibrationError, Brier])
+def test_missing_answers_are_left_out_one_by_one(make, weighted):
+    p, t = _missing()
+    w = torch.rand(len(p), generator=torch.Generator().manual_seed(1), dtype=torch.float64) if weighted else None
+    metric = make(kind="multilabel", bins=7)
+    for part in torch.arange(len(p)).split(300):
+        metric.update(p[part], t[part], sample_weight=None if w is None else w[part])
+    each = []
+    for k in range(p.shape[1]):
+        known = t[:, k] >= 0
+        alone = make(kind="binary", bins=7)
+        each.append(alone.update(p[known, k], t[known, k], sample_weight=None if w is None else w[known]).compute())
+    torch.testing.assert_close(metric.compute(), torch.stack(each).mean())
+    if make is not Brier:
+        assert metric.reliability().samples.sum() == (t >= 0).sum()
+        torch.testing.assert_close(metric.per_class(), torch.stack(each))
+
+
+def test_missing_answers_and_the_temperature():
+    p, t = _missing()
+    z = 3 * torch.logit(p)
+    fit = TemperatureScaling("sigmoid").fit(z, t)
+    for k in range(p.shape[1]):
+        known = t[:, k] >= 0
+        alone = TemperatureScaling("sigmoid").fit(z[known, k : k + 1], t[known, k : k + 1])
+        assert fit.temperature[k].item() == pytest.approx(alone.temperature.item(), rel=1e-9)
+    t[:, 1] = -100
+    error = CalibrationError(kind="multilabel").update(p, t)
+    assert error.per_class().isnan().tolist() == [False, True, False, False, False]
+    assert error.compute().isfinite()
+    assert Brier("multilabel").update(p, t).compute().isfinite()
+
+
+@pytest.mark.parametrize("make", [CalibrationError, AdaptiveCalibrationError])
+def test_a_class_without_a_claim_is_left_out_of_the_mean(make):
+    error = make(3, kind="classwise", threshold=0.5).update(P[:, [0, 2, 1]], Y)
+    assert error.per_class().isnan().tolist() == [False, False, True]
+    assert error.compute() == error.per_class()[:2].mean()
+    assert make(3, kind="classwise", threshold=0.95).update(P, Y).compute().isnan()
+
+
+def test_weights_are_numbers_of_samples():
+    """A sample of weight 3 is the sample three times, in what is debiased and in intervals as well."""
+    generator = torch.Generator().manual_seed(0)
+    p, t = torch.rand(60, generator=generator, dtype=torch.float64), torch.randint(2, (60,), generator=generator)
+    times = torch.randint(4, (60,), generator=generator)
+    settings = {"bins": 4, "norm": "l2", "kind": "binary", "debias": True}
+    for make in (CalibrationError, AdaptiveCalibrationError):
+        weighted = make(**settings).update(p, t, sample_weight=times.double())
+        repeated = make(**settings).update(p.repeat_interleave(times), t.repeat_interleave(times))
+        torch.testing.assert_close(weighted.compute(), repeated.compute())
+        for name in ("weight", "confidence", "accuracy", "low", "high"):
+            one, other = (getattr(metric.reliability(), name) for metric in (weighted, repeated))
+            torch.testing.assert_close(one, other)
+    with pytest.raises(ValueError, match=r"60 samples weigh 1 .*mean of 1"):
+        CalibrationError(**settings).update(p, t, sample_weight=torch.full((60,), 1 / 60)).compute()
 
 
 def test_nothing_is_guessed():

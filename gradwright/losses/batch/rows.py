@@ -109,7 +109,7 @@ def counted_rows(counts: Tensor | None) -> Tensor | None:
 
     If the weights are differentiated, all have: the loss of a row of weight 0 is the derivative by its weight.
     """
-    if counts is None or counts.requires_grad or checks.forward():
+    if counts is None or (counts.requires_grad and torch.is_grad_enabled()) or checks.forward():
         return None
     return counts != 0
 
