@@ -45,6 +45,7 @@ def estimate_denoising_error(
 
     Raises:
         ValueError: the network returns another shape, NaN or infinity, or the loader is empty.
+        TypeError: a batch neither is a tensor nor begins with one, or what the network is handed is none.
 
     Reference: arXiv:2201.06503 (source="noise_power"), arXiv:2206.07309 (the residual, there by a second head).
 
@@ -61,7 +62,7 @@ def estimate_denoising_error(
     estimator = DenoisingErrorEstimator(schedule, times=times, source=source, per=per, prediction=prediction, seed=seed)
     with evaluating(network):
         for batch in loader:
-            data, *rest = batch if isinstance(batch, (tuple, list)) else (batch,)
+            data, *rest = _parts(batch, conditional)
             keep = len(data) if samples is None else min(len(data), samples - estimator.count)
             data, *rest = (part[:keep].to(device or part.device) for part in (data, *(rest if conditional else ())))
             estimator.update(network, data, *rest)
@@ -70,6 +71,21 @@ def estimate_denoising_error(
     if not estimator.count:
         raise ValueError("loader gave no batch; an iterator that was read once is empty, pass the loader itself")
     return estimator.result()
+
+
+def _parts(batch: Any, conditional: bool) -> Sequence[Tensor]:
+    """The data of a batch and what comes with it."""
+    parts = batch if isinstance(batch, (tuple, list)) else (batch,)
+    for part in parts if conditional else parts[:1]:
+        if not isinstance(part, Tensor):
+            kind = f"dict with the keys {', '.join(map(repr, part))}" if isinstance(part, dict) else type(part).__name__
+            raise TypeError(
+                f"loader gave a {kind}; a batch must be a tensor of data, or a tuple of tensors that begins with it: "
+                'give ((batch["images"], batch["labels"]) for batch in loader), say'
+            )
+    if not parts:
+        raise TypeError("loader gave an empty batch; it must be a tensor of data, or a tuple that begins with one")
+    return parts
 
 
 @contextlib.contextmanager
