@@ -158,3 +158,23 @@ def test_agreement_is_not_rounded_by_autocast(head):
     with torch.autocast("cpu", torch.bfloat16):
         found = twice()
     torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("head", [True, False])
+def test_agreement_gives_weight_to_finite_gradients_only(head):
+    """One gradient that is not finite must not spoil the weights of all, in the first batch or later."""
+    finite, expected = torch.tensor([0, 1, 3]), GradientAgreement()
+    found = GradientAgreement()
+    for spoil in (math.inf, math.nan, -math.inf):
+        r, g = R.clone(), G.clone()
+        r[2, 1], g[2, 1] = spoil, spoil
+        some = expected.of_head(H[finite], R[finite]) if head else expected(G[finite])
+        weights = found.of_head(H, r) if head else found(g)
+        assert weights[2] == 0
+        torch.testing.assert_close(weights[finite], some)
+
+
+def test_grad_norm_refuses_to_start_from_infinity():
+    w = torch.nn.Parameter(torch.ones(1))
+    with pytest.raises(ValueError, match=r"initial\[1\] is inf.*finite"):
+        GradNorm(2)([w.sum(), w.sum() * math.inf], w)

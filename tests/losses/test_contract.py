@@ -1,8 +1,11 @@
 """Every row of the table meets every check, but for exceptions that are declared with a reason."""
 
+import inspect
+
 import pytest
 import torch
 
+from gradwright import losses
 from gradwright.losses import LOSSES, PROMISES, checking
 from tests.losses.checks import CHECKS, TRAIT_CHECKS
 from tests.losses.promises import PROMISE_CHECKS
@@ -63,3 +66,14 @@ def test_looking_at_values_can_be_turned_off(row, size):
     with checking("never"):
         row.call(row.logits() * size, row.targets())
     assert torch.get_num_threads() == 1
+
+
+def test_every_loss_is_in_the_table():
+    modules = {value for value in vars(losses).values() if isinstance(value, type) and issubclass(value, losses.Loss)}
+    assert modules - {losses.Loss} == {entry.module for entry in LOSSES.values()}
+    assert {name for name in losses.__all__ if "reduction" in _arguments(getattr(losses, name))} <= LOSSES.keys()
+
+
+def _arguments(value):
+    """Of a function; classes and tables have none here."""
+    return inspect.signature(value).parameters if inspect.isfunction(value) else {}

@@ -18,6 +18,7 @@ from gradwright.losses import (
     cross_entropy,
 )
 from gradwright.losses.weighting.beta import beta_cdf
+from gradwright.losses.weighting.reducers import Robust
 
 ALL = (
     SoftMedian(),
@@ -31,6 +32,10 @@ ALL = (
 )
 
 ROBUST = (SoftMedian(), SoftMedian(0.25, kernel="uniform"), TrimmedMean(0.1, 0.2), HuberMean(), MedianOfMeans(9))
+
+
+def test_every_reducer_is_tried():
+    assert {type(reducer) for reducer in ALL} == set(Robust.__subclasses__())
 
 
 def _of(reducer, values, weights=None):

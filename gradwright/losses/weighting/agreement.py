@@ -40,8 +40,9 @@ class GradientAgreement(nn.Module):
         warmup: steps over which weights grow from 1 to full effect; 0.
 
     Call it with per-sample gradients on a small part of the parameters, ``(n, P)``, such as the last layer's, or use
-    :meth:`of_head`, which needs no gradient per sample. In ``eval()`` the running mean stands still. The gradients a
-    batch is judged by are those of earlier batches; the first batch is judged by its own mean without the sample.
+    :meth:`of_head`, which needs no gradient per sample. A sample whose gradient is not finite has weight 0. In
+    ``eval()`` the running mean stands still. The gradients a batch is judged by are those of earlier batches; the first
+    batch is judged by its own mean without the sample.
 
     Reference: arXiv:2201.05938 (Chen et al.), for the idea.
 
@@ -91,7 +92,7 @@ class GradientAgreement(nn.Module):
         if gradients.dim() != 2:
             raise ValueError(f"gradients has shape {tuple(gradients.shape)}; it must be (n, P), a row for each sample")
         g = gradients.float()
-        batch = g.new_ones(g.shape[0], dtype=torch.bool) if valid is None else valid
+        batch = _counted(valid, g)
         g = torch.where(batch.unsqueeze(-1), g, 0.0)
         with full_precision(g):
             return self._weights(g @ g.T, g.norm(dim=-1), lambda m: g @ m, g.sum(0), batch)
@@ -113,7 +114,7 @@ class GradientAgreement(nn.Module):
                 "they must be (n, D) and (n, C)"
             )
         h, r = features.float(), residuals.float()
-        batch = h.new_ones(h.shape[0], dtype=torch.bool) if valid is None else valid
+        batch = _counted(valid, h, r)
         h, r = torch.where(batch.unsqueeze(-1), h, 0.0), torch.where(batch.unsqueeze(-1), r, 0.0)
         shape = r.shape[1], h.shape[1]
         with full_precision(h):
@@ -172,3 +173,9 @@ class GradientAgreement(nn.Module):
             self.mean = torch.zeros_like(total)
         self.mean = self.decay * self.mean + (1 - self.decay) * total / count
         self.steps = self.steps + 1
+
+
+def _counted(valid: Tensor | None, *parts: Tensor) -> Tensor:
+    """Which samples have a part: those that are said to, and whose numbers are finite."""
+    finite = torch.stack([part.isfinite().all(-1) for part in parts]).all(0)
+    return finite if valid is None else finite & valid

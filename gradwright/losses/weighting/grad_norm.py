@@ -119,8 +119,9 @@ class GradNorm(nn.Module):
 
     @staticmethod
     def _check_initial(start: Tensor) -> None:
-        wrong = ~(start > 0)
-        checks.refuse(wrong, start, checks.entry("initial"), "a starting loss must be above 0, as rates divide by it")
+        wrong = ~((start > 0) & start.isfinite())
+        why = "a starting loss must be above 0 and finite, as rates divide by it; give the numbers as initial"
+        checks.refuse(wrong, start, checks.entry("initial"), why)
 
 
 def gradient_norm(loss: Tensor, parameters: Sequence[Tensor]) -> Tensor:
