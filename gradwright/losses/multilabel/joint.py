@@ -40,7 +40,8 @@ def joint_cross_entropy(
             ``(1, batch · length, m)`` for the whole batch.
         target: class indices ``(..., n)``, or probabilities ``(..., n, m)``.
         form: ``"L1"``, or ``"L3"``, which is experimental.
-        sample_weight: ``(..., n)``, weights ≥ 0 of rows, inside the logarithms.
+        sample_weight: ``(..., n)``, weights ≥ 0 of rows, inside the logarithms. They may be differentiated where they are
+            above 0; a weight of 0 has no derivative here.
         ignore_index: rows with this index have no part.
         reduction: over the leading dimensions, one loss for each group of n rows.
 
