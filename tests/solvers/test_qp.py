@@ -172,3 +172,46 @@ def test_units_of_x_do_not_spoil_a_program_with_bounds():
     assert bool(plain.solved)
     assert bool(scaled.solved)
     torch.testing.assert_close(scaled.x / units, plain.x, rtol=1e-7, atol=1e-8)
+
+
+SCALES = (2.0**-1000, 2.0**-400, 2.0**-54, 1.0, 2.0**54, 2.0**400)
+"""Units of cost, of rows and of x: powers of two, which change no digit."""
+
+
+@pytest.mark.parametrize("cost", SCALES)
+@pytest.mark.parametrize("row", [2.0**-300, 2.0**-40, 1.0, 2.0**40])
+def test_units_of_the_cost_and_of_rows_change_no_digit_of_the_solution(cost, row):
+    H, g = torch.tensor([[2.0, 0.5], [0.5, 1.0]], dtype=F64), torch.tensor([-2.0, -3.0], dtype=F64)
+    C, u = torch.tensor([[1.0, 2.0]], dtype=F64), torch.tensor([1.5], dtype=F64)
+    plain = solve_qp(H, g, C=C, u=u, bounds=(0.0, None))
+    scaled = solve_qp(cost * H, cost * g, C=row * C, u=row * u, bounds=(0.0, None))
+    assert plain.solved
+    assert scaled.solved, scaled.status
+    assert torch.equal(plain.x, scaled.x)
+    assert torch.equal(plain.z * (cost / row), scaled.z)
+    assert int(plain.iterations) == int(scaled.iterations)
+    line = solve_qp(0 * H, cost * g, C=row * C, u=row * u, bounds=(0.0, None))
+    assert line.solved, line.status
+    torch.testing.assert_close(line.x, torch.tensor([1.5, 0.0], dtype=F64), atol=1e-9, rtol=0)
+
+
+@pytest.mark.parametrize("size", [1e-100, 1e-10, 1.0, 1e10])
+def test_units_of_x_leave_the_accuracy(size):
+    H, g = torch.eye(2, dtype=F64) / size**2, torch.tensor([-2.0, -2.0], dtype=F64) / size
+    found = solve_qp(H, g, C=torch.ones(1, 2, dtype=F64), u=torch.tensor([size], dtype=F64))
+    corner = solve_qp(0 * H, g, bounds=(0.0, size))
+    assert found.solved, found.status
+    assert corner.solved, corner.status
+    torch.testing.assert_close(found.x / size, torch.full((2,), 0.5, dtype=F64), atol=1e-8, rtol=0)
+    torch.testing.assert_close(corner.x / size, torch.ones(2, dtype=F64), atol=1e-8, rtol=0)
+
+
+def test_plain_numbers_keep_the_digits_of_float64():
+    H, g = torch.eye(2, dtype=F64), torch.tensor([-2.0, -2.0], dtype=F64)
+    assert solve_qp(H, g, bounds=(None, 0.1)).x.tolist() == pytest.approx([0.1, 0.1], abs=1e-15)
+    assert solve_qp(H, g, C=[[1.0, 0.0]], u=[0.1]).x[0] == pytest.approx(0.1, abs=1e-15)
+
+
+def test_a_small_negative_curvature_beside_a_steep_cost_is_not_convex():
+    H = torch.diag(torch.tensor([1.0, -1e-12], dtype=F64)) * 1e-6
+    assert solve_qp(H, torch.ones(2, dtype=F64), bounds=(-1.0, 1.0)).status is QPStatus.NOT_CONVEX

@@ -181,7 +181,8 @@ class Constrained:
     def _curvature(self, index: int, weights: Tensor) -> Tensor:
         each, n = self.owner.constraints[index], self.leaf.numel()
         if each.hess is not None:
-            answer = torch.as_tensor(each.hess(self.owner.layout.structured(self.leaf.detach()), weights)).to(self.leaf)
+            answer = each.hess(self.owner.layout.structured(self.leaf.detach()), weights)
+            answer = torch.as_tensor(answer, dtype=self.leaf.dtype, device=self.leaf.device)
             if answer.shape != (n, n):
                 raise ValueError(f"constraints[{index}]: hess has shape {tuple(answer.shape)}; it must be ({n}, {n})")
             return answer
@@ -204,7 +205,8 @@ class Constrained:
             for sign in (1, -1):
                 moved = x.clone()
                 moved[entry] += sign * step
-                rows = torch.as_tensor(each.jac(layout.structured(moved))).to(x).reshape(-1, x.numel())  # type: ignore[misc]
+                answer = each.jac(layout.structured(moved))  # type: ignore[misc]
+                rows = torch.as_tensor(answer, dtype=x.dtype, device=x.device).reshape(-1, x.numel())
                 ends.append(rows.T @ weights)
             columns.append((ends[0] - ends[1]) / (2 * step))
         return torch.stack(columns, 1)

@@ -23,15 +23,19 @@ def checked(H, g, A, b, C, l, u, bounds) -> tuple[torch.Size, tuple[Tensor, ...]
         raise ValueError("l or u is given without C; for bounds on x use bounds=(lower, upper)")
     if C is not None and l is None and u is None:
         raise ValueError("C is given without l and u, so it would be ignored; give one of them or both")
-    A = H.new_zeros(0, n) if A is None else torch.as_tensor(A).to(like)
-    C = H.new_zeros(0, n) if C is None else torch.as_tensor(C).to(like)
+    A = H.new_zeros(0, n) if A is None else torch.as_tensor(A, dtype=like.dtype, device=like.device)
+    C = H.new_zeros(0, n) if C is None else torch.as_tensor(C, dtype=like.dtype, device=like.device)
     for name, matrix in (("A", A), ("C", C)):
         if matrix.dim() < 2 or matrix.shape[-1] != n:
             raise ValueError(f"{name} has shape {tuple(matrix.shape)}; give (..., rows, {n}) to match H")
     lower_x, upper_x = bounds if bounds is not None else (None, None)
 
     def side(value: Any, rows: int, fill: float, name: str) -> Tensor:
-        value = like.new_full((rows,), fill) if value is None else torch.as_tensor(value).to(like)
+        value = (
+            like.new_full((rows,), fill)
+            if value is None
+            else torch.as_tensor(value, dtype=like.dtype, device=like.device)
+        )
         value = value.expand(rows) if value.dim() == 0 else value
         if value.shape[-1] != rows:
             raise ValueError(f"{name} has shape {tuple(value.shape)}; give (..., {rows})")

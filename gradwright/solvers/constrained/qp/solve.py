@@ -122,7 +122,7 @@ def solve_qp(
     lower, upper = (torch.where(finite[:, None], each, 0.0) for each in (lower, upper))
     form = standard_form(H, g, rows, lower, upper)
     roots = torch.linalg.eigvalsh(form.H)
-    convex = roots[:, 0] >= -100 * torch.finfo(H.dtype).eps * roots.abs().amax(-1).clamp(min=1.0) * len(roots[0])
+    convex = roots[:, 0] >= -100 * torch.finfo(H.dtype).eps * roots.abs().amax(-1) * len(roots[0])
     run = finite & convex
     guess = None if start is None else _scaled(form, start, p, k)
     codes = torch.where(finite, torch.where(convex, 5, 3), 4)

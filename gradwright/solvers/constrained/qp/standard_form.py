@@ -89,8 +89,11 @@ def _ones(g: Tensor, b: Tensor, h: Tensor) -> tuple[Tensor, Tensor, Tensor, Tens
 
 
 def _equilibrated(form: StandardForm, sweeps: int = 6) -> StandardForm:
-    H, A, G = form.H, form.A, form.G
-    columns, equal_scale, row_scale, _ = _ones(form.g, form.b, form.h)
+    """Scaled so that the tolerances, which are numbers, mean the same in all units of the cost, of rows and of x."""
+    unit = power_of_two(torch.maximum(form.H.abs().amax((-2, -1)), largest(form.g)))[:, None]
+    equal_scale, row_scale = (1 / power_of_two(_row_size(matrix)) for matrix in (form.A, form.G))
+    H, A, G = form.H / unit[..., None], equal_scale[..., None] * form.A, row_scale[..., None] * form.G
+    columns = torch.ones_like(form.g)
     for _ in range(sweeps):
         heights = torch.cat([H.abs(), _coupling(A), _coupling(G)], -2).amax(-2)
         by_column, by_equal, by_row = (_inverse_root(size) for size in (heights, _row_size(A), _row_size(G)))
@@ -98,23 +101,45 @@ def _equilibrated(form: StandardForm, sweeps: int = 6) -> StandardForm:
         A = by_equal[..., None] * A * by_column[:, None]
         G = by_row[..., None] * G * by_column[:, None]
         columns, equal_scale, row_scale = columns * by_column, equal_scale * by_equal, row_scale * by_row
-    g = columns * form.g
-    cost = 1 / torch.maximum(H.abs().amax(-2).mean(-1), largest(g)).clamp(min=1e-8)[:, None]
-    h = torch.where(form.active, row_scale * form.h, 1.0)
+    g, b = columns * (form.g / unit), equal_scale * form.b
+    h = torch.where(form.active, row_scale * form.h, 0.0)
+    size = _unit_of_x(H, g, b, h)
+    H, g, b, h, columns = size[..., None] ** 2 * H, size * g, b / size, h / size, size * columns
+    equal_scale, row_scale = equal_scale / size, row_scale / size
+    cost = torch.maximum(H.abs().amax(-2).mean(-1), largest(g))[:, None]
+    cost = 1 / torch.where(cost > 0, cost, 1.0)
     return StandardForm(
         cost[..., None] * H,
         cost * g,
         A,
-        equal_scale * form.b,
+        b,
         G,
-        h,
+        torch.where(form.active, h, 1.0),
         form.active,
         form.rows,
         columns,
         equal_scale,
         row_scale,
-        cost,
+        cost / unit,
     )
+
+
+def _unit_of_x(H: Tensor, g: Tensor, b: Tensor, h: Tensor) -> Tensor:
+    """A power of two near the size of x where that is below one: the largest side, or the largest step that H asks for.
+
+    (B, 1). Above one the tolerances are relative by themselves.
+    """
+    steepest = H.abs().amax((-2, -1))
+    free = torch.where(steepest > 0, largest(g) / torch.where(steepest > 0, steepest, 1.0), 0.0)
+    size = torch.stack([largest(b), largest(h), free]).amax(0)
+    return power_of_two(size).clamp(max=1.0)[:, None]
+
+
+def power_of_two(size: Tensor) -> Tensor:
+    """The power of two at or below each size, so that dividing by it changes no digit; 1 for zero."""
+    most = {torch.float64: 1000, torch.float32: 120}[size.dtype]
+    exponents = (torch.frexp(size).exponent - 1).clamp(-most, most)
+    return torch.where(size > 0, torch.ldexp(torch.ones_like(size), exponents), 1.0)
 
 
 def _coupling(matrix: Tensor) -> Tensor:
