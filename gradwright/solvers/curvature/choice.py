@@ -38,10 +38,12 @@ class Auto(Curvature):
             slope = at.evaluation.slope()
         except (RuntimeError, NotImplementedError) as error:
             return self._fall_back(at, error)
-        if not slope.requires_grad:
+        if not any(part.requires_grad for part in slope):
             coarse = differences.product(at)
             probe = torch.ones_like(at.flat)
-            small = 1e3 * torch.finfo(at.flat.dtype).eps ** (2 / 3) * norm(slope)
+            small = (
+                1e3 * torch.finfo(at.flat.dtype).eps ** (2 / 3) * norm(torch.cat([part.reshape(-1) for part in slope]))
+            )
             if norm(coarse(probe)) > small:
                 return self._fall_back(at, RuntimeError("the gradient carries no graph although it is not constant"))
         exact = DoubleBackward().product(at)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gradwright.solvers.linear.operator import Product
 from gradwright.solvers.linear.vectors import dot
+from gradwright.solvers.problem.hooks import silenced
 from gradwright.solvers.problem.objective import Point
 from gradwright.solvers.quasi_newton.memory import LBFGSMemory
 
@@ -93,9 +94,10 @@ class EmpiricalFisherDiagonal(Preconditioner):
         point.evaluation.refresh()
         total = torch.zeros_like(point.x)
         for rows in torch.eye(len(losses)).to(losses).split(self.chunk):
-            parts = torch.autograd.grad(
-                losses, point.evaluation.leaves, rows, retain_graph=True, is_grads_batched=True, allow_unused=True
-            )
+            with silenced(point.evaluation.leaves):
+                parts = torch.autograd.grad(
+                    losses, point.evaluation.leaves, rows, retain_graph=True, is_grads_batched=True, allow_unused=True
+                )
             flat = [
                 torch.zeros(len(rows), leaf.numel()).to(leaf) if part is None else part.reshape(len(rows), -1)
                 for part, leaf in zip(parts, point.evaluation.leaves)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from gradwright.solvers.curvature.gauss_newton import outputs_of
+from gradwright.solvers.problem.hooks import silenced
 from gradwright.solvers.problem.objective import Point
 
 CHUNK = 32
@@ -27,9 +28,10 @@ def sample_diagonal(point: Point) -> Tensor:
     for rows in torch.arange(count).split(CHUNK):
         weights = torch.zeros(len(rows), *outputs.shape).to(outputs)
         weights[torch.arange(len(rows)), rows] = u[rows.to(u.device)].detach()
-        parts = torch.autograd.grad(
-            outputs, evaluation.leaves, weights, retain_graph=True, is_grads_batched=True, allow_unused=True
-        )
+        with silenced(evaluation.leaves):
+            parts = torch.autograd.grad(
+                outputs, evaluation.leaves, weights, retain_graph=True, is_grads_batched=True, allow_unused=True
+            )
         flat = [
             torch.zeros(len(rows), leaf.numel(), device=total.device)
             if part is None

@@ -10,8 +10,9 @@ from typing import Any, ClassVar, Protocol, cast
 import torch
 from torch import Tensor, nn
 
-from gradwright.solvers.problem.closure import Recorder
-from gradwright.solvers.problem.evaluation import Evaluation, scalar
+from gradwright.solvers.problem.closure import Recorder, run_backward
+from gradwright.solvers.problem.evaluation import Evaluation, dense, scalar
+from gradwright.solvers.problem.hooks import hooked, masks
 from gradwright.solvers.problem.layout import Layout
 
 
@@ -100,12 +101,15 @@ class ModuleSource:
             if self.capture:
                 loss, extras = self.run(lambda: Recorder(self.parameters).run(self.closure))
                 return Evaluation(loss, tuple(self.parameters), extras, lambda: self.place(at))
-            for parameter in self.parameters:
-                parameter.grad = None
-            answer = self.run(self.closure)
-        value, extras = answer if isinstance(answer, tuple) else (answer, None)
-        flat = flat_gradient(self.parameters, self.layout.device)
-        return Evaluation(scalar(value, "the closure").detach(), tuple(self.parameters), extras, given=lambda: flat)
+            loss, extras = self.run(lambda: run_backward(self.parameters, self.closure))
+        leaves = tuple(self.parameters)
+        if loss.requires_grad:  # the closure left the backward to us
+            return Evaluation(loss, leaves, extras, lambda: self.place(at))
+        parts = [torch.zeros_like(p) if p.grad is None else dense(p.grad.detach()) for p in leaves]
+        left = masks(leaves, parts) if hooked(leaves) else None
+        flat = torch.cat([part.reshape(-1).to(self.layout.device) for part in parts])
+        made = Evaluation(loss, leaves, extras, given=lambda: made.visible(flat), masks=left)
+        return made
 
     def run(self, evaluate: Callable[[], Any]) -> Any:
         """Call what evaluates; a place for what has to hold around it."""
@@ -116,12 +120,6 @@ class ModuleSource:
         """Write a flat vector into the parameters, without touching the version that autograd checks."""
         for parameter, part in zip(self.parameters, self.layout.split(x)):
             parameter.data.copy_(part)
-
-
-def flat_gradient(parameters: Sequence[nn.Parameter], device: torch.device) -> Tensor:
-    """``.grad`` of all parameters as one vector; zeros where it is missing."""
-    parts = [torch.zeros_like(p) if p.grad is None else p.grad.detach() for p in parameters]
-    return torch.cat([part.reshape(-1).to(device) for part in parts])
 
 
 def source_of(fun: Callable[..., Any], x0: Any, layout: Layout, tensors: list[Tensor], jac: Any) -> Source:
