@@ -286,7 +286,7 @@ def test_a_rejected_hessian_free_step_is_more_careful():
     info = opt.step(lambda: ((w * w).sum(), w), evaluation=lambda: (-(w * w)).sum())
     assert info.status is StepStatus.REJECTED
     assert info.damping == pytest.approx(1.5e-3)
-    assert opt.memory["warm"] is None
+    assert "warm" not in opt.state[w]
     assert float(w) == 1.0
 
 

@@ -12,6 +12,7 @@ import torch
 from gradwright.solvers.curvature import Curvature, FiniteDifference
 from gradwright.solvers.linear.operator import LinearOperator
 from gradwright.solvers.linear.vectors import norm
+from gradwright.solvers.optimizers.groups import names_of
 from gradwright.solvers.optimizers.info import StepInfo, StepStatus
 from gradwright.solvers.optimizers.source import Randomness, TrainingSource, layout_of_parameters
 from gradwright.solvers.problem.determinism import check_deterministic
@@ -27,6 +28,7 @@ class Batches:
     """The functions of one step: one gives the gradient, one the curvature, one judges. Often all are the same.
 
     Attributes:
+        parameters, layout: what is trained in this step, and where each lies in the flat vector.
         point: the gradient function at the parameters.
         base: the judging function there.
     """
@@ -35,8 +37,8 @@ class Batches:
         self, owner: CurvatureOptimizer, closure: Closure, curvature: Closure | None, evaluation: Closure | None
     ) -> None:
         self.owner = owner
-        parameters = owner.parameters
-        layout = layout_of_parameters(parameters)
+        parameters = self.parameters = owner.parameters
+        layout = self.layout = layout_of_parameters(parameters, names_of(owner.param_groups))
         self.randomness = Randomness(parameters)
         hvp: Curvature | None = owner.settings.get("hvp")
         capture = not isinstance(hvp, FiniteDifference)
@@ -97,9 +99,7 @@ class Batches:
 
     def remember(self, point: Point) -> None:
         """Keep the point if it is the best so far."""
-        memory = self.owner.memory
-        if point.value < memory["best_value"]:
-            memory["best_value"], memory["best"] = point.value, point.flat.clone()
+        self.owner.remember(point.value, dict(zip(self.parameters, self.layout.split(point.flat))))
 
     @torch.no_grad()
     def leave(self) -> None:
@@ -107,8 +107,8 @@ class Batches:
         source = self.main.source
         source.place(self.final)  # type: ignore[attr-defined]
         point = getattr(self, "point", None)
-        if point is not None and point.usable:
+        if point is not None and "gradient" in vars(point) and point.usable:
             parts = source.layout.split(point.gradient)
-            for parameter, part in zip(self.owner.parameters, parts):
+            for parameter, part in zip(self.parameters, parts):
                 parameter.grad = part.to(parameter).clone()
         self.randomness.leave()

@@ -48,6 +48,7 @@ class HessianFree(CurvatureOptimizer):
     """
 
     group_settings: ClassVar[tuple[str, ...]] = ("damping_scale",)
+    pace: ClassVar[str] = "the damping"
 
     def __init__(
         self,
@@ -76,7 +77,11 @@ class HessianFree(CurvatureOptimizer):
             "decay": decay,
         }
         super().__init__(params, settings, check)
-        self.memory |= {"damping": damping, "warm": None}
+        self.memory |= {"damping": damping}
+
+    @property
+    def vectors(self) -> dict[str, tuple[int, ...]]:
+        return {**super().vectors, "warm": ()}
 
     def _iterate(self, batches: Batches) -> StepInfo:
         ended = batches.unusable()
@@ -84,7 +89,7 @@ class HessianFree(CurvatureOptimizer):
             return ended
         memory, settings, g = self.memory, self.settings, batches.point.gradient
         shift = memory["damping"] * self._scales(g)
-        warm = memory["warm"]
+        warm = self._warm(batches)
         run = martens_cg(
             batches.hessian.shifted(shift),
             -g,
@@ -104,7 +109,7 @@ class HessianFree(CurvatureOptimizer):
         actual, noise = point.value - batches.base.value, batches.judge.noise(batches.base.value)
         ratio = (actual - noise) / (expected - noise) if expected < 0 else -math.inf
         memory["damping"] *= 1.5 if ratio < 0.25 else 2 / 3 if ratio > 0.75 else 1.0
-        memory["warm"] = run.kept[-1].x
+        self._keep_warm(batches, run.kept[-1].x)
         batches.settle(point)
         batches.remember(point)
         more = {"damping": memory["damping"], "alpha": alpha, "negative_curvature": run.negative is not None}
@@ -140,9 +145,29 @@ class HessianFree(CurvatureOptimizer):
         """Stay, with a larger λ, at least twice the negative curvature that was met, and no warm start."""
         memory = self.memory
         memory["damping"] = max(1.5 * memory["damping"], 2 * abs(negative or 0.0))
-        memory["warm"] = None
+        self._keep_warm(batches, None)
         more = {"damping": memory["damping"], "negative_curvature": negative is not None}
         return batches.info(StepStatus.REJECTED, batches.base.value, ratio, **more)
+
+    def _warm(self, batches: Batches) -> Tensor | None:
+        """The last solution, with zeros for parameters that had no part in it."""
+        kept = [self.state.get(parameter, {}).get("warm") for parameter in batches.parameters]
+        if all(each is None for each in kept):
+            return None
+        like = batches.point.x
+        parts = [
+            like.new_zeros(p.numel()) if each is None else each.reshape(-1).to(like)
+            for p, each in zip(batches.parameters, kept)
+        ]
+        return batches.point.evaluation.visible(torch.cat(parts))
+
+    def _keep_warm(self, batches: Batches, solution: Tensor | None) -> None:
+        """Keep a solution for the parameters of this step, and no older one for others."""
+        for entries in self.state.values():
+            entries.pop("warm", None)
+        if solution is not None:
+            for parameter, part in zip(batches.parameters, batches.layout.split(solution)):
+                self.state[parameter]["warm"] = part.to(parameter.device, copy=True)
 
     def _preconditioner(self, point: Point, shift: Tensor) -> Callable[[Tensor], Tensor] | None:
         name = self.settings["precondition"]
@@ -157,10 +182,8 @@ class HessianFree(CurvatureOptimizer):
     def _scales(self, like: Tensor) -> Tensor:
         """The factors of λ as a vector."""
         parts = []
-        for index, group in enumerate(self.param_groups):
+        for group in self.param_groups:
             factor = float(group.get("damping_scale", 1.0))
-            if not 0 < factor < math.inf:
-                raise ValueError(f"damping_scale={factor} of group {index} must be positive: it multiplies the damping")
             parts += [like.new_full((p.numel(),), factor) for p in group["params"] if p.requires_grad]
         return torch.cat(parts)
 

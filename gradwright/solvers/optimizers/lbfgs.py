@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -13,6 +13,8 @@ from gradwright.solvers.linear.vectors import norm
 from gradwright.solvers.optimizers.base import CurvatureOptimizer
 from gradwright.solvers.optimizers.batches import Batches
 from gradwright.solvers.optimizers.info import StepInfo, StepStatus
+from gradwright.solvers.optimizers.pairs import Pairs, assembled, check_pairs
+from gradwright.solvers.optimizers.saved import Entries
 from gradwright.solvers.problem.objective import Point
 from gradwright.solvers.quasi_newton.memory import LBFGSMemory
 from gradwright.solvers.searches import Search, search_of
@@ -28,7 +30,7 @@ class LBFGS(CurvatureOptimizer):
     on that batch instead. A pair enters only if sᵀy is positive by more than rounding. With ``evaluation`` the search
     looks at that function. A trial that is not finite was too far. Unlike ``torch.optim.LBFGS`` a step is one
     iteration, nothing depends on the units of the loss, and parameters may lie in several groups and on several
-    devices.
+    devices. Where parameters are frozen, unfrozen or added, the pairs so far are of another function and are forgotten.
 
     Args:
         params: parameters or groups.
@@ -42,6 +44,7 @@ class LBFGS(CurvatureOptimizer):
     """
 
     gradient_only: ClassVar[bool] = True
+    pace: ClassVar[str] = "the line search"
 
     def __init__(
         self,
@@ -61,7 +64,7 @@ class LBFGS(CurvatureOptimizer):
         ended = batches.unusable()
         if ended is not None:
             return ended
-        pairs: LBFGSMemory | None = self.memory["pairs"]
+        pairs = self._pairs(batches)
         trial, predicted_reduction = self._search(batches, pairs)
         if trial is None and pairs is not None and len(pairs):
             pairs.clear()
@@ -83,7 +86,7 @@ class LBFGS(CurvatureOptimizer):
         if pairs is None or not len(pairs):
             d, first = -point.gradient, first_length(point.x) / norm(point.gradient)
         else:
-            d, first = -pairs.apply_inverse(point.gradient), 1.0
+            d, first = -point.evaluation.visible(pairs.apply_inverse(point.gradient)), 1.0
         line = Line(batches.judge, batches.base, d)
         predicted_reduction = -0.5 * first * line.slope
         if not line.slope < -batches.judge.eps * norm(d) * norm(batches.base.gradient):
@@ -95,11 +98,52 @@ class LBFGS(CurvatureOptimizer):
         """Keep the pair of this step."""
         point, main = batches.point, batches.main
         if self.memory["pairs"] is None:
-            self.memory["pairs"] = LBFGSMemory(point.x.numel(), self.settings["history_size"], point.x)
+            memory = LBFGSMemory(point.x.numel(), self.settings["history_size"], point.x)
+            self.memory["pairs"] = Pairs(tuple(batches.parameters), memory)
         s = new.x - point.x
         y: Tensor
         if batches.curved is not main:
             y = batches.curved.at(new.x).hessian @ s
         else:
             y = (new if batches.same else main.at(new.x)).gradient - point.gradient
-        self.memory["pairs"].push(s, y, main.eps)
+        self.memory["pairs"].memory.push(s, y, main.eps)
+
+    def _pairs(self, batches: Batches) -> LBFGSMemory | None:
+        """The pairs so far, as far as they are of the parameters of this step."""
+        pairs: Pairs | None = self.memory["pairs"]
+        if pairs is not None:
+            fits = pairs.matches(batches.parameters)
+            pairs = self.memory["pairs"] = pairs.arranged(batches.parameters, batches.point.x) if fits else None
+        return None if pairs is None else pairs.memory
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        pairs: Pairs | None = self.memory["pairs"]
+        size = {"history_size": self.settings["history_size"]}
+        return {**super().numbers, **size, "pairs": None if pairs is None else pairs.numbers()}
+
+    @property
+    def vectors(self) -> dict[str, tuple[int, ...]]:
+        rows = (self.settings["history_size"],)
+        return {**super().vectors, "s": rows, "y": rows}
+
+    def check_numbers(self, numbers: Mapping[str, Any]) -> None:
+        size, saved = self.settings["history_size"], numbers["history_size"]
+        if size != saved:
+            raise ValueError(
+                f"state_dict keeps history_size={saved} pairs, this {type(self).__name__} {size}; make it with "
+                f"history_size={saved}"
+            )
+        if numbers["pairs"] is not None:
+            check_pairs(numbers["pairs"], size)
+
+    def entries(self) -> dict[Tensor, Entries]:
+        pairs: Pairs | None = self.memory["pairs"]
+        rows = {} if pairs is None else pairs.entries()
+        return {p: {**self.state.get(p, {}), **rows.get(p, {})} for p in {**self.state, **rows}}
+
+    def _resume(self, numbers: dict[str, Any], entries: dict[Tensor, Entries]) -> None:
+        pairs = assembled(numbers["pairs"], entries)
+        rest = {p: {key: value for key, value in each.items() if key == "best"} for p, each in entries.items()}
+        super()._resume({**numbers, "pairs": pairs}, rest)
+        del self.memory["history_size"]

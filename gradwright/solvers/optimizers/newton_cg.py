@@ -51,6 +51,7 @@ class NewtonCG(CurvatureOptimizer):
     """
 
     group_settings: ClassVar[tuple[str, ...]] = ("scale",)
+    pace: ClassVar[str] = "the trust region"
 
     def __init__(
         self,
@@ -126,9 +127,6 @@ class NewtonCG(CurvatureOptimizer):
     def _scale(self, like: Tensor) -> Tensor | None:
         """The typical sizes as a vector, or None where all are 1."""
         sizes = [float(group.get("scale", 1.0)) for group in self.param_groups]
-        for index, value in enumerate(sizes):
-            if not 0 < value < math.inf:
-                raise ValueError(f"scale={value} of group {index} must be positive: the typical size of its parameters")
         if all(size == 1.0 for size in sizes):
             return None
         parts = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,22 +13,43 @@ from gradwright.solvers.problem.layout import Layout
 from gradwright.solvers.problem.sources import ModuleSource
 
 
-def layout_of_parameters(parameters: Sequence[nn.Parameter]) -> Layout:
+def layout_of_parameters(parameters: Sequence[nn.Parameter], names: Mapping[Tensor, str]) -> Layout:
     """Where each parameter lies in the flat vector, which lives on the device of the first.
 
+    Args:
+        parameters: that are trained.
+        names: what to call them.
+
     Raises:
-        ValueError: there is none, dtypes differ, or one is complex.
+        ValueError: there is none, dtypes differ, or one is complex, not initialised, or made in inference mode.
     """
     if not parameters:
-        raise ValueError("params holds no parameter that requires a gradient; give at least one")
+        raise ValueError("params holds no parameter that requires a gradient; give at least one, or unfreeze one")
+    for parameter in parameters:
+        if nn.parameter.is_lazy(parameter):
+            raise ValueError(
+                f"{names[parameter]} has no shape yet: run the model on one batch before you make the optimizer"
+            )
+        if parameter.is_inference():
+            raise ValueError(
+                f"{names[parameter]} was made under torch.inference_mode(), where nothing can be trained; make the "
+                f"model outside of it"
+            )
+        if not parameter.is_floating_point():
+            raise ValueError(
+                f"{names[parameter]} is {parameter.dtype}; give real floating-point parameters (view_as_real)"
+            )
     dtypes = sorted({str(p.dtype) for p in parameters})
     if len(dtypes) > 1:
-        raise ValueError(f"params have the dtypes {', '.join(dtypes)}; curvature needs one, so cast the module to it")
+        first = parameters[0]
+        other = next(p for p in parameters if p.dtype != first.dtype)
+        raise ValueError(
+            f"params have the dtypes {', '.join(dtypes)} ({names[first]} is {first.dtype}, {names[other]} is "
+            f"{other.dtype}); curvature needs one, so cast the module to it"
+        )
     first = parameters[0]
-    if not first.is_floating_point():
-        raise ValueError(f"params are {first.dtype}; give real floating-point parameters (view_as_real)")
-    names = tuple(f"parameter {index}" for index in range(len(parameters)))
-    return Layout(names, tuple(p.shape for p in parameters), "parameters", first.dtype, first.device)
+    called = tuple(names[parameter] for parameter in parameters)
+    return Layout(called, tuple(p.shape for p in parameters), "parameters", first.dtype, first.device)
 
 
 class Randomness:
