@@ -32,7 +32,7 @@ def jacobian_product(evaluation: Evaluation, outputs: Tensor) -> Product:
     transposed = evaluation.grad(outputs, probe, create_graph=True)
 
     def times(v: Tensor) -> Tensor:
-        evaluation.refresh()
+        evaluation.hold()
         return torch.autograd.grad(transposed, probe, v, retain_graph=True)[0]
 
     return times

@@ -11,10 +11,7 @@ from torch import Tensor
 
 from gradwright.solvers.problem.hooks import hooked, silenced
 from gradwright.solvers.problem.hooks import masks as masks_of
-
-
-def nothing() -> None:
-    """The refresh of an evaluation whose leaves nobody else writes to."""
+from gradwright.solvers.problem.placement import Placement
 
 
 @dataclass
@@ -25,7 +22,7 @@ class Evaluation:
         loss: the 0-d value, with its graph.
         leaves: the tensors to differentiate with respect to; their numbers in order are the flat vector.
         extras: what the function returned beside the loss: the outputs for a Gauss-Newton product, say.
-        refresh: puts this point's numbers back into the leaves, where others write to them (a module's parameters).
+        placement: puts this point's numbers into the leaves, where others write to them (a module's parameters).
         given: a gradient that the user computed, flat; autograd is not asked then.
         masks: what hooks on the leaves leave of the gradient; left out, they are asked with the first gradient.
     """
@@ -33,10 +30,20 @@ class Evaluation:
     loss: Tensor
     leaves: Sequence[Tensor]
     extras: Any = None
-    refresh: Callable[[], None] = nothing
+    placement: Placement | None = None
     given: Callable[[], Tensor] | None = None
     masks: Sequence[Tensor | None] | None = None
     _slope: list[Tensor] | None = field(default=None, repr=False)
+
+    def refresh(self) -> None:
+        """Put this point's numbers into the leaves."""
+        if self.placement is not None:
+            self.placement.put()
+
+    def hold(self) -> None:
+        """Put them there if others may be there; enough for a second derivative, before which nothing ran but ours."""
+        if self.placement is not None:
+            self.placement.again()
 
     def gradient(self, keep_graph: bool = False) -> Tensor:
         """The gradient as a detached flat vector; with ``keep_graph`` it can be differentiated once more.
@@ -67,7 +74,7 @@ class Evaluation:
         pairs = [(slope, piece.view_as(slope).to(slope.device)) for slope, piece in pieces if slope.requires_grad]
         if not pairs:  # a linear function
             return torch.zeros_like(v)
-        self.refresh()
+        self.hold()
         outputs, weights = zip(*pairs)
         with silenced(self.leaves):
             parts = torch.autograd.grad(outputs, self.leaves, weights, retain_graph=True, allow_unused=True)

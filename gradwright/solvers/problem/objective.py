@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gradwright.core.warn import warn_user
 from gradwright.solvers.linear.operator import LinearOperator, as_operator
-from gradwright.solvers.linear.vectors import dot, finite, largest_entry, widen
+from gradwright.solvers.linear.vectors import finite, largest_entry, widen
 from gradwright.solvers.problem.bounds import Bounds
 from gradwright.solvers.problem.budget import Budget, Limits
 from gradwright.solvers.problem.curvature import Curvature
@@ -188,8 +188,9 @@ class Objective:
         def times(v: Tensor) -> Tensor:
             self.budget.check_clock()
             self.nhev += 1
-            if v.dtype == self.dtype or 1e-20 < dot(v, v) < 1e20:
-                return self.work(product(v.to(self.dtype)))
+            narrow = v.to(self.dtype)
+            if v.dtype == self.dtype or 1e-20 < float(torch.dot(narrow, narrow)) < 1e20:
+                return self.work(product(narrow))
             largest = largest_entry(v)  # in units of it nothing overflows or vanishes in a narrower dtype
             return self.work(product((v / largest).to(self.dtype))) * largest if largest else torch.zeros_like(v)
 

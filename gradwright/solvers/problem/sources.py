@@ -14,6 +14,7 @@ from gradwright.solvers.problem.closure import Recorder, run_backward
 from gradwright.solvers.problem.evaluation import Evaluation, dense, scalar
 from gradwright.solvers.problem.hooks import hooked, masks
 from gradwright.solvers.problem.layout import Layout
+from gradwright.solvers.problem.placement import Placement
 
 
 class Source(Protocol):
@@ -76,8 +77,8 @@ class FunctionSource:
 class ModuleSource:
     """``fun(module)``, or a closure without argument, over parameters that it reads by itself.
 
-    The parameters are written in place before each evaluation and before each curvature product, so a product never
-    sees the numbers of another point.
+    The parameters are written in place before each evaluation and each gradient, and before each curvature product
+    where something else was put there meanwhile, so a product never sees the numbers of another point.
 
     Args:
         layout: of the parameters.
@@ -95,16 +96,16 @@ class ModuleSource:
     capture: bool = True
 
     def evaluate(self, x: Tensor) -> Evaluation:
-        at = x.detach().clone()
-        self.place(at)
+        placement = Placement(self.layout, self.parameters, x.detach().clone())
+        placement.put()
         with torch.enable_grad():
             if self.capture:
                 loss, extras = self.run(lambda: Recorder(self.parameters).run(self.closure))
-                return Evaluation(loss, tuple(self.parameters), extras, lambda: self.place(at))
+                return Evaluation(loss, tuple(self.parameters), extras, placement)
             loss, extras = self.run(lambda: run_backward(self.parameters, self.closure))
         leaves = tuple(self.parameters)
         if loss.requires_grad:  # the closure left the backward to us
-            return Evaluation(loss, leaves, extras, lambda: self.place(at))
+            return Evaluation(loss, leaves, extras, placement)
         parts = [torch.zeros_like(p) if p.grad is None else dense(p.grad.detach()) for p in leaves]
         left = masks(leaves, parts) if hooked(leaves) else None
         flat = torch.cat([part.reshape(-1).to(self.layout.device) for part in parts])
@@ -115,11 +116,9 @@ class ModuleSource:
         """Call what evaluates; a place for what has to hold around it."""
         return evaluate()
 
-    @torch.no_grad()
     def place(self, x: Tensor) -> None:
-        """Write a flat vector into the parameters, without touching the version that autograd checks."""
-        for parameter, part in zip(self.parameters, self.layout.split(x)):
-            parameter.data.copy_(part)
+        """Write a flat vector into the parameters."""
+        Placement(self.layout, self.parameters, x).put()
 
 
 def source_of(fun: Callable[..., Any], x0: Any, layout: Layout, tensors: list[Tensor], jac: Any) -> Source:
