@@ -1,69 +1,126 @@
-"""A lower bound of the minimum of a nonsmooth loss with an L2 penalty: slopes of its envelope are feasible duals."""
+"""The duality gap of a nonsmooth loss with an L2 penalty or none: slopes of its envelope are feasible duals.
+
+    F(θ) − min F ≤ Σᵢ sᵢ (ℓ(zᵢ) + ℓ*(vᵢ) − zᵢ vᵢ) + Σⱼ (λⱼ θⱼ + Gⱼ)² / (2 λⱼ),     G = Σᵢ sᵢ vᵢ x̃ᵢ
+
+for v within their boxes of which unpenalised columns have G = 0. No term is below zero, and what rounding may have done
+to predictions and to G counts.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy import ndarray
 
+from gradwright.linear_model.certificate.dependence import independent
+from gradwright.linear_model.certificate.dual_of_penalty import columns
+from gradwright.linear_model.certificate.rounding import ULP, of_predictions, of_rows
 from gradwright.linear_model.losses import Nonsmooth
 from gradwright.linear_model.objective import Objective
 
+ROOM = 1e-8
+"""How far inside its box a slope must be to be moved."""
 
-def bracket(loss: Nonsmooth, objective: Objective, theta: ndarray) -> tuple[float, float, ndarray]:
-    """The primal value at θ, a lower bound of the minimum, and the slopes of the envelope at θ.
+
+def primal(loss: Nonsmooth, objective: Objective, theta: ndarray) -> float:
+    """F with the loss itself at θ, to which the predictions belong."""
+    penalty = 0.5 * float(np.sum(objective.ridge * theta * theta))
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(np.sum(objective.row_weights() * loss.value(objective.Z[:, 0], objective.y))) + penalty
+
+
+def duality_gap(loss: Nonsmooth, objective: Objective, theta: ndarray, value: float) -> tuple[float, ndarray]:
+    """F less its minimum at most, and the slopes of the envelope at θ.
 
     Args:
         loss: the loss itself.
         objective: of its envelope, evaluated at θ.
         theta: shape (p, 1).
+        value: F at θ.
     """
-    y, data, s = objective.y, objective.data, objective.row_weights()
-    penalty = 0.5 * float(np.sum(objective.ridge * theta * theta))
-    primal = float(data.sum(np.array([np.sum(s * loss.value(objective.Z[:, 0], y))]))[0]) + penalty
+    y, design, s, Z = objective.y, objective.design, objective.row_weights(), objective.Z[:, 0]
     _, slope, h = objective.loss.rows(objective.Z, y, objective.u)
-    v = feasible(loss, objective, slope[:, 0], h[:, 0])
-    if v is None:
-        return primal, 0.0, slope[:, 0]
-    dual = float(data.sum(np.array([-np.sum(s * loss.conjugate(v, y))]))[0])
-    if objective.offset is not None:
-        dual += float(data.sum(np.array([np.sum(s * v * objective.offset[:, 0])]))[0])
-    G, _ = objective.design.collect((s * v)[:, None])
-    ridge = objective.ridge[: data.d]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        bend = np.where(ridge > 0, G * G / ridge, 0.0)
-    return primal, dual - 0.5 * float(bend.sum()), v
+    prediction = of_predictions(objective, theta)
+    part = of_rows(objective)
+    trivial = value * (1.0 + part) + prediction
+    found = feasible(loss, objective, slope[:, 0], h[:, 0])
+    if found is None or not np.isfinite(value):
+        return (trivial if np.isfinite(trivial) else np.inf), slope[:, 0]
+    v, moves = found
+    G, _ = design.collect((s * v)[:, None])
+    weight = (s * (part * np.abs(v) + moves))[:, None]
+    off = design.sizes(weight, part * np.sum(s * np.abs(v), keepdims=True))
+    ridge = objective.ridge[: objective.data.d]
+    bent = ridge > 0
+    lam = np.where(bent, ridge, 1.0)
+    short = theta[: objective.data.d] + G / lam
+    penalty = np.where(bent, 0.5 * lam * short * short + np.abs(short) * off + off * off / (2.0 * lam), 0.0)
+    rows = np.maximum(loss.divergence(Z, v - moves, y), loss.divergence(Z, v + moves, y))
+    # the loss may change by its slopes within a prediction's error, to either side
+    ends = (loss.slope(Z - prediction, y), loss.slope(Z + prediction, y))
+    away = prediction * np.maximum(np.abs(ends[0] - v), np.abs(ends[1] - v))
+    gap = float(np.sum(s * (rows + away))) + prediction * float(np.sum(s * moves)) + float(np.sum(penalty))
+    gap = min(gap + 8.0 * ULP * value, trivial)
+    return (gap if np.isfinite(gap) else np.inf), v
 
 
-def feasible(loss: Nonsmooth, objective: Objective, v: ndarray, h: ndarray) -> ndarray | None:
-    """v moved where its curvature h is above 0, so that unpenalised columns have no slope left; None if that fails."""
-    data, design, s = objective.data, objective.design, objective.row_weights()
+def feasible(loss: Nonsmooth, objective: Objective, v: ndarray, h: ndarray) -> tuple[ndarray, ndarray] | None:
+    """Slopes moved where their curvature h is above 0, so that unpenalised columns have none left, or None.
+
+    Also how far each would have to move still, at most, for them to have none at all; there is room for that.
+    """
+    s = objective.row_weights()
     free = np.flatnonzero(objective.ridge[:, 0] == 0)
     if len(free) == 0:
-        return v
+        return v, np.zeros_like(v)
     if len(free) > 3000:
         return None
     low, high = loss.box(objective.y)
-    inside = ((v > low) & (v < high) & (h > 0)).astype(np.float64)
-    for attempt in range(4):
-        A, r = np.zeros((len(free), len(free))), np.zeros(len(free))
-        for at, rows in data.dense_blocks():
-            x = design.standard(rows)[:, free]
-            w = s[at] * inside[at]
-            A += x.T @ (x * w[:, None])
-            r += x.T @ (s[at] * v[at])
-        packed = data.sum(np.concatenate([A.ravel(), r]))
-        A, r = packed[: A.size].reshape(A.shape), packed[A.size :]
+    inside = (v > low + ROOM) & (v < high - ROOM) & (h > 0) & (s > 0)
+    x = columns(objective, free)
+    v = np.where(s > 0, v, np.clip(0.0, low, high))
+    for _ in range(4):
+        r = x.T @ (s * v)
         if np.abs(r).max() <= 1e-15:
             break
-        move, *_ = np.linalg.lstsq(A, r, rcond=1e-13)
+        own = x[inside]
+        move = np.linalg.lstsq(own.T @ (own * s[inside][:, None]), r, rcond=1e-13)[0]
         moved = v.copy()
-        for at, rows in data.dense_blocks():
-            moved[at] -= inside[at] * (design.standard(rows)[:, free] @ move)
-        out = float(data.sum(np.array([np.sum((moved < low) | (moved > high))]))[0])
+        moved[inside] -= own @ move
         v = np.clip(moved, low, high)
-        if out == 0 and attempt >= 1:
-            break
-        inside = inside * ((v > low) & (v < high))
-    G, gb = design.collect((s * v)[:, None])
-    left = np.concatenate([G[:, 0], gb])[free] if design.intercept else G[free, 0]
-    return v if np.abs(left).max() <= 1e-12 * max(1.0, np.abs(v).max()) else None
+        inside &= (v > low + ROOM) & (v < high - ROOM)
+    moves = still(objective, free, v, inside)
+    return None if moves is None else (v, moves)
+
+
+def still(objective: Objective, free: ndarray, v: ndarray, inside: ndarray) -> ndarray | None:
+    """How far slopes of the rows ``inside`` would have to move, at most, for free columns to have none left; (n,).
+
+    None where they would leave their boxes.
+    """
+    if len(free) == 0:
+        return np.zeros_like(v)
+    x = columns(objective, free)
+    moves = _still(objective, x, v, inside)
+    if moves is None and len(free) > 1:
+        kept = np.isin(free, independent(objective))
+        moves = _still(objective, x[:, kept], v, inside) if kept.any() and not kept.all() else None
+    return None if moves is None or moves.max() > 0.5 * ROOM else moves
+
+
+def _still(objective: Objective, x: ndarray, v: ndarray, inside: ndarray) -> ndarray | None:
+    s = objective.row_weights()
+    left = np.abs(x.T @ (s * v)) + of_rows(objective) * (np.abs(x).T @ (s * np.abs(v)))
+    if not np.any(left):
+        return np.zeros_like(v)
+    own = x[inside]
+    H = own.T @ (own * s[inside][:, None])
+    scale = np.sqrt(np.maximum(np.diag(H), 0.0))
+    if not np.all(scale > 0):
+        return None
+    values, vectors = np.linalg.eigh(H / scale[:, None] / scale)
+    if not values[0] > 1e-11:
+        return None
+    inverse = np.abs((vectors / values) @ vectors.T) / scale[:, None] / scale
+    moves = np.zeros_like(v)
+    moves[inside] = np.abs(own) @ (inverse @ left)
+    return moves

@@ -39,8 +39,24 @@ class Factor:
                 damping = max(0.1 * float(np.finfo(dtype).eps) ** 0.85, damping * 100)
 
     @classmethod
-    def below(cls, gram: Callable[[type], ndarray], design: Design, damping: float = 0.0) -> Factor:
-        """A factor of a matrix at most the Gram matrix that ``gram`` answers for a type of its products.
+    def certain(cls, H: ndarray, off: float) -> Factor | None:
+        """A factor of H less ``off`` times its diagonal; None where that is not positive definite."""
+        diagonal = np.diag(H)
+        if not (np.all(np.isfinite(diagonal)) and np.all(diagonal > 0) and off < 1.0):
+            return None
+        scale = np.sqrt(diagonal)
+        C = np.empty(H.shape, order="F")
+        np.divide(H, scale[:, None], out=C.T)
+        C /= scale[:, None]
+        C[np.diag_indices_from(C)] = 1.0 - off
+        try:
+            return cls(linalg.cholesky(C, lower=True, overwrite_a=True, check_finite=False), scale, -off)
+        except linalg.LinAlgError:
+            return None
+
+    @classmethod
+    def below(cls, gram: Callable[[type], ndarray], design: Design) -> Factor | None:
+        """A factor of a matrix at most the Gram matrix that ``gram`` answers for a type of its products, or None.
 
         A sum of m products in float32 is off by at most m ulps of the sum of their absolute values, so a Gram matrix of
         unit diagonal by that in every entry. Less p times as much on its diagonal it is below the true one; where it is
@@ -49,11 +65,9 @@ class Factor:
         m = max(64, 2**16 // max(design.data.d, 1))
         off = 2.0 * (design.p + 1) * (m + 4) * float(np.finfo(np.float32).eps)
         large = design.rows * design.p**2 >= 1e7
-        if damping == 0 and large and design.data.dtype == np.float32 and off < 0.1:
-            factor = cls.of(gram(np.float32), -off)
-            if factor.damping < 0:
-                return factor
-        return cls.of(gram(np.float64), damping)
+        if not large or design.data.dtype != np.float32 or off >= 0.1:
+            return None
+        return cls.certain(gram(np.float32), off)
 
     def solve(self, g: ndarray) -> ndarray:
         """H⁻¹ g for a vector or the columns of a matrix."""
@@ -64,6 +78,10 @@ class Factor:
         trsv = linalg.get_blas_funcs("trsv", (self.root,))
         half = trsv(self.root, (g / self.scale).astype(self.root.dtype), lower=1, overwrite_x=1)
         return trsv(self.root, half, lower=1, trans=1, overwrite_x=1) / self.scale
+
+    def half(self, g: ndarray) -> ndarray:
+        """x with ‖x‖² = gᵀ H⁻¹ g."""
+        return linalg.solve_triangular(self.root, g / self.scale, lower=True, check_finite=False)
 
     def inverse(self) -> ndarray:
         """H⁻¹."""

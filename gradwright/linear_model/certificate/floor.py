@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy import ndarray
 from scipy import linalg
 
-from gradwright.linear_model.certificate.bounds import QUICK, exponential
+from gradwright.linear_model.certificate.bounds import QUICK, Bound, centred, exponential, fallback, off
 from gradwright.linear_model.certificate.factor import Factor
-from gradwright.linear_model.data import block_size, blocks
+from gradwright.linear_model.certificate.rounding import ULP, Rounding
+from gradwright.linear_model.data import blocks
 from gradwright.linear_model.objective import Objective
 
 
@@ -28,6 +29,8 @@ class Floor:
     mean: ndarray
     weight: float
     rho: float
+    row: float | None = None
+    """At least the norm of a row in the inverse, every sign free; None where the inverse's diagonal tells enough."""
 
     def solve(self, r: ndarray) -> ndarray:
         """The matrix's inverse times the columns of r (p, K)."""
@@ -51,20 +54,63 @@ class Floor:
             return H
 
         factor = Factor.below(gram, objective.design)
-        if factor.damping > 1e-9:
+        if factor is None:
+            factor = Factor.certain(gram(np.float64), off(objective, objective.p))
+        if factor is None:
             return cls._wide(objective, double)
         root = linalg.solve_triangular(factor.root, np.diag(1.0 / factor.scale), lower=True)
         rho = float(np.sqrt(double * objective.design.extent()) * np.linalg.norm(root, 2))
         return cls(factor, np.ones(0), np.zeros(0), 0.0, rho)
 
-    def bound(self, objective: Objective, decrement: float) -> float:
-        """The bound for exponential losses: from the quick ρ if that is good, else from every row."""
-        quick = exponential(decrement, self.rho, QUICK)
-        if np.isfinite(quick) or self.factor is None:
-            return quick if np.isfinite(quick) else exponential(decrement, self.rho)
+    def bound(self, objective: Objective, value: float, theta: ndarray, g: ndarray, x: ndarray) -> Bound:
+        """The bound of F(θ) less its minimum, from x near H⁻¹ g, by one product with H.
+
+        gᵀ H⁻¹ g = 2 gᵀx − xᵀHx + rᵀH⁻¹r with r = g − H x, and the floor bounds what is left.
+        """
+        rounding = Rounding.at(objective, theta, value)
+        rest = fallback(objective, value, g, theta, rounding)
+        if objective.loss.shape == "pieces" or not np.isfinite(value) or not rounding.prediction < 0.1:
+            return Bound(rest, exhausted=not np.isfinite(value))
+        flat, common = centred(objective, g, theta)
+        g = flat.reshape(objective.K, objective.p).T
+        x = x - x.mean(1, keepdims=True) if objective.K > 1 else x
+        Hx = objective.product(x)
+        r = g - Hx
+        r = r - r.mean(1, keepdims=True) if objective.K > 1 else r
+        widths, row = self.widths(), self.row
+        bent = max(float(np.sum(x * Hx)), 0.0)
+        known = max(float(np.sum(g * x) + np.sum(r * x)), 0.0) * (1.0 + 16.0 * ULP)
+        wrong = rounding.along(objective, theta, widths, row)
+        # the product's own sums, of h times what predictions move
+        product = replace(rounding, slopes=float(np.sqrt(rounding.bend * bent)), prediction=0.0)
+        left = float(np.sqrt(max(float(np.sum(r * self.solve(r))), 0.0))) + product.along(objective, x, widths, row)
+        lam = float(np.sqrt(known + left * left)) + wrong
+        grown = np.exp(2.0 * rounding.prediction) if objective.loss.shape == "exponential" else 1.0
+        decrement, slack = grown * lam * lam, common + 4.0 * ULP * value
+        exhausted = wrong > 0.5 * lam
+        if objective.loss.shape == "quadratic":
+            return Bound(min(rest, 0.5 * decrement + slack), exhausted)
+        found = exponential(decrement, float(np.sqrt(grown)) * self.rho, QUICK)
+        if not np.isfinite(found):
+            found = exponential(decrement, float(np.sqrt(grown)) * self.rows(objective))
+        return Bound(min(rest, found + slack), exhausted)
+
+    def rows(self, objective: Objective) -> float:
+        """ρ from every row, where there is a factor."""
+        if self.factor is None:
+            return self.rho
         double = 2.0 if objective.K > 1 else 1.0
         root = linalg.solve_triangular(self.factor.root, np.diag(1.0 / self.factor.scale), lower=True)
-        return exponential(decrement, float(np.sqrt(double * objective.design.largest_rows(root, objective.s))))
+        return float(np.sqrt(double * objective.design.largest_rows(root, objective.s)))
+
+    def widths(self) -> ndarray:
+        """At least the diagonal of the matrix's inverse, (p, 1)."""
+        if self.factor is not None:
+            return np.diag(self.factor.inverse())[:, None].copy()
+        if self.weight == 0:
+            return 1.0 / self.ridge[:, None]
+        last = 1.0 / self.weight + float(np.sum(self.mean**2 / self.ridge))
+        return np.append(1.0 / self.ridge, last)[:, None]
 
     def remainder(self, objective: Objective, r: ndarray) -> float:
         """An upper bound of rᵀ H⁻¹ r."""
@@ -92,33 +138,13 @@ class Floor:
                 return nothing
             mean = rows[:, 0] / weight
         inverse = 1.0 / (ridge * objective.design.scale**2)
-        largest = 0.0
-        for _, X in data.slices():
-            largest = max(largest, _largest_row(X, data.sparse, inverse))
-        if data.reduce is not None:
-            largest = float(data.sum(np.array([largest]))[0])
+        largest = objective.design.longest_row(inverse)
         # ‖x − centre‖ ≤ ‖x‖ + ‖centre‖, which leaves sparse rows sparse
         centre = mean * objective.design.scale + objective.design.shift
         length = (np.sqrt(largest) + np.sqrt(np.sum(centre**2 * inverse))) ** 2
         if weight > 0:
             length += 1.0 / weight
-        return cls(None, ridge, mean, weight, float(np.sqrt(double * length)))
-
-
-def _largest_row(X, sparse: bool, inverse: ndarray) -> float:
-    """The largest Σⱼ xⱼ² inverseⱼ of the rows."""
-    if sparse:
-        largest, size = 0.0, max(1, 2**17 * X.shape[0] // max(X.nnz, 1))
-        for part in blocks(X.shape[0], size):
-            low, high = X.indptr[part.start], X.indptr[part.stop]
-            squares = np.square(X.data[low:high], dtype=np.float64) * inverse[X.indices[low:high]]
-            ends = X.indptr[part.start : part.stop + 1] - low
-            starts = ends[:-1][np.diff(ends) > 0]
-            if len(starts):
-                largest = max(largest, float(np.add.reduceat(squares, starts).max()))
-        return largest
-    parts = (X[at] for at in blocks(X.shape[0], block_size(X.shape[1])))
-    return max(float((np.square(part, dtype=np.float64) @ inverse).max(initial=0.0)) for part in parts)
+        return cls(None, ridge, mean, weight, float(np.sqrt(double * length)), float(np.sqrt(length)))
 
 
 def lowest(objective: Objective, at: slice) -> ndarray:

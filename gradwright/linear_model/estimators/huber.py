@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy import ndarray
 
-from gradwright.linear_model.certificate import FitResult, Record, Status
+from gradwright.linear_model.certificate import FitResult, Record, Status, dual_of_scale
 from gradwright.linear_model.estimators.checks import check_number
 from gradwright.linear_model.estimators.regressor import Regressor
 from gradwright.linear_model.losses import Huber
@@ -17,25 +17,29 @@ from gradwright.linear_model.solvers import solve
 
 TRIALS = 200
 """Scales tried at most."""
+FAILURES = 6
+"""Fits in a row that end short of their optimum, after which rounding is what stops the search."""
 NEAR = 1e-4
 """The first step in log σ from a scale of an earlier fit: most often across the root, so that the bracket is small."""
 
 
 class Trial(NamedTuple):
-    """The best fit for one scale: the whole objective, its slope in σ, coefficients and |r| / σ of every row."""
+    """The best fit for one scale: its slope in σ, coefficients and |r| of every row.
+
+    ``best_sigma``, the exponential of ``next``, is the best scale for these residuals; ``value`` and ``gap`` are the
+    whole objective there and how far it may be above its minimum.
+    """
 
     sigma: float
-    value: float
     slope: float
     W: ndarray
     b: ndarray
     result: FitResult
-    u: ndarray
-
-    @property
-    def gap(self) -> float:
-        """How far this fit may be above the best for its σ."""
-        return 2.0 / self.sigma * self.result.gap_bound
+    r: ndarray
+    next: float
+    best_sigma: float
+    value: float
+    gap: float
 
 
 @dataclass(eq=False, repr=False)
@@ -45,8 +49,9 @@ class HuberRegressor(Regressor):
         min over w, b, σ > 0 of  Σᵢ wᵢ (σ + H(rᵢ / σ) σ) + alpha ‖w‖²,   H(u) = u² for |u| < ε, else 2 ε |u| − ε²
 
     as in scikit-learn. For each σ this is a Huber fit with threshold ε σ; what is left is convex in σ, and its slope is
-    known, so σ is found by bracketing. ``result_.gap_bound`` adds the gap in σ; the objective is divided by Σ wᵢ. For a
-    fixed threshold in units of y use ``GeneralizedLinearModel('huber', delta=...)``.
+    known, so σ is found by bracketing. ``result_.gap_bound`` is a duality gap of coefficients and σ together; the
+    objective is divided by Σ wᵢ. For a fixed threshold in units of y use
+    ``GeneralizedLinearModel('huber', delta=...)``.
 
     Args:
         epsilon: threshold in units of σ, at least 1. Default 1.35.
@@ -82,54 +87,78 @@ class HuberRegressor(Regressor):
         if not np.isfinite(largest):
             raise ValueError(f"y reaches {np.abs(y).max():.2g}, whose square overflows; give y in larger units")
         # log σ between rounding and the spread of y, which no better fit exceeds
-        low, high = np.log(max(largest, 1e-300)) - 21.0, np.log(max(largest, 1e-300)) + 1.0
-        first, start = np.log(largest) if largest > 0 else low, None
+        low, high = np.log(max(largest, 1e-290)) - 42.0, np.log(max(largest, 1e-290)) + 1.0
+        guess, start = np.log(largest) if largest > 0 else low, None
         scale = getattr(self, "scale_", None)
         if self.warm_start and scale is not None and np.shape(self.coef_) == (data.d,):
             start = self.coef_[:, None].copy(), np.array([float(self.intercept_)])
-            first = min(max(float(np.log(scale)), low), high)
-        best = self._at(problem, s, first, start)
-        results, trace = [best.result], []
-        before: Trial | None = None
-        done = False
+            guess = min(max(float(np.log(scale)), low), high)
+        warm = start is not None
+        bounds, trials, trace = (low, high), [], []
+        best: Trial | None = None
+        status, failed = Status.max_iter, 0
         for _ in range(TRIALS):
-            here = np.log(best.sigma)
-            low, high = (low, min(high, here)) if best.slope > 0 else (max(low, here), high)
-            seconds, passes = sum(r.seconds for r in results), sum(r.evaluations for r in results)
-            trace.append(Record(best.value, abs(best.slope), best.sigma, passes, seconds))
-            # convexity: no σ in the bracket is better by more than the slope times the way to its end
-            away = best.sigma - np.exp(low) if best.slope > 0 else np.exp(high) - best.sigma
-            gap = min(abs(best.slope) * away + best.gap, best.value)
-            done = bool(gap <= self.tol * max(best.value - gap, 0.0) or gap <= 1e-8 * trace[0].objective)
-            if done or best.result.status is Status.interrupted or high - low < 1e-15:
+            now = self._at(problem, s, guess, start, bounds)
+            trials.append(now)
+            best = now if best is None or now.gap < best.gap else best
+            seconds, passes = sum(t.result.seconds for t in trials), sum(t.result.evaluations for t in trials)
+            trace.append(Record(best.value, abs(now.slope), now.sigma, passes, seconds))
+            if self._budget().reached(best.value, best.gap):
+                status = Status.converged
                 break
-            near = before is None and start is not None
-            guess = here - NEAR * np.sign(best.slope) if near else _next(low, high, before, best)
-            before, best = best, self._at(problem, s, guess, (best.W, best.b))
-            results.append(best.result)
-        status = best.result.status
-        if status is Status.converged and not done:
-            status = Status.float_limit
+            if now.result.status is Status.interrupted:
+                status = Status.interrupted
+                break
+            # only where a fit reached its optimum does its slope say on which side of σ the best one is
+            sure = now.result.status is Status.converged or now.result.relative_gap_bound <= 1e-3 * abs(now.slope)
+            failed = 0 if sure else failed + 1
+            if sure:
+                low, high = (low, min(high, guess)) if now.slope > 0 else (max(low, guess), high)
+            if failed > FAILURES or high - low < 1e-15 * max(1.0, abs(high)):
+                status = Status.float_limit
+                break
+            before = trials[-2] if len(trials) > 1 else None
+            if before is None:
+                near = guess - NEAR * np.sign(now.slope) if warm else now.next
+                guess = _inside(near if low < near < high else 0.5 * (low + high), low, high)
+            elif sure:
+                guess = _next(low, high, before, now)
+            else:
+                # a little further than the best scale of these residuals, to a side that its slope only suggests
+                guess = _inside(now.next - failed * np.sign(now.slope), low, high)
+            start = (now.W, now.b)
         whole = FitResult(
-            status, best.value, gap, trace, sum(r.evaluations for r in results), sum(r.seconds for r in results),
-            best.result.fallbacks, [f"scale {best.sigma:.6g}, found in {len(results)} fits"],
+            status, max(best.value, best.gap), best.gap, trace, sum(t.result.evaluations for t in trials),
+            sum(t.result.seconds for t in trials), best.result.fallbacks,
+            [f"scale {best.best_sigma:.6g}, found in {len(trials)} fits"],
         )  # fmt: skip
         self._keep(best.W[:, 0], float(best.b[0]), [whole])
-        self.scale_ = best.sigma
-        self.outliers_ = best.u > float(self.epsilon)
+        self.scale_ = best.best_sigma
+        self.outliers_ = best.r > float(self.epsilon) * best.best_sigma
         return self
 
-    def _at(self, problem: Problem, s: ndarray, log_sigma: float, start: tuple[ndarray, ndarray] | None) -> Trial:
-        """The best fit for one scale."""
+    def _at(self, problem: Problem, s: ndarray, log_sigma: float, start: Any, bounds: tuple[float, float]) -> Trial:
+        """The best fit for one scale, and what it is worth with the scale that is best for its residuals."""
         sigma, eps, data = float(np.exp(log_sigma)), float(self.epsilon), problem.data
+        strength = self.alpha * self._factors(data.d) / problem.total
         problem.loss = Huber(eps * sigma)
-        problem.penalty = replace(problem.penalty, l2=self.alpha * sigma * self._factors(data.d) / problem.total)
-        W, b, result = solve(problem, self._budget(0.01), start)
+        problem.penalty = replace(problem.penalty, l2=strength * sigma)
+        W, b, result = solve(problem, self._budget(1e-3), start)
         z = np.concatenate([np.asarray(X @ W)[:, 0] for _, X in data.slices()]) + b[0]
         z = z if problem.offset is None else z + problem.offset[:, 0]
-        u = np.abs(z - problem.y) / sigma
-        slope = float(data.sum(np.array([s @ np.where(u <= eps, 1.0 - u * u, 1.0 - eps * eps)]))[0])
-        return Trial(sigma, sigma + 2.0 / sigma * result.objective, slope, W, b, result, u)
+        r = np.abs(z - problem.y)
+        u = np.minimum(r / sigma, eps)
+        slope = 1.0 - float(s @ (u * u))
+        after = dual_of_scale.best_scale(r, s, eps, *bounds)
+        best = float(np.exp(after))
+        gap = np.inf
+        for of_slopes in (best, sigma):
+            problem.penalty = replace(problem.penalty, l2=strength * of_slopes)
+            value, found = dual_of_scale.duality_gap(problem, W, b, strength, best, of_slopes, eps)
+            gap = min(gap, found)
+            if self._budget().reached(value, gap):
+                break
+        return Trial(sigma, slope, W, b, result, r, after, best, value, gap)
 
     def predict(self, X: Any, offset: Any = None) -> ndarray:
         """Xw + b, shape (n,)."""

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from gradwright.linear_model.losses.loss import Loss, Targets, register
+from gradwright.linear_model.losses.maths import divergence, exp_rest
 
 
 @register("gamma", link="log")
@@ -16,20 +17,22 @@ class Gamma(Loss):
     """Half the gamma deviance with log link: z + y e⁻ᶻ − log y − 1, for y > 0."""
 
     targets: ClassVar[Targets] = Targets(float(np.nextafter(0.0, 1.0)), np.inf, "above 0")
-    cpp: ClassVar[str] = "A q = y * exp_(-z); l = z + q; g = A(1) - q; h = q;"
+    cpp: ClassVar[str] = "A q = y * exp_(-z); l = exp_rest_(log_(y) - z); g = A(1) - q; h = q;"
 
     def point(self, z, y, u=None):
         with np.errstate(over="ignore"):
             q = y * np.exp(-z)
-        return z + q, 1.0 - q, q
-
-    def least(self, y, s):
-        return float(np.sum(s * (np.log(y) + 1.0)))
+        return exp_rest(np.log(y) - z), 1.0 - q, q
 
     def conjugate(self, v, y):
-        t = 1.0 - v
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(t > 0, t * np.log(t / y) - t, np.where(t == 0, 0.0, np.inf))
+        return divergence(np.ones_like(y), -v) + v * np.log(y)
+
+    def divergence(self, z, v, y):
+        _, slope, q = self.point(z, y)
+        return divergence(q, slope - v)
+
+    def expected(self, z):
+        return np.ones_like(z)
 
     def start(self, y, s):
         return np.array([np.log(np.average(y, weights=s))])

@@ -21,6 +21,10 @@ class Huber(Loss):
         l = in ? A(.5) * r * r : delta * (t - A(.5) * delta);
         g = in ? r : (r > 0 ? delta : -delta); h = in ? A(1) : A(0);"""
     shape: ClassVar[str] = "pieces"
+    degree: ClassVar[int] = 2
+    pure: ClassVar[bool] = False
+    largest: ClassVar[float] = 1.0
+    thresholds: ClassVar[tuple[str, ...]] = ("delta",)
 
     def point(self, z, y, u=None):
         r = z - y
@@ -29,7 +33,14 @@ class Huber(Loss):
         return value, np.clip(r, -self.delta, self.delta), inner.astype(z.dtype)
 
     def conjugate(self, v, y):
-        return np.where(np.abs(v) <= self.delta * (1 + 1e-12), 0.5 * v * v + v * y, np.inf)
+        return np.where(np.abs(v) <= self.delta, 0.5 * v * v + v * y, np.inf)
+
+    def divergence(self, z, v, y):
+        r = z - y
+        along, size = np.where(r > 0, v, -v), np.abs(r)
+        outside = (self.delta - along) * (size - 0.5 * (self.delta + along))
+        found = np.where(size <= self.delta, 0.5 * (r - v) ** 2, outside)
+        return np.where(np.abs(v) <= self.delta, found, np.inf)
 
     def margin(self, z, y, u=None):
         return np.maximum(self.delta - np.abs(z - y), 0.0)

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from gradwright.linear_model.losses.loss import Loss, Targets, register
-from gradwright.linear_model.losses.maths import sigmoid, xlogx
+from gradwright.linear_model.losses.maths import divergence, sigmoid, xlogx
 
 
 @register("logistic", link="logit")
@@ -22,6 +22,8 @@ class Logistic(Loss):
         A e = exp_(-std::fabs(z)), q = A(1) / (A(1) + e), big = z >= 0 ? q : e * q, small = z >= 0 ? e * q : q;
         l = (z > 0 ? z : A(0)) - y * z + log1p_(e); g = (A(1) - y) * big - y * small; h = big * small;"""
     curvature: ClassVar[float] = 0.25
+    steepest: ClassVar[float] = 1.0
+    largest: ClassVar[float] = 0.25
 
     def point(self, z, y, u=None):
         up, down = sigmoid(z)
@@ -30,6 +32,11 @@ class Logistic(Loss):
 
     def conjugate(self, v, y):
         return xlogx(v + y) + xlogx(1.0 - v - y)
+
+    def divergence(self, z, v, y):
+        up, down = sigmoid(z)
+        change = v - ((1.0 - y) * up - y * down)
+        return divergence(up, change) + divergence(down, -change)
 
     def start(self, y, s):
         p = np.average(y, weights=s)

@@ -65,6 +65,15 @@ class Loss:
     """``point`` in C++: sets l, g and h from z, y, u and the loss's own numbers, all of type A."""
     curvature: ClassVar[float] = 1.0
     """A typical curvature, for the first preconditioner."""
+    largest: ClassVar[float] = np.inf
+    """The largest curvature, of any direction in the predictions of a row."""
+    steepest: ClassVar[float] = np.inf
+    """What the slopes of a row sum to at most, without regard to their signs."""
+    degree: ClassVar[int | None] = None
+    """k where ℓ(c z, c y) = cᵏ ℓ(z, y), with ``thresholds`` in units of y too; None where there is none."""
+    thresholds: ClassVar[tuple[str, ...]] = ()
+    pure: ClassVar[bool] = True
+    """Whether predictions are pure numbers, rather than in units of y."""
     targets: ClassVar[Targets] = Targets()
     separable: ClassVar[bool] = False
     """Whether F has no minimum where rows of unlike y can be separated."""
@@ -105,6 +114,20 @@ class Loss:
     def conjugate(self, v: ndarray, y: ndarray) -> ndarray:
         """ℓ*(v) = max over z of v z − ℓ(z), less the constant of ``least``; infinite outside the domain."""
         raise NotImplementedError
+
+    def divergence(self, z: ndarray, v: ndarray, y: ndarray) -> ndarray:
+        """ℓ(z) + ℓ*(v) − z v of each row, (n,): at least 0, and 0 where v is the slope at z.
+
+        Its sum is a duality gap. A loss that gives it in a form of its own spares it the difference of large numbers.
+        """
+        value, _, _ = self.point(z, y)
+        conjugate, product = self.conjugate(v, y), z * v
+        rounding = 16 * np.finfo(float).eps * (np.abs(value) + np.abs(conjugate) + np.abs(product))
+        return np.maximum(value + conjugate - product, 0.0) + rounding
+
+    def expected(self, z: ndarray) -> ndarray | None:
+        """The curvature that targets of mean ``mean(z)`` have on average; None where it is that of any target."""
+        return None
 
     def margin(self, z: ndarray, y: ndarray, u: ndarray | None = None) -> ndarray:
         """How far each prediction may move before its curvature falls, for losses of pieces."""

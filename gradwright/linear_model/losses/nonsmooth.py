@@ -46,6 +46,18 @@ class Nonsmooth:
         inside = (v >= low - 1e-12) & (v <= high + 1e-12)
         return np.where(inside, v * y + self.width * np.abs(v), np.inf)
 
+    def divergence(self, z: ndarray, v: ndarray, y: ndarray) -> ndarray:
+        """ℓ(z) + ℓ*(v) − z v of each row, (n,): at least 0, without the difference of large numbers."""
+        r, (low, high) = z - y, self.box(y)
+        along, beyond = np.where(r > 0, v, -v), np.abs(r) - self.width
+        outside = beyond * (1.0 - along) + self.width * (np.abs(v) - along)
+        found = np.where(beyond > 0, outside, self.width * np.abs(v) - v * r)
+        return np.where((v >= low) & (v <= high), found, np.inf)
+
+    def slope(self, z: ndarray, y: ndarray) -> ndarray:
+        """ℓ' at z, (n,), of either side at a kink."""
+        return np.where(np.abs(z - y) > self.width, np.sign(z - y), 0.0)
+
     def envelope(self, sigma: float) -> Envelope:
         """The smooth lower bound of stiffness σ."""
         return Envelope(sigma, self.width, float(self.hinge))
@@ -60,6 +72,14 @@ class Hinge(Nonsmooth):
 
     def value(self, z, y):
         return np.maximum(1.0 - y * z, 0.0)
+
+    def divergence(self, z, v, y):
+        room, (low, high) = 1.0 - y * z, self.box(y)
+        found = np.where(room > 0, (1.0 + v * y) * room, v * y * room)
+        return np.where((v >= low) & (v <= high), found, np.inf)
+
+    def slope(self, z, y):
+        return np.where(y * z < 1.0, -y, 0.0)
 
 
 @register("absolute", link="identity")
@@ -95,6 +115,12 @@ class Envelope(Loss):
         l = v * r - epsilon * std::fabs(v) - (v - u) * (v - u) / (A(2) * sigma);
         g = v; h = (v == w && w != 0) ? sigma : A(0);"""
     shape: ClassVar[str] = "pieces"
+    pure: ClassVar[bool] = False
+
+    @property
+    def largest(self) -> float:
+        """The largest curvature."""
+        return self.sigma
 
     def point(self, z, y, u=None):
         u = np.zeros_like(y) if u is None else u

@@ -138,6 +138,43 @@ class Penalty:
                 total += 0.5 * max(float(np.linalg.norm(G[group])) - c, 0.0) ** 2 / float(self.l2[group].min())
         return total
 
+    def divergence(self, theta: ndarray, G: ndarray, off: ndarray) -> float:
+        """At least value(θ) + conjugate(−G) + θ·G for exact slopes that differ from G by ``off`` at most.
+
+        G are within the strengths of columns without an L2 part. No term is a difference of larger ones.
+        """
+        x, a = theta[: len(self.l1)], -G
+        alone = np.flatnonzero(self.group_of < 0)
+        total = self._apart(x[alone], a[alone], off[alone], self.l1[alone, None], self.l2[alone, None])
+        for c, group in zip(self.gamma, self.groups):
+            total += self._group_apart(x[group], a[group], off[group], float(c), self.l2[group, None])
+        return total * (1.0 + 16.0 * np.finfo(float).eps)
+
+    @staticmethod
+    def _apart(x: ndarray, a: ndarray, off: ndarray, l1: ndarray, l2: ndarray) -> float:
+        """``divergence`` of columns in no group."""
+        kinks = np.where(l1 > 0, l1 * np.abs(x) - np.clip(a, -l1, l1) * x, 0.0)
+        ulps = 4.0 * np.finfo(float).eps * np.where(l1 > 0, l1 * np.abs(x), 0.0)
+        bent = l2 > 0
+        lam = np.where(bent, l2, 1.0)
+        short = x - np.sign(a) * np.maximum(np.abs(a) - l1, 0.0) / lam
+        curved = 0.5 * lam * short * short + np.abs(short) * off + off * off / (2.0 * lam)
+        straight = np.where(l1 > 0, np.abs(x) * off, 0.0)
+        return float(np.sum(np.maximum(kinks, 0.0) + ulps + np.where(bent, curved, straight)))
+
+    @staticmethod
+    def _group_apart(x: ndarray, a: ndarray, off: ndarray, gamma: float, l2: ndarray) -> float:
+        """``divergence`` of one group."""
+        size, width, wrong = (float(np.linalg.norm(each)) for each in (x, a, off))
+        lam = float(l2.min())
+        inner = a if width <= gamma else a * (gamma / width)
+        kink = max(gamma * size - float(np.sum(inner * x)), 0.0) + 8.0 * np.finfo(float).eps * gamma * size
+        if lam == 0:
+            return kink + size * wrong + 0.5 * float(np.sum(l2 * x * x))
+        short = x - (a - inner) / lam
+        apart = float(np.linalg.norm(short)) * wrong + wrong * wrong / (2.0 * lam)
+        return kink + 0.5 * lam * float(np.sum(short * short)) + 0.5 * float(np.sum((l2 - lam) * x * x)) + apart
+
     def excess(self, G: ndarray) -> ndarray:
         """How far each column's (or its group's) slope is beyond the penalty, (d,): 0 where zero is optimal."""
         out = np.maximum(np.abs(G) - self.l1[:, None], 0.0).max(1)

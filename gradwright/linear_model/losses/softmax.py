@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from gradwright.linear_model.losses.loss import Loss, register
-from gradwright.linear_model.losses.maths import xlogx
+from gradwright.linear_model.losses.maths import divergence, xlogx
 
 
 @register("softmax")
@@ -20,6 +20,8 @@ class Softmax(Loss):
     classes: int
     separable: ClassVar[bool] = True
     curvature: ClassVar[float] = 0.25
+    steepest: ClassVar[float] = 2.0
+    largest: ClassVar[float] = 1.0
 
     @classmethod
     def header(cls) -> str:
@@ -58,6 +60,10 @@ class Softmax(Loss):
         p = v.copy()
         p[np.arange(len(v)), y.astype(np.intp)] += 1.0
         return xlogx(np.where(np.abs(p) < 1e-15, 0.0, p)).sum(1)
+
+    def divergence(self, z, v, y):
+        _, slope, p = self.point(z, y)
+        return divergence(p, v - slope).sum(1)
 
     def start(self, y, s):
         share = np.bincount(y.astype(np.intp), weights=s, minlength=self.classes) / s.sum()

@@ -17,6 +17,9 @@ class Squared(Loss):
 
     cpp: ClassVar[str] = "A r = z - y; l = A(.5) * r * r; g = r; h = 1;"
     shape: ClassVar[str] = "quadratic"
+    degree: ClassVar[int] = 2
+    pure: ClassVar[bool] = False
+    largest: ClassVar[float] = 1.0
 
     def point(self, z, y, u=None):
         r = z - y
@@ -24,6 +27,9 @@ class Squared(Loss):
 
     def conjugate(self, v, y):
         return 0.5 * v * v + v * y
+
+    def divergence(self, z, v, y):
+        return 0.5 * (z - y - v) ** 2
 
     def variance_power(self):
         return 0.0

@@ -20,6 +20,10 @@ class SquaredEpsilonInsensitive(Loss):
         A r = z - y, m = std::fabs(r) - epsilon; m = m > 0 ? m : A(0);
         l = m * m; g = (r > 0 ? A(2) : A(-2)) * m; h = m > 0 ? A(2) : A(0);"""
     shape: ClassVar[str] = "pieces"
+    degree: ClassVar[int] = 2
+    pure: ClassVar[bool] = False
+    largest: ClassVar[float] = 2.0
+    thresholds: ClassVar[tuple[str, ...]] = ("epsilon",)
 
     def point(self, z, y, u=None):
         r = z - y
@@ -28,6 +32,13 @@ class SquaredEpsilonInsensitive(Loss):
 
     def conjugate(self, v, y):
         return v * y + self.epsilon * np.abs(v) + 0.25 * v * v
+
+    def divergence(self, z, v, y):
+        r, size = z - y, np.abs(v)
+        m = np.maximum(np.abs(r) - self.epsilon, 0.0)
+        along = np.where(r > 0, v, -v)
+        outside = (m - 0.5 * along) ** 2 + self.epsilon * (size - along)
+        return np.where(m > 0, outside, self.epsilon * size - v * r + 0.25 * v * v)
 
     def margin(self, z, y, u=None):
         return np.maximum(np.abs(z - y) - self.epsilon, 0.0)

@@ -19,6 +19,7 @@ class SquaredHinge(Loss):
         A s = y > 0 ? A(1) : A(-1), m = A(1) - s * z; m = m > 0 ? m : A(0);
         l = m * m; g = A(-2) * s * m; h = m > 0 ? A(2) : A(0);"""
     shape: ClassVar[str] = "pieces"
+    largest: ClassVar[float] = 2.0
 
     def point(self, z, y, u=None):
         m = np.maximum(1.0 - y * z, 0.0)
@@ -27,6 +28,11 @@ class SquaredHinge(Loss):
     def conjugate(self, v, y):
         t = v * y
         return np.where(t <= 0, t + 0.25 * t * t, np.inf)
+
+    def divergence(self, z, v, y):
+        t, room = v * y, 1.0 - y * z
+        found = np.where(room > 0, (np.maximum(room, 0.0) + 0.5 * t) ** 2, t * room + 0.25 * t * t)
+        return np.where(t <= 0, found, np.inf)
 
     def margin(self, z, y, u=None):
         return np.maximum(1.0 - y * z, 0.0)

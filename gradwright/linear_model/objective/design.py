@@ -77,6 +77,18 @@ class Design:
         G, gb = packed[: G.size].reshape(G.shape), packed[G.size :]
         return (G - self.shift[:, None] * gb) / self.scale[:, None], gb
 
+    def sizes(self, v: ndarray, cancelled: ndarray) -> ndarray:
+        """Σ vᵢ |xᵢ| / scale, shape (d, K), for v (n, K) ≥ 0, and what the shift takes off ``cancelled`` (K,)."""
+        data = self.data
+        out = np.zeros((data.d, v.shape[1]))
+        for at, X in data.slices():
+            size = max(1, 2**18 * X.shape[0] // max(X.nnz, 1)) if data.sparse else block_size(data.d)
+            for part in blocks(X.shape[0], size):
+                rows = X[part] if data.sparse else np.asarray(X[part])
+                out += np.asarray(abs(rows).T @ v[at.start + part.start : at.start + part.stop])
+        shifted = np.abs(self.shift)[:, None]
+        return (data.sum(out) + shifted * (cancelled + v.sum(0))) / self.scale[:, None]
+
     def found_longest(self, square: float, dtype: type) -> None:
         """Take note of the largest ‖x̃‖² of a row here, as computed in ``dtype``."""
         if self.data.reduce is None:
@@ -85,10 +97,20 @@ class Design:
     def extent(self) -> float:
         """At least ‖x̃‖² of every row: from a pass that saw them all, or from the columns' extremes."""
         if self._extent is None:
-            low, high = self.data.extremes()
-            furthest = np.maximum(np.abs(low - self.shift), np.abs(high - self.shift)) / self.scale
-            self._extent = float(self.data.sum(np.array([furthest @ furthest]))[0]) + self.intercept
+            if self.data.sparse:
+                largest = self.longest_row(self.inverse * self.inverse)
+                self._extent = (largest**0.5 + float(np.linalg.norm(self.shift * self.inverse))) ** 2 + self.intercept
+            else:
+                low, high = self.data.extremes()
+                furthest = np.maximum(np.abs(low - self.shift), np.abs(high - self.shift)) / self.scale
+                self._extent = float(self.data.sum(np.array([furthest @ furthest]))[0]) + self.intercept
         return self._extent
+
+    def longest_row(self, inverse: ndarray) -> float:
+        """At least the largest Σⱼ xⱼ² inverseⱼ of the rows of X."""
+        largest = max((_longest(X, self.data.sparse, inverse) for _, X in self.data.slices()), default=0.0)
+        # a sum over processes is at least the largest of them
+        return float(self.data.sum(np.array([largest * (1.0 + 1e-12)]))[0])
 
     def largest_rows(self, factor: ndarray, s: ndarray | None = None) -> float:
         """At least the largest ‖L x̃‖² of a row of positive weight s (n,), for ``factor`` L (r, p)."""
@@ -104,3 +126,19 @@ class Design:
         slack = (self.p + 2) * float(np.finfo(dtype).eps) * float(np.linalg.norm(factor)) * np.sqrt(self.extent())
         largest = (np.sqrt(largest) + slack) ** 2
         return largest if self.data.reduce is None else float(self.data.sum(np.array([largest]))[0])
+
+
+def _longest(X, sparse: bool, inverse: ndarray) -> float:
+    """The largest Σⱼ xⱼ² inverseⱼ of the rows."""
+    if sparse:
+        largest, size = 0.0, max(1, 2**17 * X.shape[0] // max(X.nnz, 1))
+        for part in blocks(X.shape[0], size):
+            low, high = X.indptr[part.start], X.indptr[part.stop]
+            squares = np.square(X.data[low:high], dtype=np.float64) * inverse[X.indices[low:high]]
+            ends = X.indptr[part.start : part.stop + 1] - low
+            starts = ends[:-1][np.diff(ends) > 0]
+            if len(starts):
+                largest = max(largest, float(np.add.reduceat(squares, starts).max()))
+        return largest
+    parts = (X[at] for at in blocks(X.shape[0], block_size(X.shape[1])))
+    return max(float((np.square(part, dtype=np.float64) @ inverse).max(initial=0.0)) for part in parts)

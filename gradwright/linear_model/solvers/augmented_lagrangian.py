@@ -8,12 +8,13 @@ point algorithm, 1976). Slopes are feasible duals, so every round gives a proven
 from __future__ import annotations
 
 import time
+from typing import NamedTuple
 
 import numpy as np
 from numpy import ndarray
 
 from gradwright.linear_model.certificate import FitResult, Record, Status
-from gradwright.linear_model.certificate.dual_of_loss import bracket
+from gradwright.linear_model.certificate.dual_of_loss import duality_gap, primal
 from gradwright.linear_model.objective import Problem
 from gradwright.linear_model.solvers import smooth
 from gradwright.linear_model.solvers.budget import Budget
@@ -21,6 +22,14 @@ from gradwright.linear_model.solvers.budget import Budget
 ROUNDS = 60
 SHARPEN = 5.0
 """The envelope's stiffness grows by this factor where a round gains too little."""
+
+
+class Point(NamedTuple):
+    """A point with its value, which is at most ``gap`` above the minimum."""
+
+    gap: float
+    value: float
+    theta: ndarray
 
 
 def minimize(problem: Problem, W: ndarray, b: ndarray, budget: Budget) -> tuple[ndarray, ndarray, FitResult]:
@@ -38,46 +47,42 @@ def minimize(problem: Problem, W: ndarray, b: ndarray, budget: Budget) -> tuple[
     objective = problem.objective(loss.envelope(sigma), u)
     objective.use(np.float64)
     theta = objective.design.theta(W, b)
-    best, lower, status, passes, last = (np.inf, theta), 0.0, Status.max_iter, 0, np.inf
+    best, status, passes, last = Point(np.inf, np.inf, theta), Status.max_iter, 0, np.inf
     # where a round costs next to nothing, go on to the last digits: coefficients of such losses converge late
     goal = min(tol, 1e-13) if objective.design.rows * objective.p**2 <= 1e6 else tol
-    first, stuck = None, 0
+    stuck = 0
     for _ in range(ROUNDS):
         objective.loss = loss.envelope(sigma)
         inner = min(1e-3, max(0.1 * last, 0.03 * goal)) if np.isfinite(last) else 1e-3
         theta, result = smooth.minimize(objective, theta, Budget(max(inner, 1e-15), budget.max_iter))
         objective.evaluate(theta)
         passes += result.evaluations
-        value, bound, v = bracket(loss, objective, theta)
-        first = value if first is None else first
-        lower = max(lower, bound)
-        if value < best[0]:
-            best = (value, theta)
+        value = primal(loss, objective, theta)
+        gap, v = duality_gap(loss, objective, theta, value)
+        best = min(best, Point(gap, value, theta), key=lambda point: point.gap)
         problem.multipliers = (v, sigma)
-        gap = best[0] - lower
-        history.append(Record(best[0], abs(gap), 1.0, passes, time.perf_counter() - began))
+        history.append(Record(best.value, best.gap, 1.0, passes, time.perf_counter() - began))
         if budget.stops(history[-1]):
             status = Status.interrupted
             break
         if result.status == Status.interrupted:
             status = Status.interrupted
             break
-        relative = gap / max(best[0] - gap, np.finfo(float).tiny)
-        if relative <= tol:
+        relative = best.gap / max(best.value - best.gap, np.finfo(float).tiny)
+        if budget.reached(best.value, best.gap):
             status = Status.converged
-        stuck = stuck + 1 if status == Status.converged and relative > 0.5 * last else 0
-        if relative <= goal or gap <= 4 * np.finfo(float).eps * first or stuck >= 6:
+        stuck = stuck + 1 if relative > 0.5 * last else 0
+        if (status == Status.converged and (relative <= goal or stuck >= 6)) or best.gap == 0:
             status = Status.converged
             break
-        if not result.history and relative > 0.9 * last and sigma > 1e12:
-            status = Status.float_limit
+        if not result.history and relative > 0.9 * last and (sigma > 1e12 or stuck >= 12):
+            status = Status.converged if status == Status.converged else Status.float_limit
             break
         if relative > 0.2 * last:
             sigma *= SHARPEN
             fallbacks.append(f"stiffness of the envelope raised to {sigma:.2g}")
         last = min(last, relative)
         u[:] = v
-    value, theta = best
     seconds = time.perf_counter() - began
-    gap = max(min(value - lower, value), 0.0)
-    return *objective.design.weights(theta), FitResult(status, value, gap, history, passes, seconds, fallbacks)
+    result = FitResult(status, max(best.value, best.gap), best.gap, history, passes, seconds, fallbacks)
+    return *objective.design.weights(best.theta), result

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from gradwright.linear_model.certificate import Record
 
 
@@ -23,8 +25,8 @@ class Budget:
     callback: Callable[[Record], bool | None] | None = None
 
     def reached(self, value: float, gap: float) -> bool:
-        """Whether a value that is at most ``gap`` above the minimum is within tol of it."""
-        return gap <= self.tol * max(value - gap, 0.0)
+        """Whether a value that is at most ``gap`` above the minimum is within tol of it; never if it is not finite."""
+        return bool(np.isfinite(value) and gap <= self.tol * max(value - gap, 0.0))
 
     def stops(self, record: Record) -> bool:
         """Whether the callback asks to stop."""

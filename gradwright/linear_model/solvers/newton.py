@@ -26,18 +26,19 @@ def newton(run: Run) -> Status:
     while True:
         if separated(run):
             return Status.separated
-        run.gap = bounds.fallback(objective, run.value, run.g)
+        run.gap = bounds.fallback(objective, run.value, run.g, run.theta)
         if run.met(run.gap):
             return Status.converged
         if rough:
             factor = Factor.of(objective.hessian(dtype=np.float32), max(damping, 1e-6), np.float32)
             d = -_refined(objective, run.g, factor)
         else:
-            factor = (
-                Factor.below(lambda dtype: objective.hessian(dtype=dtype), objective.design, damping)
-                if objective.K == 1
-                else Factor.of(objective.hessian(), damping)
-            )
+            H, factor = None, None
+            if objective.K == 1 and damping == 0:
+                factor = Factor.below(lambda dtype: objective.hessian(dtype=dtype), objective.design)
+            if factor is None:
+                H = objective.hessian()
+                factor = Factor.of(H, damping)
             if factor.damping > 1e-9 and "Hessian damped" not in "".join(run.fallbacks):
                 run.fallbacks.append(
                     "the Hessian is singular to rounding (collinear columns or flat losses): Hessian damped"
@@ -48,12 +49,14 @@ def newton(run: Run) -> Status:
             rough = False
             continue
         if not rough and (0.5 * -slope <= 30 * run.budget.tol * max(run.value, 0.0) or run.met(-0.5 * slope)):
-            run.gap = bounds.dense(objective, run.value, run.g, factor)
+            run.gap, exhausted = bounds.dense(objective, run.value, run.g, run.theta, factor, H)
             recession = recedes(run, d)
             if recession:
                 return Status.separated
             if run.met(run.gap) and recession is False:
                 return Status.converged
+            if exhausted and -slope <= 1e-12 * abs(run.value) and -slope > 0.25 * best:
+                return Status.float_limit
         if not slope < 0:
             return Status.converged if run.met(run.gap) else Status.float_limit
         if len(run.history) >= run.budget.max_iter:
@@ -76,7 +79,7 @@ def newton(run: Run) -> Status:
             run.evaluate()
             continue
         damping = damping * 0.1 if step > 0.5 and damping > 1e-10 else 0.0 if damping <= 1e-10 else damping
-        run.g = g
+        run.g, run.gap = g, np.inf
         if run.record(step):
             return Status.interrupted
 

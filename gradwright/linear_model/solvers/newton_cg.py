@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy import ndarray
 
-from gradwright.linear_model.certificate import Floor, Status, bounds
+from gradwright.linear_model.certificate import Floor, Status
 from gradwright.linear_model.solvers.line_search import take
 from gradwright.linear_model.solvers.preconditioner import Preconditioner, direction
 from gradwright.linear_model.solvers.recession import separated
@@ -25,14 +25,14 @@ def newton_cg(run: Run) -> Status:
         floor = Floor.of(objective, whole=not wide)
         x, decrement = _conjugate_gradients(run, preconditioner, floor, tight)
         slope = -float(np.sum(run.g * x))
-        run.gap = bounds.fallback(objective, run.value, run.g)
-        if objective.loss.shape == "quadratic":
-            run.gap = min(run.gap, 0.5 * decrement)
-        elif objective.loss.shape == "exponential":
-            run.gap = min(run.gap, floor.bound(objective, decrement))
-        if run.met(run.gap):
-            return Status.converged
-        if len(run.history) >= run.budget.max_iter:
+        last = len(run.history) >= run.budget.max_iter
+        if last or run.met(0.5 * decrement):
+            run.gap, exhausted = floor.bound(objective, run.value, run.theta, run.g, x)
+            if run.met(run.gap):
+                return Status.converged
+            if exhausted and not last:
+                return Status.float_limit
+        if last:
             return Status.max_iter
         if not slope < 0 or (-slope <= 1e-15 * abs(run.value) and -slope > 0.25 * best):
             return Status.float_limit
@@ -42,7 +42,7 @@ def newton_cg(run: Run) -> Status:
             if -slope <= 1e-13 * abs(run.value):
                 return Status.float_limit
             return Status.line_search
-        run.g = g
+        run.g, run.gap = g, np.inf
         if run.record(step):
             return Status.interrupted
 

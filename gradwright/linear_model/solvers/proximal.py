@@ -14,7 +14,8 @@ import numpy as np
 from numpy import ndarray
 
 from gradwright.linear_model.certificate import FitResult, Record, Status
-from gradwright.linear_model.certificate.dual_of_penalty import lower_bound
+from gradwright.linear_model.certificate.dual_of_penalty import duality_gap
+from gradwright.linear_model.certificate.rounding import Rounding
 from gradwright.linear_model.losses import Penalty
 from gradwright.linear_model.objective import Objective, Problem
 from gradwright.linear_model.solvers.budget import Budget
@@ -25,7 +26,7 @@ PATIENCE = 12
 
 @dataclass
 class ProximalRun:
-    """A fit in progress: θ with its value, slopes and lower bound, and how well its models are solved.
+    """A fit in progress: θ with its value, slopes and gap, and how well its models are solved.
 
     ``penalty`` is in the coordinates of θ; ``smooth`` and ``g`` are F and its gradient, without the kinks.
     """
@@ -37,8 +38,9 @@ class ProximalRun:
     began: float
     smooth: float = np.inf
     g: ndarray = field(default_factory=lambda: np.zeros((0, 0)))
-    first: float = np.inf
+    gap: float = np.inf
     lower: float = -np.inf
+    proven: bool = False
     best: float = np.inf
     stuck: int = 0
     precision: float = 0.1
@@ -55,7 +57,6 @@ class ProximalRun:
         design = objective.design
         run = cls(objective, problem.penalty.scaled(design.scale), budget, design.theta(W, b), began)
         run.smooth, run.g = objective.evaluate(run.theta)
-        run.first = run.value
         return run
 
     @property
@@ -63,20 +64,24 @@ class ProximalRun:
         """F with the kinks."""
         return self.smooth + self.penalty.kinks(self.theta)
 
-    @property
-    def gap(self) -> float:
-        """How far the value may be above the minimum."""
-        return self.value - self.lower
-
-    def prove(self) -> None:
-        """Raise the lower bound by the slopes at θ."""
-        self.lower = max(self.lower, lower_bound(self.objective, self.penalty))
+    def prove(self, exact: bool = False) -> None:
+        """Find the gap at θ from the slopes there; only an ``exact`` one, which counts rounding, proves it."""
+        value, enough = self.value, self.budget.tol * self.value / (1.0 + self.budget.tol)
+        self.gap = duality_gap(self.objective, self.penalty, self.theta, value, exact, enough)
+        if exact:
+            self.gap = min(self.gap, value + Rounding.at(self.objective, self.theta, value).value)
+        self.proven = exact
+        if not exact:
+            self.lower = max(self.lower, value - self.gap)
+            self.gap = value - self.lower
 
     def met(self) -> bool:
-        """Whether the gap is within tol, or as small as numbers of this size can tell."""
-        value = self.value
-        gap = value - self.lower
-        return self.budget.reached(value, gap) or bool(gap <= 4 * np.finfo(float).eps * self.first)
+        """Whether the gap is proven to be within tol."""
+        if not self.budget.reached(self.value, self.gap):
+            return False
+        if not self.proven:
+            self.prove(exact=True)
+        return self.budget.reached(self.value, self.gap)
 
     def stalled(self, measure: float) -> bool:
         """Note how far there is to go; where that does not fall, models are solved better, until nothing helps."""
@@ -90,6 +95,7 @@ class ProximalRun:
         step, self.theta, self.smooth, self.g = take(
             self.objective, self.penalty, self.theta, self.smooth, self.g, delta
         )
+        self.gap, self.proven = np.inf, False
         return step
 
     def record(self, step: float) -> bool:
@@ -101,14 +107,13 @@ class ProximalRun:
 
     def answer(self, status: Status) -> tuple[ndarray, ndarray, FitResult]:
         """W, b and the certificate."""
-        if not np.isfinite(self.lower):
-            self.prove()
+        if not self.proven:
+            self.prove(exact=True)
         objective, value, d = self.objective, self.value, self.objective.data.d
         seconds, passes = time.perf_counter() - self.began, objective.evaluations + objective.products
-        bound = max(min(value - self.lower, value), 0.0)
         kept = int(np.count_nonzero(np.any(self.theta[:d] != 0, axis=1)))
         notes = [f"{kept} of {d} columns have a coefficient"]
-        result = FitResult(status, value, bound, self.history, passes, seconds, self.fallbacks, notes)
+        result = FitResult(status, max(value, self.gap), self.gap, self.history, passes, seconds, self.fallbacks, notes)
         return *objective.design.weights(self.theta), result
 
 
@@ -132,20 +137,36 @@ def take(objective: Objective, penalty: Penalty, theta: ndarray, smooth: float, 
         the step, the new θ, F and its gradient there; step 0 if none does.
     """
     before = penalty.kinks(theta)
-    promised = float(np.sum(g * delta)) + penalty.kinks(theta + delta) - before
+    noise = 8 * np.finfo(float).eps * abs(smooth + before)
+
+    def promised(part: float) -> float:
+        return float(np.sum(g * delta)) * part + penalty.kinks(theta + part * delta) - before
+
     new = theta + delta
     value, slope = objective.evaluate(new)
-    noise = 8 * np.finfo(float).eps * abs(smooth + before)
-    if np.isfinite(value) and value + penalty.kinks(new) <= smooth + before + 0.01 * promised + noise:
+    if np.isfinite(value) and value + penalty.kinks(new) <= smooth + before + 0.01 * promised(1.0) + noise:
         return 1.0, new, value, slope
-    step, start = 1.0, objective.along(-1.0, new, delta)[0]
-    for _ in range(40):
+    # the change is taken from θ, whose numbers are small, not from where the step would end, where they may be huge
+    whole, step = 1.0, 1.0
+    while True:
+        value, slope = objective.evaluate(theta)
+        if np.all(np.isfinite(objective.D)):
+            break
+        whole, step = 0.01 * whole, 0.02 * whole
+        if whole < 1e-30:
+            return 0.0, theta, value, slope
+        objective.evaluate(theta + whole * delta)
+    # D leads from the end of the step to θ
+    for _ in range(60):
         step *= 0.5
-        change = objective.along(step - 1.0, new, delta)[0] - start
+        change = objective.along(-step / whole, theta, -whole * delta)[0]
         trial = theta + step * delta
-        if np.isfinite(change) and change + penalty.kinks(trial) - before <= 0.01 * step * promised:
-            value, slope = objective.evaluate(trial)
-            if np.isfinite(value):
-                return step, trial, value, slope
+        if np.isfinite(change) and change + penalty.kinks(trial) - before <= 0.01 * promised(step):
+            end, slope = objective.evaluate(trial)
+            if np.isfinite(end):
+                return step, trial, end, slope
+            objective.evaluate(theta)
+            objective.evaluate(theta + whole * delta)
+            objective.evaluate(theta)
     value, slope = objective.evaluate(theta)
     return 0.0, theta, value, slope

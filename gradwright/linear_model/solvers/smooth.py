@@ -51,5 +51,5 @@ def _end(run: Run, status: Status) -> tuple[ndarray, FitResult]:
         if run.objective.compute != np.float64 or run.g is None:
             run.objective.use(np.float64)
             run.evaluate()
-        run.gap = bounds.fallback(run.objective, run.value, run.g)
+        run.gap = bounds.fallback(run.objective, run.value, run.g, run.theta)
     return run.theta, run.answer(status)

@@ -43,5 +43,27 @@ static inline double log1p_from_0(double e) {
     double log = (double)power * 0.69314718055994530942 + log1p_(power ? rest : e);
     return e != e ? e : log;
 }
+// log of a number above 0: the powers of two go apart
+static inline double log_(double y) {
+    uint64_t bits = __builtin_bit_cast(uint64_t, y);
+    int64_t power = (int64_t)(bits >> 52) - 1023;
+    double rest = __builtin_bit_cast(double, (bits & 0xfffffffffffffULL) | 0x3ff0000000000000ULL) - 1.;
+    return (double)power * 0.69314718055994530942 + log1p_(rest);
+}
+static inline float log_(float y) { return (float)log_((double)y); }
+// e^x - 1 - x with all its digits: near 0 the sum of the series but for its first two terms
+static inline double exp_rest_(double x) {
+    double y = x > 709. ? 709. : x < -708. ? -708. : x;
+    double t = y * 1.4426950408889634 + 6755399441055744., n = t - 6755399441055744.;
+    double r = y - n * 0.693147180369123816490 - n * 1.90821492927058770002e-10, q = 1. / 6227020800.;
+    q = q * r + 1. / 479001600.; q = q * r + 1. / 39916800.; q = q * r + 1. / 3628800.; q = q * r + 1. / 362880.;
+    q = q * r + 1. / 40320.; q = q * r + 1. / 5040.; q = q * r + 1. / 720.; q = q * r + 1. / 120.;
+    q = q * r + 1. / 24.; q = q * r + 1. / 6.; q = q * r + .5;
+    int64_t k = __builtin_bit_cast(int64_t, t) - 0x4338000000000000LL;
+    double two = __builtin_bit_cast(double, (uint64_t)(k + 1023) << 52);
+    double e = two * (q * r * r) + (two * r - (x < -708. ? x : y)) + (two - 1.);
+    return x > 709. ? (double)__builtin_inff() : x != x ? x : e;
+}
+static inline float exp_rest_(float x) { return (float)exp_rest_((double)x); }
 static inline float fma_(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 static inline double fma_(double a, double b, double c) { return __builtin_fma(a, b, c); }
