@@ -89,6 +89,10 @@ def feasible(loss: Nonsmooth, objective: Objective, v: ndarray, h: ndarray) -> t
         v = np.clip(moved, low, high)
         inside &= (v > low + ROOM) & (v < high - ROOM)
     moves = still(objective, free, v, inside)
+    if moves is None and not loss.hinge:
+        # all slopes a little smaller have room to move, and as little left in the columns
+        moves = still(objective, free, v, s > 0)
+        v = v if moves is None else v * (1.0 - 2.0 * moves.max())
     return None if moves is None else (v, moves)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -15,6 +16,7 @@ class Status(str, Enum):
     separated = "separated"
     line_search = "line_search"
     interrupted = "interrupted"
+    overflow = "overflow"
 
     def __str__(self) -> str:
         return self.value
@@ -33,6 +35,8 @@ _SENTENCES = {
     "optimum; add an L2 penalty, and see diagnose for the columns",
     Status.line_search: "no step lowers the objective and yet tol is not reached; see fallbacks",
     Status.interrupted: "the fit was stopped; coefficients are those of the best point so far",
+    Status.overflow: "a coefficient, the objective or its gap is beyond the range of float64, so that nothing is "
+    "proven; give y and X in other units",
 }
 
 
@@ -54,7 +58,7 @@ class FitResult:
     Attributes:
         status: how it ended.
         objective: F at the answer: mean loss plus penalty. A loss with log link counts half the deviance.
-        gap_bound: F less its minimum is at most this; computed in double, never an estimate.
+        gap_bound: F less its minimum is at most this, rounding counted; never an estimate.
         history: a ``Record`` per iteration.
         evaluations: passes over X, products with the Hessian included.
         seconds: wall clock.
@@ -74,6 +78,8 @@ class FitResult:
     @property
     def relative_gap_bound(self) -> float:
         """``gap_bound`` over the objective: what ``tol`` bounds."""
+        if not (math.isfinite(self.objective) and math.isfinite(self.gap_bound)):
+            return math.inf
         return self.gap_bound / self.objective if self.objective > 0 else self.gap_bound
 
     def __str__(self) -> str:

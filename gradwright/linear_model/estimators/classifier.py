@@ -72,11 +72,11 @@ class Classifier(ClassifierMixin, LinearModel):
         return per_row if weights is None else weights * per_row
 
     def _refuse_one_class(self, s: ndarray | None, labels: ndarray, data: Data) -> None:
-        """Two classes of which one has no weight have no optimum, whatever the penalty: the intercept is free."""
-        if len(self.classes_) > 2 or (s is None and data.reduce is None):
+        """Where one class has all the weight there is no optimum, whatever the penalty: the intercept is free."""
+        if s is None and data.reduce is None:
             return
-        share = data.sum(np.bincount(labels.astype(np.intp), s, 2))
-        if not share.all():
+        share = data.sum(np.bincount(labels.astype(np.intp), s, len(self.classes_)))
+        if np.count_nonzero(share) < 2:
             only = self.classes_.tolist()[int(share.argmax())]
             raise ValueError(
                 f"sample_weight and class_weight leave one class only, {only!r}; a classifier needs rows of at least "

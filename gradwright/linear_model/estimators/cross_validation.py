@@ -18,6 +18,15 @@ from gradwright.linear_model.objective import Problem
 from gradwright.linear_model.solvers import solve
 
 
+class _Held(LogisticRegression):
+    """A fit of a fold, as scorers see it: its predictions are of the held-out rows, with their offset."""
+
+    offset_: Any = None
+
+    def _predictions(self, X: Any, offset: Any = None) -> Any:
+        return super()._predictions(X, self.offset_ if offset is None else offset)
+
+
 class LogisticRegressionCV(LogisticRegression):
     """Logistic regression whose C, and optionally l1_ratio, is chosen by cross-validation.
 
@@ -28,7 +37,8 @@ class LogisticRegressionCV(LogisticRegression):
         Cs: a number of values from 1e-4 to 1e4, or the values. Default 10.
         cv: folds, a splitter or an iterable of (train, test). Default 5, stratified.
         l1_ratios: values to try. Default (0.0,).
-        scoring: None for the mean log-likelihood of held-out rows, or a scikit-learn scorer or its name.
+        scoring: None for the mean log-likelihood of held-out rows, or a scikit-learn scorer or its name. Held-out rows
+            keep their ``offset`` and count by their ``sample_weight``, for None by their class weights too.
         refit: whether to fit on all rows with the best parameters.
         Others as in ``LogisticRegression``.
 
@@ -114,7 +124,7 @@ class LogisticRegressionCV(LogisticRegression):
                     start = (W, b)
                     self.fold_results_.append(result)
                     scores[fold, r, c] = self._score_fold(
-                        problem, part[test], labels[test], weights[test], W, b, y[test], off, test
+                        problem, part[test], labels[test], weights[test], W, b, y[test], off, test, given
                     )
         mean = scores.mean(0)
         best_ratio, best_C = np.unravel_index(int(np.argmax(mean)), mean.shape)
@@ -127,17 +137,30 @@ class LogisticRegressionCV(LogisticRegression):
             self._solve(problem, multiple=True)
         return self
 
-    def _score_fold(self, problem, X, labels, weights, W, b, y, offset, test) -> float:
+    def _score_fold(self, problem, X, labels, weights, W, b, y, offset, test, given) -> float:
         if self.scoring is None:
             z = np.asarray(X @ W, np.float64) + b + (0.0 if offset is None else offset[test])
             value, _, _ = problem.loss.rows(z, labels)
             total = weights.sum()
             return -float(weights @ value) / total if total > 0 else 0.0
-        model = LogisticRegression()
+        model = _Held()
         model.coef_, model.intercept_, model.classes_ = W.T, b, self.classes_
         model.n_features_in_ = W.shape[0]
+        model.offset_ = None if offset is None else offset[test]
         scorer = get_scorer(self.scoring) if isinstance(self.scoring, str) else self.scoring
-        return float(scorer(model, X, y))
+        if given is None:
+            return float(scorer(model, X, y))
+        if not given[test].any():
+            return 0.0
+        try:
+            return float(scorer(model, X, y, sample_weight=given[test]))
+        except TypeError as why:
+            if "sample_weight" not in str(why):
+                raise
+            raise ValueError(
+                f"scoring {self.scoring!r} takes no sample_weight, so that it would choose C for other rows than those "
+                "of the fit; give a scorer that takes it, scoring=None, or no sample_weight"
+            ) from why
 
     def _problem(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> Problem:
         chosen = LogisticRegression(

@@ -28,11 +28,13 @@ class StandardErrors:
 
 
 def standard_errors(model: Any, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> StandardErrors:
-    """φ H⁻¹ J H⁻¹, with J = Σ wᵢ ℓ''ᵢ xᵢ xᵢᵀ and H = J plus the L2 penalty, at a fitted model.
+    """φ H⁻¹ J H⁻¹, with J = Σ wᵢ E ℓ''ᵢ xᵢ xᵢᵀ and H = J plus the L2 penalty, at a fitted model.
 
-    Without a penalty this is the inverse Fisher information; with one it is the spread of the penalised estimate, not
-    its bias. A softmax without penalty is fixed by coefficients that sum to zero over classes. The dispersion φ is 1
-    for logistic, softmax and Poisson, and Pearson's χ² / (n − p) otherwise. Weights count as repeated rows.
+    The expectation is over targets with the fitted mean: without a penalty this is the inverse Fisher information, for
+    gamma and Tweedie too, whose observed information differs from it; with one it is the spread of the penalised
+    estimate, not its bias. A softmax without penalty is fixed by coefficients that sum to zero over classes. The
+    dispersion φ is 1 for logistic, softmax and Poisson, and Pearson's χ² / (n − p) otherwise. Weights count as repeated
+    rows.
 
     Args:
         model: fitted.
@@ -64,7 +66,7 @@ def standard_errors(model: Any, X: Any, y: Any, sample_weight: Any = None, offse
     W, b = np.atleast_2d(model.coef_).T, np.atleast_1d(model.intercept_) * np.ones(problem.K)
     theta = objective.design.theta(W, b)
     objective.evaluate(theta)
-    H = objective.hessian()
+    H = _information(objective)
     values = np.linalg.eigvalsh(H / np.sqrt(np.outer(np.diag(H), np.diag(H))))
     if values[0] < 1e-12:
         raise ValueError("the information matrix is singular: columns are collinear or classes are separated")
@@ -86,6 +88,17 @@ def standard_errors(model: Any, X: Any, y: Any, sample_weight: Any = None, offse
     coef = errors[:, :d].reshape(np.shape(model.coef_))
     bias = errors[:, d] if problem.intercept else np.zeros(problem.K)
     return StandardErrors(coef, bias if np.ndim(model.intercept_) else float(bias[0]), covariance, phi)
+
+
+def _information(objective: Any) -> ndarray:
+    """Fisher's information with the penalty: curvatures are those of targets that are on average the fitted mean."""
+    expected = objective.loss.expected(objective.Z[:, 0]) if objective.K == 1 else None
+    if expected is None:
+        return objective.hessian()
+    weight = objective.row_weights() * expected
+    H = objective.gram(lambda at: weight[at])
+    H[np.diag_indices_from(H)] += objective.ridge[:, 0]
+    return H
 
 
 def _dispersion(problem: Any, objective: Any, weight: float, size: int) -> float:

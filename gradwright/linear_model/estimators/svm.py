@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gradwright.linear_model.certificate import FitResult, Status
 from gradwright.linear_model.data import inputs
 from gradwright.linear_model.estimators.checks import check_number, normalised
 from gradwright.linear_model.estimators.classifier import Classifier
@@ -66,7 +67,12 @@ class LinearSVC(Classifier):
             if before is not None and before[0].shape == (1 if K == 2 else K, data.d):
                 place = 0 if K == 2 else k
                 start = before[0][place][:, None].astype(float), np.atleast_1d(before[1][place]).astype(float)
-            W, b, result = self._solve_from(own, start, k)
+            if K > 2 and self.fit_intercept and s is not None and not s[labels == k].any() and data.reduce is None:
+                # every row is of the rest: an intercept of −1 leaves no loss, and no other fit less
+                ends = 0.0 if own.offset is None else float(own.offset.max())
+                W, b, result = np.zeros((data.d, 1)), np.array([-1.0 - ends]), FitResult(Status.converged, 0.0, 0.0)
+            else:
+                W, b, result = self._solve_from(own, start, k)
             problem.frame = own.frame
             coefs.append(W[:, 0])
             biases.append(b[0])

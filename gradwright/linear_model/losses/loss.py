@@ -126,7 +126,7 @@ class Loss:
         return np.maximum(value + conjugate - product, 0.0) + rounding
 
     def expected(self, z: ndarray) -> ndarray | None:
-        """The curvature that targets of mean ``mean(z)`` have on average; None where it is that of any target."""
+        """Fisher's curvature, that of targets of mean ``mean(z)`` on average; None where it is that of any target."""
         return None
 
     def margin(self, z: ndarray, y: ndarray, u: ndarray | None = None) -> ndarray:

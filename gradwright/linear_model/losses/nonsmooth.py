@@ -26,6 +26,8 @@ class Nonsmooth:
     link: ClassVar[str | None]
     targets: ClassVar[Targets] = Targets()
     hinge: ClassVar[bool] = False
+    degree: ClassVar[int | None] = None
+    thresholds: ClassVar[tuple[str, ...]] = ()
 
     @property
     def width(self) -> float:
@@ -87,6 +89,8 @@ class Hinge(Nonsmooth):
 class Absolute(Nonsmooth):
     """|z − y|."""
 
+    degree: ClassVar[int | None] = 1
+
 
 @register("epsilon_insensitive", link="identity")
 @dataclass(frozen=True)
@@ -94,6 +98,8 @@ class EpsilonInsensitive(Nonsmooth):
     """max(0, |z − y| − ε)."""
 
     epsilon: float
+    degree: ClassVar[int | None] = 1
+    thresholds: ClassVar[tuple[str, ...]] = ("epsilon",)
 
     @property
     def width(self) -> float:

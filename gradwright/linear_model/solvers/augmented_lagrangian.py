@@ -15,8 +15,9 @@ from numpy import ndarray
 
 from gradwright.linear_model.certificate import FitResult, Record, Status
 from gradwright.linear_model.certificate.dual_of_loss import duality_gap, primal
-from gradwright.linear_model.objective import Problem
-from gradwright.linear_model.solvers import smooth
+from gradwright.linear_model.losses import Absolute, Nonsmooth
+from gradwright.linear_model.objective import Objective, Problem
+from gradwright.linear_model.solvers import least_norm, smooth
 from gradwright.linear_model.solvers.budget import Budget
 
 ROUNDS = 60
@@ -83,6 +84,27 @@ def minimize(problem: Problem, W: ndarray, b: ndarray, budget: Budget) -> tuple[
             fallbacks.append(f"stiffness of the envelope raised to {sigma:.2g}")
         last = min(last, relative)
         u[:] = v
+    if isinstance(loss, Absolute) and (status is Status.converged or _interpolates(objective, best)):
+        best = _of_least_norm(objective, loss, best, problem.multipliers[0], budget)
     seconds = time.perf_counter() - began
     result = FitResult(status, max(best.value, best.gap), best.gap, history, passes, seconds, fallbacks)
     return *objective.design.weights(best.theta), result
+
+
+def _of_least_norm(objective: Objective, loss: Nonsmooth, best: Point, v: ndarray, budget: Budget) -> Point:
+    """Of several optima that of least norm, if it is proven to be one."""
+    objective.u[:] = v
+    objective.evaluate(best.theta)
+    theta = least_norm.choose(objective, best.theta, v)
+    if theta is None:
+        return best
+    objective.evaluate(theta)
+    value = primal(loss, objective, theta)
+    gap, _ = duality_gap(loss, objective, theta, value)
+    near = _interpolates(objective, Point(gap, value, theta)) and _interpolates(objective, best)
+    return Point(gap, value, theta) if near or budget.reached(value, gap) else best
+
+
+def _interpolates(objective: Objective, point: Point) -> bool:
+    """Whether nothing is left of the loss but rounding, so that there is no relative gap."""
+    return point.value <= 1e-11 * float(np.abs(objective.y).max(initial=0.0))
