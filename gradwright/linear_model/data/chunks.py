@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from gradwright.linear_model.data import frames
 from gradwright.linear_model.data.data import Data
 from gradwright.linear_model.data.inputs import finite, plain, refuse_text
 
@@ -24,10 +25,13 @@ def read_chunks(source: Callable[[], Any]) -> tuple[Data, ndarray, ndarray | Non
         if not isinstance(chunk, (tuple, list)) or len(chunk) not in (2, 3):
             raise ValueError(f"a chunk must be (X, y) or (X, y, sample_weight), not a {type(chunk).__name__}")
         X, y, *rest = (plain(value) for value in chunk)
-        refuse_text(X)
-        names = getattr(X, "columns", None)
+        foreign = frames.is_frame(X)
+        X = frames.known(X) if foreign else X
+        if not foreign:
+            refuse_text(X)
+        names = frames.names(X) if foreign else getattr(X, "columns", None)
         if first is None:
-            head = X.iloc[:1] if hasattr(X, "iloc") else None
+            head = X[:1] if foreign else X.iloc[:1] if hasattr(X, "iloc") else None
         X = _chunk(X)
         if first is None:
             first = X
@@ -58,7 +62,7 @@ def _chunk(X: Any) -> Any:
     if hasattr(X, "tocsr"):
         X = X.tocsr()
         return X if X.dtype in (np.float32, np.float64) else X.astype(np.float64)
-    X = np.asarray(X)
+    X = frames.matrix(frames.known(X)) if frames.is_frame(X) else np.asarray(X)
     if X.ndim != 2:
         raise ValueError(f"a chunk of X must have rows and columns, not shape {X.shape}")
     return X if X.dtype in (np.float32, np.float64) else X.astype(np.float64)

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import torch
 from numpy import ndarray
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_array, validate_data
 
-from gradwright.linear_model.data import device_rows
+from gradwright.linear_model.data import device_rows, frames
 from gradwright.linear_model.data.row_blocks import block_size, blocks
 
 
 def plain(value: Any) -> Any:
-    """Torch tensors as numpy arrays or CSR matrices, in the host's memory; everything else as it is."""
+    """Torch tensors as arrays or CSR matrices in the host's memory, columns of frames as arrays; else as it is."""
     if isinstance(value, torch.Tensor):
         value = value.detach()
         if value.dtype == torch.bfloat16:
@@ -26,7 +26,7 @@ def plain(value: Any) -> Any:
             parts = (value.values(), value.col_indices(), value.crow_indices())
             return csr_array(tuple(part.cpu().numpy() for part in parts), shape=tuple(value.shape))
         return value.cpu().numpy()
-    return value
+    return np.asarray(value) if frames.is_series(value) else value
 
 
 def matrix(estimator: Any, X: Any, reset: bool) -> Any:
@@ -40,6 +40,13 @@ def matrix(estimator: Any, X: Any, reset: bool) -> Any:
     if device_rows.stays(X):
         return _on_device(estimator, X, reset)
     X = plain(X)
+    if frames.is_frame(X):
+        X = frames.known(X)
+        # names and how many they are; what is in the columns is looked at one by one
+        validate_data(estimator, X, reset=reset, skip_check_array=True)
+        X = check_array(frames.matrix(X), dtype=[np.float64, np.float32], ensure_all_finite=False)
+        finite(X, getattr(estimator, "feature_names_in_", None))
+        return X
     refuse_text(X)
     X = validate_data(
         estimator, X, reset=reset, accept_sparse="csr", dtype=[np.float64, np.float32], ensure_all_finite=False

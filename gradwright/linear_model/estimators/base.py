@@ -68,7 +68,8 @@ class LinearModel(BaseEstimator):
         else:
             X = inputs.matrix(self, X, reset=True)
             data, weights = Data.of(X), sample_weight
-            y = self._target_shape(np.asarray(inputs.plain(y)) if not hasattr(y, "to_numpy") else y.to_numpy())
+            y = inputs.plain(y)
+            y = self._target_shape(np.asarray(y) if not hasattr(y, "to_numpy") else y.to_numpy())
             if len(y) != data.n:
                 raise ValueError(f"Found input variables with inconsistent numbers of samples: [{data.n}, {len(y)}]")
         if data.n == 0:
