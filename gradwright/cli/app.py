@@ -166,7 +166,7 @@ def application() -> Any:
 
     @app.command(epilog="Example: gradwright fit wine.csv --target quality --loss softmax")
     def fit(
-        path: Annotated[str, typer.Argument(help="A CSV or Parquet file with a header.")],
+        path: Annotated[str, typer.Argument(help="A CSV file (.gz, .bz2, .xz or .zst too) or a Parquet file.")],
         target: Annotated[str, typer.Option(help="The column to predict.")],
         loss: Annotated[
             str | None,
@@ -177,13 +177,16 @@ def application() -> Any:
             ),
         ] = None,
         test_size: Annotated[float, typer.Option(help="The share of rows kept for testing.")] = 0.25,
-        C: Annotated[float, typer.Option("-C", help="The inverse of the L2 strength, as in scikit-learn.")] = 1.0,
+        C: Annotated[
+            float, typer.Option("-C", help="The inverse of the L2 strength: the smaller, the simpler the model.")
+        ] = 1.0,
         out: Annotated[str, typer.Option(help="Folder for the model and index.html.")] = "fit",
         seed: Annotated[int, typer.Option(help="Of the split into rows to fit and rows to test.")] = 0,
     ) -> None:
         """Fit a linear model to a table, prove that it is the optimum, and say what limits its score.
 
-        Columns of text become one column per category; columns of numbers are scaled.
+        Columns of text become one column per category; columns of numbers are scaled. The model takes rows of the same
+        columns; the page shows how.
         """
         from gradwright.linear_model.fit_table import fit_table
 

@@ -10,7 +10,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.model_selection import train_test_split
 
 from gradwright.linear_model.diagnosis.findings import Diagnosis
-from gradwright.linear_model.diagnosis.split import Split
+from gradwright.linear_model.diagnosis.split import Split, figure
 from gradwright.linear_model.estimators import GeneralizedLinearModel, LinearSVC, LogisticRegression, PoissonRegressor
 
 PRODUCTS = 1e7
@@ -44,6 +44,9 @@ def compare(
     y = y if classes else y.astype(np.float64)
     train, test = train_test_split(np.arange(len(y)), test_size=1 / 3, random_state=0, stratify=y if classes else None)
     rows = Split(X, y, weights, offset, train, test, classes)
+    if not classes and not rows.spread > 0:
+        out.add("tried", "The targets of rows set aside are all alike, so that other models cannot be compared.")
+        return
     plain = bare(model)
     guess = rows.predict(rows.fit(clone(plain)))
     base = out.scores["this model"] = rows.score(guess)
@@ -52,12 +55,12 @@ def compare(
         answer = rows.predict(rows.fit(changed))
         new = out.scores["with an intercept"] = rows.score(answer)
         verdict = "worth having" if rows.better(answer, guess) else "not what is missing"
-        out.add("intercept", f"An intercept would take held-out {rows.what} from {base:.3f} to {new:.3f}: {verdict}.")
+        out.add("intercept", f"An intercept would take {rows.what} from {figure(base)} to {figure(new)}: {verdict}.")
     _products(out, plain, rows, base, guess, names)
     _losses(out, plain, rows, base, guess)
     if offset is None and X.shape[1] <= MOST_COLUMNS:
         _trees(out, rows, base, guess, index)
-    tried = ", ".join(f"{name} {score:.3f}" for name, score in out.scores.items())
+    tried = ", ".join(f"{name} {figure(score)}" for name, score in out.scores.items())
     out.add("tried", f"Fitted to two thirds of these rows, {rows.what} on the rest: {tried}.")
 
 
@@ -88,7 +91,7 @@ def _products(out: Diagnosis, model: Any, rows: Split, base: float, guess: ndarr
         top = ", ".join(f"{names[a[i]]} × {names[b[i]]}" for i in np.argsort(-best)[:3])
         out.add(
             "interactions",
-            f"Products of two columns would take held-out {rows.what} from {base:.3f} to {new:.3f}; the largest are "
+            f"Products of two columns would take {rows.what} from {figure(base)} to {figure(new)}; the largest are "
             f"{top}. The answer is not linear in the columns.",
         )
 
@@ -111,7 +114,7 @@ def _losses(out: Diagnosis, model: Any, rows: Split, base: float, guess: ndarray
         answer = rows.predict(rows.fit(other))
         new = out.scores[f"with {name}"] = rows.score(answer)
         if rows.better(answer, guess):
-            out.add("loss", f"With {name} held-out {rows.what} goes from {base:.3f} to {new:.3f}.")
+            out.add("loss", f"With {name} {rows.what} goes from {figure(base)} to {figure(new)}.")
     if own not in ("squared", "squared_epsilon_insensitive"):
         return
     error = np.abs(guess - y[rows.test])
@@ -124,7 +127,7 @@ def _losses(out: Diagnosis, model: Any, rows: Split, base: float, guess: ndarray
     if far > 0.005 and np.median(other_error) < 0.9 * np.median(error):
         out.add(
             "loss",
-            f"{far:.1%} of held-out residuals are beyond six times their usual size. With the absolute loss the median "
+            f"{far:.1%} of residuals are beyond six times their usual size. With the absolute loss the median "
             f"error falls from {np.median(error):.3g} to {np.median(other_error):.3g}; use HuberRegressor or "
             "LeastAbsoluteDeviations.",
         )
@@ -143,17 +146,18 @@ def _trees(out: Diagnosis, rows: Split, base: float, guess: ndarray, index: ndar
     if rows.better(answer, guess):
         out.add(
             "limit",
-            f"Boosted trees reach a held-out {rows.what} of {new:.3f} on these columns, this linear model {base:.3f}: "
+            f"Boosted trees reach {rows.what} {figure(new)} on these columns, this linear model {figure(base)}: "
             "the columns hold more than a linear model can use.",
         )
     elif base > 0.95 and "interactions" not in out.kinds():
         out.add(
-            "limit", f"Little is left to gain: held-out {rows.what} is {base:.3f}, that of boosted trees {new:.3f}."
+            "limit",
+            f"Little is left to gain: {rows.what} is {figure(base)}, that of boosted trees {figure(new)}.",
         )
     else:
         out.add(
             "limit",
-            f"Boosted trees are no better beyond chance (held-out {rows.what} {new:.3f} beside {base:.3f})"
+            f"Boosted trees are no better beyond chance ({rows.what} {figure(new)} beside {figure(base)})"
             f"{'' if 'interactions' in out.kinds() else ': look for other columns'}.",
         )
     test = rows.test
@@ -163,9 +167,11 @@ def _trees(out: Diagnosis, rows: Split, base: float, guess: ndarray, index: ndar
     own = p[np.arange(len(test)), np.searchsorted(flexible.classes_, rows.y[test])]
     odd = np.flatnonzero((own < 0.05) & (p.max(1) > 0.9))
     if len(odd) > max(3, 0.01 * len(test)) and best > 0.6:
-        shown = ", ".join(str(index[test[i]]) for i in odd[:5])
+        # an index of texts names rows by itself
+        word = "" if isinstance(index[test[odd[0]]], str) else "rows "
+        shown = word + ", ".join(str(index[test[i]]) for i in odd[:5])
         out.add(
             "noise",
-            f"{len(odd) / len(test):.1%} of held-out labels are contradicted with more than 90 % confidence by a model "
-            f"that never saw them (rows {shown}, …): look at these labels.",
+            f"{len(odd) / len(test):.1%} of labels set aside are contradicted with more than 90 % confidence by a "
+            f"model that never saw them ({shown}, …): look at these labels.",
         )

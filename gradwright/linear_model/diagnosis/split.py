@@ -56,9 +56,19 @@ class Split:
         return fitted.predict(X[self.test], **more)
 
     def score(self, guess: ndarray) -> float:
-        """Accuracy or R² of predictions of the other rows."""
+        """Accuracy or R² of predictions of the other rows; R² wants a ``spread`` above 0."""
         y, w = self.y[self.test], None if self.weights is None else self.weights[self.test]
         if self.classes:
             return float(np.average(guess == y, weights=w))
-        spread = np.average((y - np.average(y, weights=w)) ** 2, weights=w)
-        return float(1 - np.average((guess - y) ** 2, weights=w) / max(spread, 1e-300))
+        return float(1 - np.average((guess - y) ** 2, weights=w) / self.spread)
+
+    @property
+    def spread(self) -> float:
+        """The variance of targets that are numbers in the other rows: what R² divides by."""
+        y, w = self.y[self.test], None if self.weights is None else self.weights[self.test]
+        return float(np.average((y - np.average(y, weights=w)) ** 2, weights=w)) if np.ptp(y) > 0 else 0.0
+
+
+def figure(score: float) -> str:
+    """A score with three digits behind the point, and with few digits where it is far from 1."""
+    return f"{score:.3f}" if abs(score) < 1000 else f"{score:.3g}"

@@ -5,41 +5,23 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from gradwright.linear_model.diagnosis import Diagnosis, diagnose
-from gradwright.linear_model.estimators import (
-    GeneralizedLinearModel,
-    HuberRegressor,
-    LeastAbsoluteDeviations,
-    LinearSVC,
-    LinearSVR,
-    LogisticRegression,
-    Ridge,
-)
-from gradwright.linear_model.fit_table import progress, table
-from gradwright.linear_model.fit_table.page import page
-from gradwright.linear_model.fit_table.target import as_classes, as_numbers, split, suited_loss
+from gradwright.linear_model.fit_table import progress, save, table, write
+from gradwright.linear_model.fit_table.held_out import HeldOut, held_out
+from gradwright.linear_model.fit_table.models import CLASSES, MODELS
+from gradwright.linear_model.fit_table.page import About, page
+from gradwright.linear_model.fit_table.pipeline import pipeline
+from gradwright.linear_model.fit_table.scale import scaler
+from gradwright.linear_model.fit_table.target import prepared, refuse_sizes, split, suited_loss, unseen
+from gradwright.linear_model.fit_table.text import quoted
 
-MODELS: dict[str, Callable[[float], Any]] = {
-    "softmax": lambda C: LogisticRegression(C=C),
-    "hinge": lambda C: LinearSVC(C=C, loss="hinge"),
-    "squared_hinge": lambda C: LinearSVC(C=C),
-    "squared": lambda C: Ridge(alpha=1 / C),
-    "poisson": lambda C: GeneralizedLinearModel("poisson", alpha=1e-3 / C),
-    "gamma": lambda C: GeneralizedLinearModel("gamma", alpha=1e-3 / C),
-    "huber": lambda C: HuberRegressor(alpha=1e-4 / C),
-    "absolute": lambda C: LeastAbsoluteDeviations(),
-    "epsilon_insensitive": lambda C: LinearSVR(C=C),
-}
-"""Losses by name, and their model for an inverse strength C of the penalty."""
-
-CLASSES = ("softmax", "hinge", "squared_hinge")
+PAGE = "index.html"
 
 
 @dataclass(frozen=True)
@@ -65,82 +47,92 @@ def fit_table(
 ) -> Fitted:
     """Fit a linear model to a table, and say how good it is and why.
 
+    The model and the page are written both or not at all: what an earlier fit left stays until this one is done.
+
     Args:
-        path: CSV or Parquet file.
+        path: CSV file, plain or packed with gzip, bzip2, xz or zstd, or Parquet file.
         target: name of the column to predict.
         loss: a name of ``MODELS``; None chooses softmax for text or few whole numbers, else squared.
         test_size: part of the rows held out, between 0 and 1. Default 0.25.
         C: inverse strength of the L2 penalty, above 0. Default 1.
         out: folder for the model and index.html.
-        seed: of the split.
+        seed: of the split, from 0 to 2³² − 1.
         say: called with each line of progress.
 
     Raises:
-        ValueError: the file, target, loss or a column is unfit, or nothing can be written to ``out``; with the way out.
+        ValueError: the file, target, loss or a column is unfit, or nothing can be written to ``out``; with the line of
+            the file and the way out.
     """
-    if loss is not None and loss not in MODELS:
-        raise ValueError(f"loss must be one of {', '.join(MODELS)}, not {loss!r}")
-    if not 0 < test_size < 1:
-        raise ValueError(f"test_size must be between 0 and 1, not {test_size!r}")
-    if not C > 0:
-        raise ValueError(f"C must be above 0, not {C!r}")
+    _check(loss, test_size, C, seed)
+    folder, model_file = Path(out), save.name()
+    write.check(folder, [model_file, PAGE])
     data = table.read(path, target)
-    folder = Path(out)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "index.html").touch()
-    except OSError as why:
-        raise ValueError(f"nothing can be written to --out {str(folder)!r}: {why.strerror}") from None
     if loss is None:
         loss = suited_loss(data.y)
-        say(f"loss {loss}, chosen by the values of {target!r}; --loss overrules it")
-    classes = loss in CLASSES
-    y = as_classes(data.y, target) if classes else as_numbers(data.y, target, loss)
-    train, test = split(y, classes, test_size, seed)
+        say(f"loss {loss}, chosen by the values of {quoted(target)}; --loss overrules it")
+    y = prepared(data, target, loss)
+    refuse_sizes(data.X, data.names, data)
+    train, test = split(data, y, target, loss, test_size, seed)
     say(f"{len(train)} rows to fit, {len(test)} held out, {len(data.names)} columns")
+    notes = [*data.notes, *filter(None, [unseen(y, train, test) if loss in CLASSES else ""])]
     for name, categories in data.encoded.items():
-        say(f"column {name!r}: {len(categories)} categories, one column each but {categories[0]!r}")
-    # columns of unlike spread are brought to one, so that one penalty fits all; coefficients are of scaled columns
-    scaler = StandardScaler()
-    pandas = table.require_pandas()
-    # the index names rows as the file does, counted from 0 below the header
-    fit_X = pandas.DataFrame(scaler.fit_transform(data.X[train]), columns=data.names, index=train)
-    test_X = pandas.DataFrame(scaler.transform(data.X[test]), columns=data.names)
-    model = MODELS[loss](C)
+        base = quoted(categories[0])
+        if len(categories) == 1:
+            notes.append(f"column {quoted(name)} holds {base} in every row, tells nothing and is left out")
+            continue
+        notes.append(f"column {quoted(name)}: {len(categories)} categories, one column each but {base}")
+    for note in notes:
+        say(note)
+    # coefficients are of scaled columns
+    rows = table.require_pandas().DataFrame(data.X, columns=data.names, copy=False)
+    scale = scaler(rows.iloc[train]).set_output(transform="pandas")
+    fit_X, test_X = scale.transform(rows.iloc[train]), scale.transform(rows.iloc[test])
+    # a diagnosis names rows by the index
+    fit_X.index = [data.where(row) for row in train]
+    model = MODELS[loss](C, y[train])
     with progress.shown(say) as model.callback, warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(fit_X, y[train])
     model.callback = None
     say(str(model.result_))
-    score = float(model.score(test_X, y[test]))
-    say(f"held-out {'accuracy' if classes else 'score'} {score:.4f}")
+    score = held_out(model, test_X, y[test], y[train])
+    say(str(score))
     diagnosis = diagnose(model, fit_X, y[train])
+    say(comparison(score))
     say(str(diagnosis))
-    pipeline = make_pipeline(scaler, model)
-    saved = _save(pipeline, folder, say)
-    html = folder / "index.html"
-    html.write_text(
-        page(Path(path).name, target, loss, model, data.names, test_X, y[test], score, diagnosis), encoding="utf-8"
+    whole = pipeline(data.columns, scale, model)
+    about = About(
+        Path(path).name, target, loss, data.names, notes, len(train), test_size, C, seed, model_file, data.call
     )
-    say(f"page: {html}")
-    return Fitted(pipeline, score, diagnosis, saved, html)
+    html = page(about, model, test_X, y[test], score, comparison(score), diagnosis)
+    saved, written = write.write(
+        folder,
+        {model_file: lambda place: save.save(whole, place), PAGE: lambda place: _text(place, html)},
+    )
+    say(f"model: {saved}, {save.about()}")
+    say(f"page: {written}")
+    return Fitted(whole, score.score, diagnosis, saved, written)
 
 
-def _save(model: Any, folder: Path, say: Callable[[str], None]) -> Path:
-    """With skops where it is installed (loading it runs no code), else with joblib."""
-    try:
-        import skops.io
-    except ModuleNotFoundError:
-        import joblib
+def comparison(score: HeldOut) -> str:
+    """What the figures of a diagnosis are, beside the held-out score."""
+    return (
+        "What limits the score. Figures below compare models within the rows to fit, a third of them set aside, and so "
+        f"differ from the held-out {score.what.split(' (')[0]} above, which is the one to quote:"
+    )
 
-        path = folder / "model.joblib"
-        joblib.dump(model, path)
-        say(
-            f"model: {path}, saved with joblib; load only files you trust (pip install skops for a format that runs "
-            f"no code)"
-        )
-        return path
-    path = folder / "model.skops"
-    skops.io.dump(model, path)
-    say(f"model: {path}, saved with skops")
-    return path
+
+def _text(place: Path, html: str) -> None:
+    place.write_text(html, encoding="utf-8")
+
+
+def _check(loss: str | None, test_size: float, C: float, seed: int) -> None:
+    if loss is not None and loss not in MODELS:
+        raise ValueError(f"loss must be one of {', '.join(MODELS)}, not {loss!r}")
+    if not (isinstance(test_size, Real) and 0 < test_size < 1):
+        raise ValueError(f"test_size must be between 0 and 1, not {test_size!r}")
+    # both C and its inverse go into objectives
+    if not (isinstance(C, Real) and 1e-100 <= C <= 1e100):
+        raise ValueError(f"C must be above 0 and between 1e-100 and 1e100, not {C!r}; 1e6 is nearly no penalty")
+    if not (isinstance(seed, Integral) and 0 <= seed < 2**32):
+        raise ValueError(f"seed must be a whole number from 0 to {2**32 - 1}, not {seed!r}")

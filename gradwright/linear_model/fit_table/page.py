@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -9,8 +10,10 @@ import numpy as np
 from numpy import ndarray
 from sklearn.base import is_classifier
 
-from gradwright.linear_model.estimators.regressor import DevianceRegressor
 from gradwright.linear_model.fit_table import pictures
+from gradwright.linear_model.fit_table.coefficients import MOST_BARS, coefficients
+from gradwright.linear_model.fit_table.held_out import HeldOut, figure
+from gradwright.linear_model.fit_table.text import shown
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1d2733; --soft: #5f6e7f; --line: #d9e0e7; --good: #2a78b8; --bad: #c8553d;
@@ -19,70 +22,128 @@ STYLE = """
   :root { --ink: #e6ebf0; --soft: #93a2b2; --line: #36424f; --good: #6cb2ea; --bad: #ef8a75; --paper: #161c23 } }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 1040px;
   margin: 2rem auto; padding: 0 1rem; overflow-wrap: anywhere }
-h1 { font-size: 1.5rem; margin-bottom: .2rem }
+h1 { font-size: 1.5rem; margin-bottom: .2rem; line-height: 1.25 }
 h2 { font-size: 1.1rem; margin: 2rem 0 .5rem }
-p.sub { color: var(--soft); margin-top: 0 }
+p.sub { color: var(--soft); margin: .3rem 0 }
+ul { padding-left: 1.2rem; margin: .5rem 0 }
 li { margin: .4rem 0 }
-pre { white-space: pre-wrap }
-figure { margin: 0 }
+pre { white-space: pre-wrap; border: 1px solid var(--line); border-radius: 8px; padding: .6rem 1rem; font-size: .9rem }
+figure { margin: 0; min-width: 0 }
 figcaption { color: var(--soft); font-size: .9rem; margin-bottom: .4rem }
-svg { width: 100%; height: auto }
+svg { width: 100%; height: auto; max-width: 520px }
 svg text { font: 12px system-ui, sans-serif; fill: var(--ink) }
 svg .soft { fill: var(--soft) }
 .grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(420px, 100%), 1fr)); gap: 1.5rem }
-.cards { display: flex; flex-wrap: wrap; gap: 1rem; margin: 1rem 0 }
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: .8rem; margin: 1rem 0 }
 .card { border: 1px solid var(--line); border-radius: 8px; padding: .6rem 1rem }
 .card b { display: block; font-size: 1.25rem }
-.card span { color: var(--soft); font-size: .85rem }
+.card span { color: var(--soft); font-size: .85rem; line-height: 1.3; display: block }
 """
-MOST_BARS = 3
-"""Classes up to which coefficients are drawn as bars; from there on as a table of colours."""
 
 
-def page(
-    file: str, target: str, loss: str, model: Any, names: list[str], X: Any, y: ndarray, score: float, diagnosis: Any
-) -> str:
-    """The HTML of one fit; X and y are the held-out rows."""
-    classes = is_classifier(model)
+@dataclass(frozen=True)
+class About:
+    """What was fitted and how: the file, its settings, how columns were read, and a call that reads more."""
+
+    file: str
+    target: str
+    loss: str
+    names: list[str]
+    notes: list[str]
+    rows: int
+    test_size: float
+    C: float
+    seed: int
+    model_file: str
+    call: str
+
+
+def page(about: About, model: Any, X: Any, y: ndarray, score: HeldOut, compared: str, diagnosis: Any) -> str:
+    """The HTML of one fit; X and y are the held-out rows, ``compared`` says what the figures of the diagnosis are."""
     result = model.result_
-    many = len(np.atleast_2d(model.coef_))
-    order = f"; bars from top: {', '.join(map(str, model.classes_))}" if 1 < many <= MOST_BARS else ""
-    to = f", towards {model.classes_[1]}" if classes and many == 1 else ""
-    about = f"Coefficients{to}, the largest: the effect of one standard deviation of a column{order}"
-    draw = pictures.coefficients if many <= MOST_BARS else pictures.coefficient_table
-    drawn = [(about, draw(model, names))]
-    if classes:
-        drawn.append(("Confusion matrix of held-out rows", pictures.confusion(model, X, y)))
-        if hasattr(model, "predict_proba"):
-            drawn.append(("Reliability: how often the predicted class is right", pictures.reliability(model, X, y)))
-    else:
-        drawn.append(("Held-out targets and predictions", pictures.scatter(y, model.predict(X))))
-    drawn.append(("Convergence: objective above its proven lower bound", pictures.convergence(result)))
     cards = [
-        (f"{score:.4f}", f"held-out {'accuracy' if classes else _score_name(model)}"),
-        (str(result.status), "status"),
-        (f"{result.relative_gap_bound:.1g}", "relative gap, at most"),
-        (f"{result.evaluations}", "passes over the data"),
-        (f"{result.seconds:.2g} s", "time"),
+        (figure(score.score), f"held-out {score.what}"),
+        score.compared,
+        (f"{about.rows} + {score.rows}", "rows to fit + rows held out"),
+        (
+            str(result.status),
+            f"objective proven to be within {result.relative_gap_bound:.1g} (relative) of the optimum",
+        ),
+        (f"{result.seconds:.2g} s", f"time of the solver, {result.evaluations} passes over the data"),
     ]
-    shown = "".join(f'<div class="card"><b>{escape(a)}</b><span>{escape(b)}</span></div>' for a, b in cards)
-    figures = "".join(f"<figure><figcaption>{escape(title)}</figcaption>{svg}</figure>" for title, svg in drawn)
+    shown_cards = "".join(f'<div class="card"><b>{escape(a)}</b><span>{escape(b)}</span></div>' for a, b in cards)
+    figures = "".join(
+        f"<figure><figcaption>{escape(title)}</figcaption>{svg}</figure>" for title, svg in _drawn(about, model, X, y)
+    )
+    settings = (
+        f"{type(model).__name__}, {about.loss} loss, {len(about.names)} columns, C {about.C:g}, test size "
+        f"{about.test_size:g}, seed {about.seed}"
+    )
+    target, file = escape(shown(about.target, 200)), escape(shown(about.file, 200))
     return f"""<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(target)}, {escape(loss)} loss</title><style>{STYLE}</style>
-<h1>{escape(target)} from {escape(file)}</h1>
-<p class="sub">{escape(type(model).__name__)}, {escape(loss)} loss, {len(names)} columns</p>
-<div class="cards">{shown}</div>
+<title>{target}, {escape(about.loss)} loss</title><style>{STYLE}</style>
+<h1>{target} from {file}</h1>
+<p class="sub">{escape(settings)}</p>
+<div class="cards">{shown_cards}</div>
+<p class="sub">{escape(str(score))}</p>
+{_listed("How the columns were read", about.notes)}
 <h2>What limits the score</h2>
+<p class="sub">{escape(compared.removeprefix("What limits the score. "))}</p>
 <ul>{"".join(f"<li>{escape(sentence)}</li>" for _, sentence in diagnosis.findings)}</ul>
 <h2>Pictures</h2><div class="grid">{figures}</div>
+<h2>Use the model</h2>
+<p class="sub">It takes rows with the columns of {file}, texts and all; what it does not know, it leaves.</p>
+<pre>{escape(_snippet(about))}</pre>
 <h2>Certificate</h2><pre>{escape(str(result))}</pre>
 </html>
 """
 
 
-def _score_name(model: Any) -> str:
-    """What ``score`` of a regressor answers."""
-    if not isinstance(model, DevianceRegressor) or model._loss().name == "squared":
-        return "R²"
-    return "D², the explained part of the loss"
+def _snippet(about: About) -> str:
+    """Code that predicts new rows."""
+    load = f"joblib.load({about.model_file!r})"
+    if about.model_file.endswith(".skops"):
+        load = f"skops.io.load({about.model_file!r}, trusted=skops.io.get_untrusted_types(file={about.model_file!r}))"
+    library = "joblib" if about.model_file.endswith(".joblib") else "skops.io"
+    return f"import {library}, pandas\n\nmodel = {load}\nprint(model.predict({about.call}))"
+
+
+def _drawn(about: About, model: Any, X: Any, y: ndarray) -> list[tuple[str, str]]:
+    """Captions and pictures."""
+    classes = is_classifier(model)
+    many = len(np.atleast_2d(model.coef_))
+    named = [shown(label) for label in model.classes_] if classes else []
+    order = f"; bars from top: {', '.join(named)}" if 1 < many <= MOST_BARS else ""
+    towards = f", towards {named[1]} (away from {named[0]})" if classes and many == 1 else ""
+    drawn = [
+        (
+            f"The largest coefficients: the effect of one standard deviation of a column{towards}{order}",
+            coefficients(model, about.names),
+        )
+    ]
+    if classes:
+        drawn.append(
+            (
+                "Confusion matrix: how many held-out rows of each class were taken for each",
+                pictures.confusion(model, X, y),
+            )
+        )
+        if hasattr(model, "predict_proba"):
+            about_dots = "Reliability: of predictions this sure, how many are right; dots on the dashed line are honest"
+            drawn.append((about_dots, pictures.reliability(model, X, y)))
+    else:
+        drawn.append(
+            (
+                "Held-out rows: targets over predictions; on the dashed line both agree",
+                pictures.scatter(y, model.predict(X)),
+            )
+        )
+    drawn.append(("Convergence: the objective above its proven lower bound", pictures.convergence(model.result_)))
+    return drawn
+
+
+def _listed(title: str, notes: list[str]) -> str:
+    if not notes:
+        return ""
+    return f"<h2>{escape(title)}</h2><ul>{''.join(f'<li>{escape(note)}</li>' for note in notes)}</ul>"

@@ -1,64 +1,82 @@
-"""Tables: CSV and Parquet files as numbers, with categories one-hot and missing values named."""
+"""Tables: CSV and Parquet files as numbers, with categories one-hot, and every fault named by its column and line."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy import ndarray
 
-MOST_CATEGORIES = 100
+from gradwright.linear_model.fit_table import delimited, files, layout, parquet, written
+from gradwright.linear_model.fit_table.column import Column
+from gradwright.linear_model.fit_table.one_hot import one_hot
+from gradwright.linear_model.fit_table.text import listed, quoted
+
+BETWEEN = "columns of a CSV file are separated by a comma, a semicolon, a tab or |"
+
+
+def _row(row: int) -> str:
+    return f"row {row + 1}"
+
+
+def _line(lines: ndarray, row: int) -> str:
+    return f"line {lines[row]}"
 
 
 @dataclass
 class Table:
-    """Columns of numbers with their names, and the target column as it was."""
+    """Columns of numbers with their names, and the target column as it was.
+
+    Attributes:
+        X: shape (n, d).
+        names: of its columns.
+        y: the target, shape (n,): int64, float64, bool, or texts.
+        encoded: categorical columns and the categories that became columns.
+        notes: what a reader of the file may not expect, in words.
+        where: names a row as the file does, "line 7" of a text file.
+        columns: all but the target, as the file has them.
+        call: a call of pandas that reads such a file.
+    """
 
     X: ndarray
     names: list[str]
     y: ndarray
     encoded: dict[str, list[str]]
-    """Categorical columns and the categories that became columns."""
-    frame: Any
+    notes: list[str] = field(default_factory=list)
+    where: Callable[[int], str] = _row
+    columns: list[Column] = field(default_factory=list)
+    call: str = ""
 
 
 def read(path: str | Path, target: str) -> Table:
     """Read a file; text columns become one column per category but the first.
 
     Raises:
-        ValueError: the file cannot be read, the target is not a column, values are missing, or a column has too many
-            categories; each with the column and the way out.
+        ValueError: the file cannot be read, the target is not a column, values are missing or infinite, or a column has
+            too many categories; each with the column, the line and the way out.
     """
-    pandas = require_pandas()
+    require_pandas()
     path = Path(path)
-    if not path.exists():
-        raise ValueError(f"there is no file {str(path)!r}")
-    if path.is_dir():
-        raise ValueError(f"{str(path)!r} is a folder; give a CSV or Parquet file")
-    parquet = path.suffix.lower() in (".parquet", ".pq")
-    try:
-        frame = pandas.read_parquet(path) if parquet else _csv(pandas, path)
-    except UnicodeDecodeError:
-        raise ValueError(f"{path.name} is not UTF-8 text; save it as CSV in UTF-8") from None
-    except ImportError as missing:
-        raise ValueError(f"{path.name} cannot be read: {missing}; pip install pyarrow, or give a CSV file") from None
-    except Exception as why:
-        line = str(why).splitlines()[0] if str(why) else type(why).__name__
-        raise ValueError(
-            f"{path.name} cannot be read as {'Parquet' if parquet else 'CSV'}: {line}; a table has a header and as "
-            "many fields in every line"
-        ) from None
-    if target not in frame.columns:
-        raise ValueError(f"{path.name} has no column {target!r} for --target; its columns are {_some(frame.columns)}")
-    if len(frame) == 0:
-        raise ValueError(f"{path.name} has a header and no rows")
-    holes = frame.isna().sum()
-    if holes.any():
-        found = ", ".join(f"{name!r} ({count} of {len(frame)} rows)" for name, count in holes[holes > 0].items())
-        raise ValueError(f"missing values in {found}; fill them, drop those rows, or drop the column")
-    return _encode(pandas, frame, target)
+    kind = files.kind_of(path)
+    if kind == "parquet":
+        columns, notes = parquet.columns(path)
+        call = ['pandas.read_parquet("new.parquet"']
+        where: Callable[[int], str] = _row
+        columns = written.resolve(columns, lambda places: [])
+    else:
+        plan = layout.survey(path, kind)
+        where = partial(_line, plan.lines)
+        call = ['pandas.read_csv("new.csv"', *plan.options]
+        columns, notes = _named(delimited.columns(path, plan), path, len(plan.lines))
+        places = {name: place for place, name in enumerate(plan.names)}
+        columns = written.resolve(
+            columns, lambda some: delimited.columns(path, plan, [places[columns[j].name] for j in some])
+        )
+    return _table(columns, path, target, notes, where, call)
 
 
 def require_pandas() -> Any:
@@ -70,51 +88,80 @@ def require_pandas() -> Any:
     return pandas
 
 
-def _csv(pandas: Any, path: Path) -> Any:
-    """A CSV file, its separator found in the header; a comma may be the decimal point where it does not separate."""
-    with path.open(encoding="utf-8-sig") as lines:
-        header = lines.readline()
-    separator = max(",;\t|", key=header.count)
-    frame = pandas.read_csv(path, sep=separator, encoding="utf-8-sig")
-    if separator == ",":
-        return frame
-    other = pandas.read_csv(path, sep=separator, encoding="utf-8-sig", decimal=",")
-    numbers = [len(table.select_dtypes("number").columns) for table in (frame, other)]
-    return other if numbers[1] > numbers[0] else frame
-
-
-def _some(values: Any) -> str:
-    values = [repr(str(v)) for v in values]
-    return ", ".join(values[:12]) + (f" and {len(values) - 12} more" if len(values) > 12 else "")
-
-
-def _encode(pandas: Any, frame: Any, target: str) -> Table:
-    columns, names, encoded = [], [], {}
-    for name in frame.columns:
-        if name == target:
+def _named(columns: list[Column], path: Path, n: int) -> tuple[list[Column], list[str]]:
+    """Without columns that have no name, where they hold nothing or only number the rows."""
+    kept, notes = [], []
+    for place, column in enumerate(columns):
+        if column.name:
+            kept.append(column)
             continue
-        column = frame[name]
-        if pandas.api.types.is_bool_dtype(column) or pandas.api.types.is_numeric_dtype(column):
-            columns.append(column.to_numpy(np.float64))
-            names.append(str(name))
-            continue
-        text = column.astype(str)
-        kinds = sorted(text.unique())
-        if len(kinds) > MOST_CATEGORIES:
-            raise ValueError(
-                f"column {name!r} has {len(kinds)} different texts such as {kinds[0]!r}; more than {MOST_CATEGORIES} "
-                "categories are most often an identifier or a date: drop the column, group its values, or write a date "
-                "as a number"
-            )
-        encoded[str(name)] = kinds
-        for kind in kinds[1:]:
-            columns.append((text == kind).to_numpy(np.float64))
-            names.append(f"{name}={kind}")
-    if not columns:
-        raise ValueError(f"there is no column beside the target {target!r}")
-    X = np.column_stack(columns)
-    if not np.isfinite(X).all():
-        raise ValueError(
-            f"column {names[int(np.argwhere(~np.isfinite(X))[0][1])]!r} holds infinite values; replace them"
+        numbers = column.numbers
+        counts = numbers is not None and any(np.array_equal(numbers, np.arange(first, first + n)) for first in (0, 1))
+        if n and not counts and len(column.missing) < n:
+            raise ValueError(f"field {place + 1} of the header of {path.name} is empty; give that column a name")
+        what = "numbers the rows" if counts else "is empty"
+        notes.append(f"field {place + 1} has no name and {what}; it is left out")
+    return kept, notes
+
+
+def _table(
+    columns: list[Column], path: Path, target: str, notes: list[str], where: Callable[[int], str], call: list[str]
+) -> Table:
+    names = [column.name for column in columns]
+    if not names:
+        raise ValueError(f"no field of the header of {path.name} has a name; the first line names the columns")
+    if target not in names:
+        found = (
+            f"its columns are {listed(names)}" if len(names) > 1 else f"its only column is {listed(names)}; {BETWEEN}"
         )
-    return Table(X, names, frame[target].to_numpy(), encoded, frame)
+        raise ValueError(f"{path.name} has no column {quoted(target)} for --target; {found}")
+    chosen = columns[names.index(target)]
+    n = len(chosen.numbers if chosen.codes is None else chosen.codes)
+    if n == 0:
+        raise ValueError(f"{path.name} has a header and no rows")
+    others = [column for column in columns if column is not chosen]
+    if not others:
+        raise ValueError(f"there is no column beside the target {quoted(target)}; {BETWEEN}")
+    _refuse_missing(columns, n, where)
+    for column in columns:
+        _refuse_infinite(column, where)
+        if column.note:
+            notes.append(f"column {quoted(column.name)}: {column.note}")
+        marks = [kind for kind in column.kinds if kind.lower() in written.MISSING]
+        if marks:
+            what = "class" if column is chosen else "category"
+            notes.append(
+                f"column {quoted(column.name)}: {listed(marks, 3)} is taken for a {what}, not for a missing value"
+            )
+            call = [*call, "keep_default_na=False"] if "keep_default_na=False" not in call else call
+    written_with = {column.decimal for column in columns if column.decimal}
+    if "," in written_with:
+        call = [*call, 'decimal=",", thousands="."']
+    elif "." in written_with:
+        call = [*call, 'thousands=","']
+    X, encoded = one_hot(others, where)
+    y = chosen.numbers if chosen.codes is None else chosen.texts()
+    return Table(np.column_stack(list(X.values())), list(X), y, encoded, notes, where, others, ", ".join(call) + ")")
+
+
+def _refuse_missing(columns: list[Column], n: int, where: Callable[[int], str], most: int = 8) -> None:
+    holes = [(column, column.missing) for column in columns]
+    holes = [(column, rows) for column, rows in holes if len(rows)]
+    if not holes:
+        return
+    found = ", ".join(
+        f"{quoted(column.name)} ({len(rows)} of {n} rows), first in {where(rows[0])}" for column, rows in holes[:most]
+    )
+    more = f" and {len(holes) - most} more columns" if len(holes) > most else ""
+    raise ValueError(f"missing values in {found}{more}; fill them, drop those rows, or drop the column")
+
+
+def _refuse_infinite(column: Column, where: Callable[[int], str]) -> None:
+    if column.numbers is None or column.numbers.dtype.kind != "f":
+        return
+    rows = np.flatnonzero(~np.isfinite(column.numbers))
+    if len(rows):
+        raise ValueError(
+            f"column {quoted(column.name)} holds infinite values, or numbers beyond 1e308, the first in "
+            f"{where(rows[0])}; replace them"
+        )

@@ -1,0 +1,1 @@
+"""Tests of ``gradwright fit``: files of every kind, what is written, and the page."""
