@@ -38,8 +38,10 @@ def compare(
         place = np.flatnonzero(weights > 0)
         index = index[place]
         X, y, weights, offset = X[place], y[place], weights[place], None if offset is None else offset[place]
-    if len(y) < 60 or (classes and np.unique(y, return_counts=True)[1].min() < 6):
-        out.add("tried", f"{len(y)} rows are too few to hold some out and compare other models.")
+    kinds, counts = np.unique(y, return_counts=True) if classes else (None, np.array([len(y)]))
+    if len(y) < 60 or counts.min() < 6:
+        few = f"{len(y)} rows" if len(y) < 60 else f"{counts.min()} rows of class {kinds[counts.argmin()]}"
+        out.add("tried", f"{few} are too few to hold some out and compare other models.")
         return
     y = y if classes else y.astype(np.float64)
     train, test = train_test_split(np.arange(len(y)), test_size=1 / 3, random_state=0, stratify=y if classes else None)

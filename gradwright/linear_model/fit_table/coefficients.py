@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gradwright.linear_model.fit_table.drawing import WIDTH, svg, text, width
+from gradwright.linear_model.fit_table.drawing import WIDTH, plain, svg, text, width
 from gradwright.linear_model.fit_table.pictures import MOST_CLASSES
 from gradwright.linear_model.fit_table.text import shown
 
@@ -32,7 +32,7 @@ def _bars(model: Any, names: list[str], most: int) -> str:
     coef = np.atleast_2d(model.coef_)
     order = _order(coef, most)
     top = max(float(np.abs(coef).max()), 1e-300)
-    many, end = len(coef), f"{top:.3g}"
+    many, end = len(coef), plain(top, 3)
     half = 0.5 * (WIDTH - NAMES - 2 * max(0.5 * width(end) + 2, 12))
     zero = NAMES + 0.5 * (WIDTH - NAMES)
     body = [f'<line x1="{zero}" x2="{zero}" y1="4" y2="{len(order) * ROW}" stroke="var(--line)"/>']
@@ -84,7 +84,7 @@ def _colours(model: Any, names: list[str], most: int) -> str:
                 f"<title>{escape(f'{names[j]}, {shown(name)}: {value:.4g}')}</title></rect>"
             )
     below = head + len(order) * ROW + 16
-    body.append(text(WIDTH - 4, below, f"deepest blue {top:.3g}, deepest red −{top:.3g}", "end", "soft"))
+    body.append(text(WIDTH - 4, below, f"deepest blue {plain(top, 3)}, deepest red −{plain(top, 3)}", "end", "soft"))
     if len(model.classes_) > len(classes):
         below += 18
         body.append(text(WIDTH - 4, below, f"the first {len(classes)} of {len(model.classes_)} classes", "end", "soft"))

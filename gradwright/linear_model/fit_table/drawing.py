@@ -27,13 +27,16 @@ def width(words: str) -> float:
 
 
 def fitted(value: object, room: float) -> str:
-    """A text, cut so that it is at most ``room`` wide."""
+    """A text, cut in its middle so that it is at most ``room`` wide: names that begin alike differ at their ends."""
     words = shown(value, 200)
     if width(words) <= room:
         return words
-    while words and width(words + "…") > room:
-        words = words[:-1]
-    return words + "…"
+    for kept in range(len(words) - 1, 0, -1):
+        tail = kept // 3
+        cut = words[: kept - tail].rstrip() + "…" + words[len(words) - tail :].lstrip()
+        if width(cut) <= room:
+            return cut
+    return "…"
 
 
 def text(x: float, y: float, value: object, anchor: str = "start", style: str = "", room: float = WIDTH) -> str:
@@ -54,7 +57,15 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
     power = 10.0 ** np.floor(np.log10(rough))
     step = next(power * k for k in (1, 2, 5, 10) if power * k >= rough)
     first = np.ceil(low / step - 1e-9)
-    return [float(k * step) for k in np.arange(first, np.floor(high / step + 1e-9) + 1)] or [low]
+    return [float(k * step) + 0.0 for k in np.arange(first, np.floor(high / step + 1e-9) + 1)] or [low]
+
+
+def plain(value: float, digits: int = 4) -> str:
+    """A number with some digits, and without an exponent where it is of a usual size."""
+    if value != 0 and 1e-4 <= abs(value) < 1e9:
+        rounded = float(f"{value:.{digits}g}")
+        return f"{rounded:.0f}" if abs(rounded) >= 10.0 ** (digits - 1) else f"{rounded:g}"
+    return f"{value:.{digits}g}".replace("e+0", "e").replace("e+", "e").replace("e-0", "e-")
 
 
 def tick_labels(values: list[float]) -> list[str]:
@@ -93,6 +104,18 @@ class Axes:
         return values, tick_labels(values)
 
     @property
+    def columns(self) -> tuple[list[float], list[str]]:
+        """Ticks of x, no more than have room."""
+        for most in (4, 3, 2, 1):
+            values = ticks(*self.across, most=most)
+            if self.whole:
+                values = [value for value in values if value == round(value)] or [self.across[0]]
+            labels = tick_labels(values)
+            if len(values) * (max(map(width, labels)) + 10) < WIDTH - 24 - self.left:
+                break
+        return values, labels
+
+    @property
     def left(self) -> float:
         """Where the area begins."""
         return 30.0 + max(width(label) for label in self.rows[1])
@@ -109,10 +132,7 @@ class Axes:
         left, right = self.left, WIDTH - 24
         middle = 0.5 * (BOTTOM + TOP)
         out = [f'<path d="M{left:.1f} {TOP}V{BOTTOM}H{right}" fill="none" stroke="var(--line)"/>']
-        values = ticks(*self.across, most=4)
-        if self.whole:
-            values = [value for value in values if value == round(value)] or [self.across[0]]
-        for value, label in zip(values, tick_labels(values)):
+        for value, label in zip(*self.columns):
             x, _ = self.at(value, self.up[0])
             out.append(f'<path d="M{x:.1f} {BOTTOM}v4" stroke="var(--line)"/>')
             # the outer labels stay inside of the picture

@@ -73,7 +73,7 @@ def fit_table(
     y = prepared(data, target, loss)
     refuse_sizes(data.X, data.names, data)
     train, test = split(data, y, target, loss, test_size, seed)
-    say(f"{len(train)} rows to fit, {len(test)} held out, {len(data.names)} columns")
+    say(f"{len(train)} rows to fit, {len(test)} held out, {len(data.names)} column{'s' * (len(data.names) != 1)}")
     notes = [*data.notes, *filter(None, [unseen(y, train, test) if loss in CLASSES else ""])]
     for name, categories in data.encoded.items():
         base = quoted(categories[0])

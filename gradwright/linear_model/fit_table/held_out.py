@@ -10,6 +10,7 @@ from numpy import ndarray
 from sklearn.base import is_classifier
 
 from gradwright.linear_model.estimators.regressor import DevianceRegressor
+from gradwright.linear_model.fit_table.drawing import plain
 from gradwright.linear_model.fit_table.text import quoted
 
 
@@ -50,25 +51,22 @@ def held_out(model: Any, X: Any, y: ndarray, fitted: ndarray) -> HeldOut:
         share = float(np.mean(y == most))
         name = quoted(most) if isinstance(most, str) else str(most)
         words = f"always {name}, the most frequent class of the rows to fit, gets {figure(share)}"
-        return HeldOut(float(model.score(X, y)), "accuracy", len(y), words, (figure(share), f"always {name}"))
+        card = figure(share), f"always {name}, the most frequent class"
+        return HeldOut(float(model.score(X, y)), "accuracy", len(y), words, card)
     guess = model.predict(X)
     middle = float(np.median(fitted))
     with np.errstate(over="ignore", invalid="ignore"):
         mine, constant = float(np.mean(np.abs(guess - y))), float(np.mean(np.abs(middle - y)))
         # of rows that are all alike nothing is to be explained
         score = float(model.score(X, y)) if np.isfinite(guess).all() and np.ptp(y) > 0 else float("nan")
-    words = f"mean absolute error {mine:.4g}, of always {middle:.4g} (the median of the rows to fit) {constant:.4g}"
+    always = f"of always {plain(middle)} (the median of the rows to fit) {plain(constant)}"
+    words = f"mean absolute error {plain(mine)}, {always}"
     if np.ptp(y) == 0:
-        words = f"every held-out target is {y[0]:.4g}, so that there is no {_name(model)}; {words}"
+        words = f"every held-out target is {plain(y[0])}, so that there is no {_name(model)}; {words}"
     elif not np.isfinite(guess).all():
         words = f"predictions of held-out rows far from those of the fit overflow; {words}"
-    return HeldOut(
-        score,
-        _name(model),
-        len(y),
-        words,
-        (f"{mine:.4g}", f"mean absolute error; {constant:.4g} of always {middle:.4g}"),
-    )
+    card = plain(mine), f"mean absolute error; {plain(constant)} of always {plain(middle)}"
+    return HeldOut(score, _name(model), len(y), words, card)
 
 
 def _name(model: Any) -> str:

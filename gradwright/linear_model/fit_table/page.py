@@ -75,8 +75,9 @@ def page(about: About, model: Any, X: Any, y: ndarray, score: HeldOut, compared:
     figures = "".join(
         f"<figure><figcaption>{escape(title)}</figcaption>{svg}</figure>" for title, svg in _drawn(about, model, X, y)
     )
+    plural = "s" * (len(about.names) != 1)
     settings = (
-        f"{type(model).__name__}, {about.loss} loss, {len(about.names)} columns, C {about.C:g}, test size "
+        f"{type(model).__name__}, {about.loss} loss, {len(about.names)} column{plural}, C {about.C:g}, test size "
         f"{about.test_size:g}, seed {about.seed}"
     )
     target, file = escape(shown(about.target, 200)), escape(shown(about.file, 200))
@@ -86,14 +87,14 @@ def page(about: About, model: Any, X: Any, y: ndarray, score: HeldOut, compared:
 <h1>{target} from {file}</h1>
 <p class="sub">{escape(settings)}</p>
 <div class="cards">{shown_cards}</div>
-<p class="sub">{escape(str(score))}</p>
+{f'<p class="sub">{escape(str(score))}</p>' if np.isnan(score.score) else ""}
 {_listed("How the columns were read", about.notes)}
 <h2>What limits the score</h2>
 <p class="sub">{escape(compared.removeprefix("What limits the score. "))}</p>
 <ul>{"".join(f"<li>{escape(sentence)}</li>" for _, sentence in diagnosis.findings)}</ul>
 <h2>Pictures</h2><div class="grid">{figures}</div>
 <h2>Use the model</h2>
-<p class="sub">It takes rows with the columns of {file}, texts and all; what it does not know, it leaves.</p>
+<p class="sub">In this folder. It takes a data frame with the columns of {file}, and ignores others.</p>
 <pre>{escape(_snippet(about))}</pre>
 <h2>Certificate</h2><pre>{escape(str(result))}</pre>
 </html>

@@ -24,7 +24,7 @@ def confusion(model: Any, X: Any, y: ndarray) -> str:
     counts = np.array([[np.sum((y == a) & (guess == b)) for b in classes] for a in classes])
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     left = 110.0
-    cell = min(60.0, (WIDTH - left - 4) / len(classes))
+    cell = min(78.0, (WIDTH - left - 4) / len(classes))
     # names that do not fit side by side stand upright
     upright = cell < 40
     head = 84.0 if upright else 40.0
