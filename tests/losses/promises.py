@@ -201,6 +201,8 @@ def weight_gradient(row: Row) -> None:
         for reduction in ("mean", "sum"):
             assert torch.autograd.gradcheck(lambda w, r=reduction: call(w, reduction=r), weight)
     if row.target == "joint":
+        with pytest.raises(ValueError, match=r"sample_weight\[0, 0\] is 0"):
+            call(torch.zeros(shape, dtype=torch.float64, requires_grad=True))
         return
     weight = weight.detach().requires_grad_()
     for reducer in REDUCERS:

@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from gradwright.losses.batch import checks
 from gradwright.losses.batch.reduction import Reduction, Terms, over_kept, reduce
 from gradwright.losses.batch.rows import rows
 from gradwright.losses.multilabel.cross_entropy import softplus_sum
@@ -40,8 +41,8 @@ def joint_cross_entropy(
             ``(1, batch · length, m)`` for the whole batch.
         target: class indices ``(..., n)``, or probabilities ``(..., n, m)``.
         form: ``"L1"``, or ``"L3"``, which is experimental.
-        sample_weight: ``(..., n)``, weights ≥ 0 of rows, inside the logarithms. They may be differentiated where they are
-            above 0; a weight of 0 has no derivative here.
+        sample_weight: ``(..., n)``, weights ≥ 0 of rows, inside the logarithms. They may be differentiated if all are
+            above 0.
         ignore_index: rows with this index have no part.
         reduction: over the leading dimensions, one loss for each group of n rows.
 
@@ -66,6 +67,11 @@ def joint_cross_entropy(
         assert batch.soft is not None, "a target is an index or soft"
         share = batch.soft
     if batch.weight is not None:
+        if sample_weight is not None and checks.differentiated(sample_weight) and checks.visible(sample_weight):
+            why = (
+                "a weight that is differentiated must be above 0 here, where its logarithm is taken; detach the weights"
+            )
+            checks.refuse(sample_weight == 0, sample_weight, checks.entry("sample_weight"), why)
         share = share * batch.weight.unsqueeze(-1)
     rival = _others(s) if form == "L1" else over_kept(s, s == -math.inf).unsqueeze(-1)
     positive = share > 0
