@@ -32,7 +32,7 @@ from gradwright.diffusion.adapter import NoiseNetwork, inference_timesteps, nois
 from gradwright.diffusion.analytic import Analytic
 from gradwright.diffusion.error import DenoisingError
 from gradwright.diffusion.heads import SecondHead, split_heads
-from gradwright.diffusion.prediction import to_data, to_noise
+from gradwright.diffusion.prediction import check_prediction, to_data, to_noise
 from gradwright.diffusion.reverse import reverse_mean
 from gradwright.diffusion.variance import optimal_variance
 
@@ -246,7 +246,8 @@ class LearnedVarianceModel(nn.Module):
         head: SN() or NPR().
 
     Raises:
-        ValueError: the scheduler would not read the variance.
+        ValueError: the scheduler would not read the variance, or its last time holds no data and the network predicts
+            the noise.
     """
 
     def __init__(self, network: nn.Module, scheduler: DDPMScheduler, head: SecondHead) -> None:
@@ -260,6 +261,7 @@ class LearnedVarianceModel(nn.Module):
             )
         self.network, self.scheduler, self.head = network, scheduler, head
         self._schedule = noise_schedule(scheduler)
+        check_prediction(prediction_of(scheduler), self._schedule)
         self.eval()
 
     @property
@@ -277,6 +279,11 @@ class LearnedVarianceModel(nn.Module):
 
     def forward(self, sample: Tensor, timestep: Any, *args: Any, return_dict: bool = True, **kwargs: Any) -> Any:
         timestep = int(torch.as_tensor(timestep).flatten()[0])
+        if timestep not in self.scheduler.timesteps.tolist():
+            raise ValueError(
+                f"timestep must be one of scheduler.timesteps, got {timestep}; give this model the scheduler that the "
+                f"pipeline samples with, model.scheduler = pipe.scheduler"
+            )
         t = torch.full((len(sample),), timestep + 1, device=sample.device)
         output, second = split_heads(self.network(sample, t, *args, **kwargs), sample, t)
         previous = int(self.scheduler.previous_timestep(timestep))

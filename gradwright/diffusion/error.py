@@ -89,7 +89,9 @@ class DenoisingError:
     def at(self, t: Time) -> Tensor:
         """mse at ``t``, between the measured times interpolated: ln mse is taken as linear in ln(ᾱ / β̄).
 
-        That is exact for Gaussian data at both ends of the schedule. Next to a zero the error itself is interpolated.
+        That is exact for Gaussian data at both ends of the schedule. Up to a time at which no data is left, where
+        ln(ᾱ / β̄) has no end, it is taken as linear in ln β̄, which is exact for data of variance 1. Next to a zero the
+        error itself is interpolated.
 
         Args:
             t: one time (the result has the shape of one estimate) or a row of times (T', ...).
@@ -105,7 +107,11 @@ class DenoisingError:
             )
         right = torch.searchsorted(self.times, t)
         left = torch.where(self.times[right] == t, right, right - 1)
-        here, start, end = (self.schedule.log_snr(time) for time in (t, self.times[left], self.times[right]))
+        empty = self.schedule.alpha_bar(self.times[right]) == 0
+        here, start, end = (
+            torch.where(empty, self.schedule.beta_bar(time).log(), self.schedule.log_snr(time))
+            for time in (t, self.times[left], self.times[right])
+        )
         share = torch.where(left == right, 0.0, (here - start) / torch.where(left == right, 1.0, end - start))
         share = share.reshape((*t.shape, *[1] * (self.estimate.dim() - 1)))
         a, b = self.mse[left], self.mse[right]

@@ -6,6 +6,7 @@ import torch
 from scipy.optimize import minimize
 
 from gradwright.diffusion import DenoisingError, NoiseSchedule, optimal_variance
+from gradwright.diffusion.closed_form import GaussianMixture
 from gradwright.diffusion.isotonic import isotonic
 from tests.diffusion.toys import EVERY, GAUSSIAN, LINEAR, MIXTURE, MIXTURE_ERROR, TWO
 
@@ -51,6 +52,17 @@ def test_interpolation_next_to_zeros_and_without_signal():
     assert 0 < middle[0, 0] < 0.2
     with pytest.raises(ValueError, match=r"between the first and the last measured time, 2 ... 3, got 1"):
         DenoisingError(schedule, [2, 3], [0.1, 0.2]).at(1)
+
+
+def test_interpolation_up_to_a_time_without_data():
+    schedule = NoiseSchedule(torch.cat([torch.linspace(1e-4, 0.05, 199, dtype=torch.float64), torch.ones(1)]))
+    every = torch.arange(60, 201)
+    for toy, tolerance in ((GaussianMixture.single(0.0, 1.0), 1e-9), (GAUSSIAN, 0.04), (MIXTURE, 0.2)):
+        times = torch.tensor([1, 60, 200])
+        sparse = DenoisingError(schedule, times, toy.denoising_error(schedule, times))
+        exact = toy.denoising_error(schedule, every)
+        assert (sparse.at(every) / exact - 1).abs().max() < tolerance
+        assert (exact[0] / exact - 1).abs().max() > 2 * tolerance
 
 
 def test_published_noise_powers_are_read_with_and_without_the_unused_entry():

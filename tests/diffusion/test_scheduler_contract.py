@@ -7,6 +7,7 @@ import sys
 
 import pytest
 import torch
+from torch import nn
 
 from gradwright.diffusion import NPR, DenoisingError, NoiseSchedule
 from tests.diffusion.test_diffusers import unet
@@ -214,5 +215,32 @@ def test_a_schedule_that_ends_without_data_needs_another_prediction(kind):
         for t in scheduler.timesteps:
             x = scheduler.step(0.1 * x, t, x).prev_sample
             assert x.isfinite().all()
+    learned = diffusers.DDPMScheduler(variance_type="learned", rescale_betas_zero_snr=True)
+    with pytest.raises(ValueError, match=r"'epsilon' does not determine the data"):
+        adapter.LearnedVarianceModel(unet(), learned, NPR())
     error = DenoisingError(NoiseSchedule.linear(), [1, 1000], [0.1, 0.2])
     assert kind.from_error(diffusers.DDPMScheduler(), error).config.rescale_betas_zero_snr is False
+
+
+def test_a_second_head_asks_the_scheduler_that_samples():
+    both = nn.Conv2d(1, 2, 1)
+    scheduler = diffusers.DDPMScheduler(variance_type="learned")
+    learned = adapter.LearnedVarianceModel(Takes(both), scheduler, NPR())
+    scheduler.set_timesteps(4)
+    other = diffusers.DDPMScheduler(variance_type="learned")
+    other.set_timesteps(7)
+    x = torch.randn(2, 1, 8, 8)
+    assert learned(x, scheduler.timesteps[1]).sample.shape == (2, 2, 8, 8)
+    with pytest.raises(ValueError, match=rf"got {int(other.timesteps[1])}; give this model the scheduler"):
+        learned(x, other.timesteps[1])
+
+
+class Takes(nn.Module):
+    """A network of x alone."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x, t):
+        return self.network(x)
