@@ -22,6 +22,7 @@ def recompute_batch_norm(
     *,
     limit: int = 50,
     forward: Callable[[Any], Any] | None = None,
+    layers: Sequence[_BatchNorm] | None = None,
 ) -> int:
     """Make the running statistics of BatchNorm layers anew, for the weights that the model has now.
 
@@ -41,6 +42,8 @@ def recompute_batch_norm(
         optimizer: if given, it is checked that its evaluation weights are in place.
         limit: the most batches to use.
         forward: what to do with a batch instead of ``model(input)``: dictionaries, other devices, several inputs.
+        layers: which of the model's layers; all that keep running statistics if not given. Leave out those that were
+            in evaluation mode during training: their statistics are fixed.
 
     Returns:
         How many layers were made anew.
@@ -56,7 +59,7 @@ def recompute_batch_norm(
         )
     if limit < 1:
         raise ValueError(f"recompute_batch_norm: limit={limit} must be at least 1")
-    layers = batch_norms(model)
+    layers = batch_norms(model) if layers is None else layers
     if not layers:
         return 0
     with _gathering(model, layers):
@@ -77,6 +80,7 @@ def recomputed_batch_norm(
     *,
     limit: int = 50,
     forward: Callable[[Any], Any] | None = None,
+    layers: Sequence[_BatchNorm] | None = None,
 ) -> Iterator[int]:
     """:func:`recompute_batch_norm` for the time being: afterwards the statistics of training are back, bit for bit.
 
@@ -86,7 +90,7 @@ def recomputed_batch_norm(
             accuracy = evaluate(model)
 
     Args:
-        model, batches, optimizer, limit, forward: as for :func:`recompute_batch_norm`.
+        model, batches, optimizer, limit, forward, layers: as for :func:`recompute_batch_norm`.
 
     Yields:
         How many layers were made anew.
@@ -96,7 +100,7 @@ def recomputed_batch_norm(
     """
     kept = [(layer, [buffer.clone() for buffer in layer.buffers(recurse=False)]) for layer in batch_norms(model)]
     try:
-        yield recompute_batch_norm(model, batches, optimizer, limit=limit, forward=forward)
+        yield recompute_batch_norm(model, batches, optimizer, limit=limit, forward=forward, layers=layers)
     finally:
         with torch.no_grad():
             for layer, buffers in kept:

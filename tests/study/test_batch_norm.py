@@ -137,6 +137,30 @@ def test_optimizers_of_others_too(kind):
     assert seen == [1.0, pytest.approx(variance / 4)]  # before the first step nothing is made anew
 
 
+def test_statistics_that_training_does_not_gather_stay_as_they_are(data):
+    class Frozen(nn.Sequential):
+        def train(self, mode=True):
+            super().train(mode)
+            self[1].eval()
+            return self
+
+    fixed = []
+
+    def frozen():
+        model = Frozen(nn.Linear(64, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 10), nn.BatchNorm1d(10))
+        model.register_forward_hook(
+            lambda model, inputs, output: fixed.append((model[1].running_mean.any(), model[4].running_mean.any()))
+        )
+        return model
+
+    task = from_loaders(frozen, *data, cross_entropy)
+    training = Training(task, contenders({"it": gw.averaged(gw.AdamW)})[0], 0, Budget(steps=5), evaluations=1)
+    assert list(training)
+    first, second = zip(*fixed)
+    assert not any(first)
+    assert any(second)
+
+
 def test_nothing_is_made_anew_where_training_and_judging_are_one():
     assert asked_again(lambda model: torch.optim.SGD(model.parameters(), lr=0.1))[0] == []
     assert asked_again(contenders("AdamW")[0].build)[0] == []

@@ -120,6 +120,7 @@ def test_more_threads_than_a_process_can_have_are_refused(threads, monkeypatch, 
 @pytest.mark.parametrize(
     ("options", "words"),
     [({"threads": 1.5}, "threads=1.5 is not a whole"), ({"seeds": 1.5}, "seeds=1.5"), ({"seeds": ["a"]}, "seeds='a'"),
+     ({"seeds": 10**9}, "is more than"),
      ({"evaluations": "x"}, "evaluations='x'"), ({"first_seed": 0.5}, "first_seed=0.5")],
 )  # fmt: skip
 def test_counts_are_whole_numbers(options, words):

@@ -17,6 +17,8 @@ from gradwright.study.tasks.loaders import from_loaders
 from gradwright.study.tasks.nuisance import read_nuisance, with_nuisance, written
 from gradwright.study.tasks.task import Task
 
+MOST_SEEDS = 10_000
+
 
 def read_tasks(task: Any) -> list[Task]:
     """The tasks of a name, several names, a task, or a model with its loaders."""
@@ -77,7 +79,10 @@ def read_seeds(seeds: int | Sequence[int], first: int) -> list[int]:
     if isinstance(seeds, Iterable):
         numbers = [whole("seeds", seed) for seed in seeds]
     else:
-        numbers = list(range(first, first + whole("seeds", seeds)))
+        count = whole("seeds", seeds)
+        if count > MOST_SEEDS:
+            raise ValueError(f"seeds={count} is more than the {MOST_SEEDS} that a study can hold: ask for fewer")
+        numbers = list(range(first, first + count))
     if not numbers:
         raise ValueError(f"seeds={seeds!r} leaves nothing to run: give at least 1 (three show the noise)")
     if len(set(numbers)) < len(numbers):

@@ -23,6 +23,7 @@ from gradwright.study.runs.step import Step, Times, evaluating, state_bytes, swi
 from gradwright.study.tasks.labels import one_line
 from gradwright.study.tasks.seeding import RandomStream
 from gradwright.study.tasks.task import Session, Task
+from gradwright.training.batch_norm import batch_norms
 
 EVALUATIONS = 20
 SETTLING = 3  # first steps left out of the times: they compile kernels and fill caches
@@ -140,8 +141,9 @@ class Training:
     @contextlib.contextmanager
     def _judged(self, session: Session) -> Iterator[None]:
         """The model at the weights the optimizer wants to be judged by."""
+        layers = [layer for layer in batch_norms(session.model) if layer.training]
         session.model.eval()
-        fitting = fitting_statistics(session, self.optimizer, len(self.losses), self.task.name, self.seed)
+        fitting = fitting_statistics(session, self.optimizer, layers, len(self.losses), self.task.name, self.seed)
         with torch.no_grad(), evaluating(self.optimizer), fitting:
             yield
         session.model.train()
