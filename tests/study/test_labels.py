@@ -3,16 +3,18 @@
 import csv
 import io
 import re
+import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import numpy
 import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from gradwright.study import Metric, compare, from_csv, from_json, show, to_json
+from gradwright.study import Metric, compare, from_csv, from_json, save, show, to_json
 from gradwright.study.record.store import FORMAT
 from gradwright.study.record.study import Study
 from gradwright.study.record.tables import curves_csv, runs_csv
@@ -186,10 +188,17 @@ def test_other_texts_are_not_a_study():
     for text in ("[]", "3", "{}", f'{{"format": {FORMAT + 1}}}'):
         with pytest.raises(ValueError, match="another format"):
             from_json(text)
+    for text in (
+        '{"format": 1}',
+        '{"format": 1, "tasks": [3], "runs": []}',
+        '{"format": 1, "tasks": [], "runs": [{}]}',
+    ):
+        with pytest.raises(ValueError, match="not whole"):
+            from_json(text)
 
 
-def test_numbers_of_other_libraries_are_kept(tmp_path):
-    numpy = pytest.importorskip("numpy")
+def test_numbers_of_other_libraries_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules[save.__module__].FILES, "index.html", lambda study: "")
     study = compare(
         line_task(), {"a": sgd()}, seeds=numpy.arange(2), lr=numpy.float32(0.1), steps=numpy.int64(3),
         evaluations=torch.tensor(1), threads=numpy.int64(1), out=tmp_path, progress=False,

@@ -25,11 +25,18 @@ def from_json(text: str) -> Study:
     """The study that :func:`to_json` wrote.
 
     Raises:
-        ValueError: it was written in another format.
+        ValueError: it was written in another format, or is not whole.
     """
     content = json.loads(text)
     if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
         raise ValueError(f"these results were written in another format: this version reads format {FORMAT}")
+    try:
+        return _study(content)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"these results are not whole ({type(error).__name__}: {error}): write them anew") from error
+
+
+def _study(content: dict[str, Any]) -> Study:
     content["tasks"] = tuple(
         TaskNote(**{**task, "metrics": tuple(Metric(**metric) for metric in task["metrics"])})
         for task in content["tasks"]

@@ -18,6 +18,9 @@ FILES = {"results.json": to_json, "runs.csv": runs_csv, "curves.csv": curves_csv
 def save(study: Study, folder: str | os.PathLike[str]) -> Study:
     """Write ``index.html``, ``results.json``, ``runs.csv`` and ``curves.csv``.
 
+    :func:`from_json` and :func:`from_csv` read them; in the tables a label that a spreadsheet would run as a formula
+    has an apostrophe in front.
+
     Args:
         study: what is written.
         folder: where to; it is made if need be.
