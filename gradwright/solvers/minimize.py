@@ -120,6 +120,7 @@ def minimize(
         start = box.clip_start(start)
     gtol = _tolerance(gtol, layout.dtype)
     first = objective.begin(start, twice=isinstance(source, ModuleSource))
+    objective.measure_in_unit_of(first)
     monitor = chosen.monitor(objective, gtol, callback)
     result = monitor.run(lambda: chosen.solve(objective, first, monitor))
     if isinstance(source, ModuleSource):

@@ -12,7 +12,7 @@ from torch import Tensor
 from gradwright.solvers.constrained.augmented_source import AugmentedSource
 from gradwright.solvers.constrained.constrainable import Constrainable
 from gradwright.solvers.constrained.constraint_set import Constrained
-from gradwright.solvers.constrained.kkt import Multipliers, estimate, measure
+from gradwright.solvers.constrained.kkt import Measure, Multipliers, estimate, measure
 from gradwright.solvers.constrained.monitor import ConstrainedMonitor, Judged
 from gradwright.solvers.linear.vectors import largest_entry
 from gradwright.solvers.outcome.status import Status
@@ -24,6 +24,15 @@ INNER = 0.1
 
 STUCK = 3
 """Outer iterations in a row without progress after which a run ends."""
+
+DIVERGED = 100.0
+"""An inner point this many times further off the constraints than x0 is large is not gone on from."""
+
+STATIONARY = 1e-3
+"""Part of a violation that has to be within reach for it not to count as stationary."""
+
+FINEST = 1e-13
+"""Least tolerance of inner problems, whose gradient is about one at the start."""
 
 SPENT = (Status.MAX_EVALUATIONS, Status.MAX_SECONDS)
 AT_REST = (Status.CONVERGED_GRADIENT, Status.CONVERGED_VALUE, Status.NOISE_FLOOR, Status.STALLED)
@@ -82,6 +91,7 @@ class _Run:
 
     def go(self, start: Point) -> Status:
         point, c = start, self.set.at(start.flat)
+        self.set.choose_units(c)
         guess = Multipliers(torch.zeros_like(c.value), torch.zeros_like(point.x))
         if point.usable and c.finite:
             guess = estimate(point.x, point.gradient, c, self.box)
@@ -90,11 +100,11 @@ class _Run:
             return status
         self._begin(point, c, guess)
         tolerance, infeasibility, last = INNER, math.inf, point
-        tightest = 0.1 * self.monitor.gtol / max(1.0, self.unit)
         unmoved = stuck = 0
         for _ in range(self.rule.outer):
-            source = AugmentedSource(self.objective.source, self.set, self.λ, self.rho, self.unit)
-            point, ended = self._minimised(source, point, tolerance)
+            scale = self.objective.unit
+            source = AugmentedSource(self.objective.source, self.set, self.λ, self.rho, scale, self.unit)
+            point, ended = self._minimised(source, last, tolerance)
             c = self.set.at(point.flat)
             t = source.updated(c)
             status = self._judge(point, c, self._complete(point, c, t)) or self._converged_with_others(point, c)
@@ -102,12 +112,16 @@ class _Run:
                 return status
             if ended in SPENT:
                 return ended
-            violation = largest_entry(c.violations)
+            violation, violated = largest_entry(c.violations), self.monitor.near.violation(c) > self.monitor.ctol
+            if not violation <= self.furthest and self.rho < self.ceiling:
+                self.rho *= self.rule.growth**2  # it fell down beside the constraints: not a point to go on from
+                continue
+            tightest = self._tightest()
             stationary = self._violation_is_stationary(point, c)
-            stuck = stuck + 1 if violation > max(0.9 * infeasibility, self.monitor.ctol) and stationary else 0
+            stuck = stuck + 1 if violated and violation > 0.9 * infeasibility and stationary else 0
             if stuck >= STUCK:
                 return Status.INFEASIBLE
-            rests = tolerance <= tightest and ended in AT_REST and violation <= self.monitor.ctol
+            rests = tolerance <= tightest and ended in AT_REST and not violated
             unmoved = unmoved + 1 if rests and self._is_near(point, last) else 0
             if unmoved >= STUCK:
                 return self.monitor.floor()
@@ -117,10 +131,9 @@ class _Run:
                 self.rho *= self.rule.growth
             infeasibility, last = worst, point
             tolerance = max(INNER * tolerance, tightest)
-            self.monitor.extra["penalty"] = self.rho
+            self.monitor.extra["penalty"] = self.rho * self.objective.unit
             if self.rho > self.ceiling:
-                hopeless = violation > self.monitor.ctol and stationary
-                return Status.INFEASIBLE if hopeless else self.monitor.floor()
+                return Status.INFEASIBLE if violated and stationary else self.monitor.floor()
         return Status.MAX_ITERATIONS
 
     def _begin(self, point: Point, c: Constrained, guess: Multipliers) -> None:
@@ -129,17 +142,23 @@ class _Run:
         squares = float(c.violations @ c.violations)
         self.rho = scale * (min(max(10 / squares, 1e-2), 1e3) if squares > 0 else 10)
         self.ceiling = self.rule.largest * scale
+        self.furthest = DIVERGED * max(1.0, largest_entry(point.x), largest_entry(c.violations))
         self.λ = guess.rows.clamp(-1e6 * scale, 1e6 * scale)
         self.first_slope = largest_entry(c.jacobian)
         steepest = max(largest_entry(point.gradient), self.rho * largest_entry(c.jacobian.T @ c.violations))
-        self.unit = 2.0 ** math.floor(math.log2(steepest)) if steepest > 0 else 1.0
+        self.unit = 2.0 ** (math.frexp(steepest)[1] - 1) if 0 < steepest < math.inf else 1.0
+
+    def _tightest(self) -> float:
+        """The tolerance of inner problems that no further one is tighter than: a tenth of what the run asks for."""
+        assert self.monitor.current is not None
+        return max(0.1 * self.monitor.tolerance(self.monitor.current.measure) / self.unit, FINEST)
 
     def _minimised(self, source: AugmentedSource, point: Point, tolerance: float) -> tuple[Point, Status]:
         """The minimum of L in the box as far as a tolerance asks, and how the search for it ended."""
         objective, method = self.objective, LBFGSB(self.rule.memory)
         iterations = min(objective.budget.limits.iterations(objective.size), max(200, 10 * objective.size))
         inner = Objective(source, None, objective.budget.left(iterations), objective.box)
-        monitor = method.monitor(inner, tolerance, None)
+        monitor = method.monitor(inner, tolerance, None, fixed=True)
         first = inner.at(point.x)
         found = monitor.run(partial(method.solve, inner, first, monitor))
         objective.budget.nfev += inner.nfev
@@ -154,24 +173,30 @@ class _Run:
 
     def _judge(self, point: Point, c: Constrained, at: Multipliers) -> Status | None:
         slope = point.gradient if point.usable and c.finite else torch.zeros_like(point.x)
-        return self.monitor.accept(point, c, at, measure(point.x, slope, c, self.box, at))
+        return self.monitor.accept(point, c, at, self._measured(point, slope, c, at))
+
+    def _measured(self, point: Point, slope: Tensor, c: Constrained, at: Multipliers) -> Measure:
+        return measure(point.x, slope, c, self.box, at, self.monitor.near)
 
     def _converged_with_others(self, point: Point, c: Constrained) -> Status | None:
         """Converged with multipliers of least squares? For a feasible point that is recorded already."""
-        if largest_entry(c.violations) > self.monitor.ctol:
+        if self.monitor.near.violation(c) > self.monitor.ctol:
             return None
         at = estimate(point.x, point.gradient, c, self.box)
-        m = measure(point.x, point.gradient, c, self.box, at)
+        m = self._measured(point, point.gradient, c, at)
         if not self.monitor.converged(m):
             return None
         self.monitor.current = Judged(point, c, at, m)
         return Status.CONVERGED_GRADIENT
 
     def _violation_is_stationary(self, point: Point, c: Constrained) -> bool:
-        """Whether no feasible direction makes ½‖violation‖² smaller, to three digits of the slope at x0."""
+        """Whether no feasible direction makes ½‖violation‖² smaller: to three digits of the slope at x0, and so that no
+        step as long as x would remove a thousandth. The second fails where slopes vanish along with the violation."""
         pull = c.jacobian.T @ (c.excess - c.shortfall)
-        size = max(self.first_slope, largest_entry(c.jacobian)) * largest_entry(c.violations)
-        return self.box.measure(point.x, pull) <= 1e-3 * size
+        violation, slope = largest_entry(c.violations), max(self.first_slope, largest_entry(c.jacobian))
+        left = self.box.measure(point.x, pull, self.objective.eps)
+        reach = max(1.0, largest_entry(point.x))
+        return left <= STATIONARY * slope * violation and left * reach <= STATIONARY * violation**2
 
     def _is_near(self, point: Point, last: Point) -> bool:
         """Whether an inner run moved by no more than the rounding of values lets it see."""

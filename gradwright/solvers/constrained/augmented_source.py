@@ -15,17 +15,18 @@ from gradwright.solvers.problem.sources import Source
 
 @dataclass(frozen=True)
 class AugmentedSource:
-    """L(x) = (f + ½ρ Σ ‖shifted violation‖²) / unit.
+    """L(x) = (f / scale + ½ρ Σ ‖shifted violation‖²) / unit.
 
     With λ for the rows l ≤ c ≤ u: t = λ + ρ(c − u) where that is positive, λ + ρ(c − l) where that is negative, 0
-    else, and L = (f + (‖t‖² − ‖λ‖²) / 2ρ) / unit, whose gradient is (∇f + Jᵀt) / unit.
+    else, and L = (f / scale + (‖t‖² − ‖λ‖²) / 2ρ) / unit, whose gradient is (∇f / scale + Jᵀt) / unit.
 
     Args:
         source: of f.
         set: of c.
         multipliers: λ.
         rho: ρ.
-        unit: of f; a power of two, so that it changes no digit.
+        scale, unit: powers of two, which change no digit: the unit of the objective that λ is measured in, and one more
+            that is near the size of the gradient of L.
     """
 
     name: ClassVar[str] = "the augmented Lagrangian"
@@ -34,6 +35,7 @@ class AugmentedSource:
     set: ConstraintSet
     multipliers: Tensor
     rho: float
+    scale: float = 1.0
     unit: float = 1.0
 
     @property
@@ -49,9 +51,12 @@ class AugmentedSource:
     def evaluate(self, x: Tensor) -> Evaluation:
         evaluation, c = self.source.evaluate(x), self.set.at(x)
         t, λ = self.updated(c), self.multipliers
-        value = (evaluation.loss.detach().double() + ((t @ t - λ @ λ) / (2 * self.rho)).double()) / self.unit
+        value = (
+            evaluation.loss.detach().double() / self.scale + ((t @ t - λ @ λ) / (2 * self.rho)).double()
+        ) / self.unit
 
         def gradient() -> Tensor:
-            return (evaluation.gradient() + (c.jacobian.T @ t).to(self.layout.dtype)) / self.unit
+            slope = evaluation.gradient() / self.scale + (c.jacobian.T @ t).to(self.layout.dtype)
+            return slope / self.unit
 
         return Evaluation(value.to(evaluation.loss.dtype), evaluation.leaves, None, given=gradient)

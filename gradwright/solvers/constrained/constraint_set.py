@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from gradwright.solvers.constrained.constraint import Constraint
+from gradwright.solvers.linear.vectors import power_of_two
 from gradwright.solvers.problem.determinism import Draws, refuse_two_values
 from gradwright.solvers.problem.layout import Layout
 
@@ -24,10 +26,13 @@ class ConstraintSet:
     Attributes:
         count: evaluations of all constraints so far.
         sizes: rows of each constraint, known after the first evaluation, like lower and upper.
+        units: powers of two that rows are divided by, so that the units of a constraint change nothing; see
+            :meth:`choose_units`.
     """
 
     lower: Tensor
     upper: Tensor
+    units: Tensor
 
     def __init__(self, constraints: Sequence[Constraint], layout: Layout, work: Callable[[Tensor], Tensor]) -> None:
         self.constraints, self.layout, self.work = constraints, layout, work
@@ -48,6 +53,17 @@ class ConstraintSet:
                 f"the constraints return {[part.numel() for part in parts]} numbers, but at x0 {self.sizes}"
             )
         return Constrained(self, leaf, parts)
+
+    def choose_units(self, start: Constrained) -> None:
+        """Divide each row, here and from now on, by the power of two near its largest slope at the start.
+
+        A row without slope there, or with one that is not finite, stays as it is.
+        """
+        slopes = start.slopes
+        units = torch.where((slopes > 0) & slopes.isfinite(), power_of_two(slopes), 1.0)
+        self.units, self.lower, self.upper = units, self.lower / units, self.upper / units
+        start.value = start.value / units
+        start.jacobian = start.jacobian / units[:, None]
 
     def _value(self, index: int, leaf: Tensor, watched: bool) -> Tensor:
         """One constraint; where it is watched and draws random numbers, it must give the same a second time.
@@ -107,23 +123,22 @@ class ConstraintSet:
             sides.append(pair)
         like = self.work(torch.zeros(0, dtype=self.layout.dtype, device=self.layout.device))
         self.lower, self.upper = (torch.cat([like, *(pair[side].to(like) for pair in sides)]) for side in (0, 1))
+        self.units = torch.ones_like(self.lower)
 
 
 class Constrained:
     """The constraints at one point.
 
     Attributes:
-        value: c(x), (k,).
+        value: c(x) in the units of its rows, (k,).
         finite: whether all of them are.
     """
 
     def __init__(self, owner: ConstraintSet, leaf: Tensor, parts: list[Tensor]) -> None:
         self.owner, self.leaf, self._parts = owner, leaf, parts
-        self.value = (
-            owner.work(torch.cat([part.detach() for part in parts])) if parts else owner.work(leaf.new_zeros(0))
-        )
+        value = owner.work(torch.cat([part.detach() for part in parts]) if parts else leaf.new_zeros(0))
+        self.value = value / owner.units
         self.finite = bool(self.value.isfinite().all())
-        self._jacobian: Tensor | None = None
 
     @property
     def shortfall(self) -> Tensor:
@@ -139,14 +154,12 @@ class Constrained:
     def violations(self) -> Tensor:
         return self.shortfall + self.excess
 
-    @property
+    @cached_property
     def jacobian(self) -> Tensor:
-        """(k, n)."""
-        if self._jacobian is None:
-            rows = [self._rows(index) for index in range(len(self._parts))]
-            n = self.leaf.numel()
-            self._jacobian = self.owner.work(torch.cat(rows)) if rows else self.owner.work(self.leaf.new_zeros(0, n))
-        return self._jacobian
+        """(k, n), in the units of the rows."""
+        rows = [self._rows(index) for index in range(len(self._parts))]
+        whole = torch.cat(rows) if rows else self.leaf.new_zeros(0, self.leaf.numel())
+        return self.owner.work(whole) / self.owner.units[:, None]
 
     @property
     def slopes(self) -> Tensor:
@@ -170,6 +183,7 @@ class Constrained:
     def hessian(self, v: Tensor) -> Tensor:
         """Σ vᵢ ∇²cᵢ(x), (n, n), symmetric."""
         total, start = self.owner.work(self.leaf.new_zeros(self.leaf.numel(), self.leaf.numel())), 0
+        v = v / self.owner.units
         for index, size in enumerate(self.owner.sizes):
             weights = v[start : start + size].to(self.leaf)
             start += size

@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from gradwright.solvers.constrained.constraint_set import Constrained
-from gradwright.solvers.constrained.kkt import Measure, Multipliers
+from gradwright.solvers.constrained.kkt import ROUNDING, Measure, Multipliers, Near
 from gradwright.solvers.linear.vectors import largest_entry
 from gradwright.solvers.outcome.result import Result
 from gradwright.solvers.outcome.status import Status
 from gradwright.solvers.outcome.trace import Callback
 from gradwright.solvers.problem.budget import status_of
 from gradwright.solvers.problem.objective import Objective, Point
+from gradwright.solvers.run.convergence import GradientTest
 from gradwright.solvers.run.patience import Patience
 from gradwright.solvers.run.record import Record
 from gradwright.solvers.run.unboundedness import UnboundednessTest
@@ -33,16 +34,20 @@ class Judged(NamedTuple):
     multipliers: Multipliers
     measure: Measure
 
+    def slope(self, at: Multipliers) -> Tensor:
+        """∇f + Jᵀλ with other multipliers."""
+        return self.point.gradient + self.c.jacobian.T @ at.rows
+
 
 class ConstrainedMonitor:
     """Judges iterates (x, λ) by feasibility and stationarity, and hands back the last good one.
 
-    A run has converged when the violation is at most ``ctol`` and the stationarity at most gtol · F, where F is
-    ‖∇f‖∞ as far as constraints balance it, at least min(1, largest ‖∇f‖∞ seen).
+    A run has converged when the violation is at most ``ctol``, and constraints balance all but ``gtol`` of every entry
+    of ∇f, or the gradient of the Lagrangian passes the :class:`GradientTest`, or is no more than rounding.
 
     Args:
         objective: for its counters and precision.
-        gtol, ctol: tolerances.
+        gtol, ctol: tolerances; ctol in the units of the rows.
         callback: called as callback(x, iteration); it may raise StopIteration.
 
     Attributes:
@@ -52,18 +57,20 @@ class ConstrainedMonitor:
 
     def __init__(self, objective: Objective, gtol: float, ctol: float, callback: Callback | None) -> None:
         self.objective, self.gtol, self.ctol = objective, gtol, ctol
+        self.test = GradientTest(gtol)
+        self.near = Near(ctol, objective.eps)
         self.record = Record(objective, callback)
         self.current: Judged | None = None
         self.best: Judged | None = None
         self.note = ""
         self.extra: dict[str, Any] = {}
-        self._steepest = self.scale = 0.0
+        self.scale = 0.0
         self.unboundedness: UnboundednessTest | None = None
         self._patience = Patience(PATIENCE)
 
     def accept(self, point: Point, c: Constrained, multipliers: Multipliers, measure: Measure) -> Status | None:
         """Record an iterate; the status if this is the end."""
-        self.current = Judged(point, c, multipliers, measure)
+        last, self.current = self.current, Judged(point, c, multipliers, measure)
         if not self.record.trace:
             bad = self._what_is_not_finite(point, c)
             if bad:
@@ -71,7 +78,8 @@ class ConstrainedMonitor:
                 return Status.NON_FINITE
             self.unboundedness = UnboundednessTest(point, point.value, self.objective.box)
             self.scale = max(self.unboundedness.scale, 1e-300)
-        self._steepest = max(self._steepest, largest_entry(point.gradient))
+        y = None if last is None else self.current.slope(multipliers) - last.slope(multipliers)
+        self.test.see(point.x, measure.stationarity, y, self.objective.eps)
         if self.best is None or self._rank(self.current) <= self._rank(self.best):
             self.best = self.current
         stopped = self.record.add(point, point.value, measure.stationarity)
@@ -88,11 +96,18 @@ class ConstrainedMonitor:
         return self.floor() if tired else None
 
     def tolerance(self, measure: Measure) -> float:
-        """What stationarity may be."""
-        return self.gtol * max(min(1.0, self._steepest), min(measure.force, measure.gradient))
+        """What stationarity may be, as far as it is one number."""
+        return max(self._floor(measure), self.gtol * min(measure.force, measure.gradient))
 
     def converged(self, measure: Measure) -> bool:
-        return measure.violation <= self.ctol and measure.stationarity <= self.tolerance(measure)
+        return measure.violation <= self.ctol and self._is_stationary(measure)
+
+    def _is_stationary(self, measure: Measure) -> bool:
+        return measure.ratio <= self.gtol or measure.stationarity <= self._floor(measure)
+
+    def _floor(self, measure: Measure) -> float:
+        """What stationarity may be without a force that it is compared with."""
+        return max(self.test.tolerance, ROUNDING * self.objective.eps * max(measure.force, measure.gradient))
 
     def floor(self) -> Status:
         """The verdict when no step improves the value in its precision: converged if it is within gtol as it stands."""
@@ -100,8 +115,9 @@ class ConstrainedMonitor:
         measure = self.current.measure
         if measure.violation > self.ctol:
             return Status.STALLED
-        limit = self.gtol * max(1.0, min(measure.force, measure.gradient))
-        return Status.CONVERGED_VALUE if measure.stationarity <= limit else Status.NOISE_FLOOR
+        if measure.stationarity > self.tolerance(measure):
+            self.test.look_nearby(self.objective, self.current.point)
+        return Status.CONVERGED_VALUE if measure.stationarity <= self.tolerance(measure) else Status.NOISE_FLOOR
 
     def run(self, solve: Callable[[], Status]) -> Result:
         """Run a solver to its status and make the result."""
@@ -114,18 +130,19 @@ class ConstrainedMonitor:
             status = Status.STALLED  # it ended at an infeasible point, but an earlier one satisfies the constraints
         if status in (Status.STALLED, Status.NOISE_FLOOR, Status.MAX_ITERATIONS) and self._differs(point, c):
             status = Status.NOT_DETERMINISTIC
-        layout = self.objective.source.layout
-        if not self.note and math.isfinite(measure.violation) and c.value.numel():
-            self.note = f"The largest violation of a constraint is {measure.violation:.2g}."
+        layout, unit, rows = self.objective.source.layout, self.objective.unit, c.owner.units
+        violation = largest_entry(c.violations * rows)
+        if not self.note and math.isfinite(violation) and c.value.numel():
+            self.note = f"The largest violation of a constraint is {violation:.2g}."
         return Result(
-            fun=point.value,
+            fun=point.value * unit,
             status=status,
             extra={
-                "multipliers": [part.clone() for part in multipliers.rows.split(c.owner.sizes)],
-                "bound_multipliers": layout.structured(multipliers.bounds.to(layout.dtype)),
-                "constraints": [part.clone() for part in c.value.split(c.owner.sizes)],
-                "violation": measure.violation,
-                "stationarity": measure.stationarity,
+                "multipliers": list((multipliers.rows * (unit / rows)).split(c.owner.sizes)),
+                "bound_multipliers": layout.structured((multipliers.bounds * unit).to(layout.dtype)),
+                "constraints": list((c.value * rows).split(c.owner.sizes)),
+                "violation": violation,
+                "stationarity": measure.stationarity * unit,
                 "ncev": c.owner.count,
                 **self.extra,
             },

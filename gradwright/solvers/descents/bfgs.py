@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -34,13 +35,18 @@ class BFGS(Descent):
 
     def learn(self, state: Tensor | None, old: Point, new: Point, d: Tensor) -> Tensor | None:
         s, y = new.x - old.x, new.gradient - old.gradient
+        length, change = norm(s), norm(y)
+        if not (0 < length < math.inf and 0 < change < math.inf):
+            return state
+        s, y, unit = s / length, y / change, length / change  # of length one, so that no product leaves the range
         sy = dot(s, y)
-        if not significant(sy, s, y, old.objective.eps):
+        if not (significant(sy, s, y, old.objective.eps) and 0 < unit < math.inf):
             return state
         if state is None:
-            state = torch.eye(s.numel(), dtype=s.dtype, device=s.device) * _first_scale(old, new, sy / dot(y, y))
+            state = torch.eye(s.numel(), dtype=s.dtype, device=s.device) * _first_scale(old, new, sy * unit)
         hy = state @ y
-        return state + torch.outer(s, s) * ((sy + dot(y, hy)) / sy**2) - (torch.outer(hy, s) + torch.outer(s, hy)) / sy
+        grown = torch.outer(s, s) * ((unit + dot(y, hy) / sy) / sy)
+        return state + grown - (torch.outer(hy, s) + torch.outer(s, hy)) / sy
 
 
 def _first_scale(old: Point, new: Point, shortest: float) -> float:

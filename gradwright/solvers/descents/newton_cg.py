@@ -57,6 +57,8 @@ class NewtonCG(Descent):
         p, r = torch.zeros_like(g), g
         z = solve(r)
         d, gamma = -z, dot(r, z)
+        if not gamma > 0:  # out of range
+            return steepest(point)
         size = math.sqrt(gamma)
         state.largest = max(state.largest, size)
         goal = min(self.forcing, math.sqrt(size / state.largest)) * size

@@ -43,7 +43,9 @@ class NonlinearCG(Descent):
         old, d, alpha, y = state
         g = point.gradient
         dy = dot(d, y)
-        if not dy > 0:
+        if not (dy > 0 and dot(d, d) > 0):
+            if not norm(d) > 0:
+                return steepest(point)
             return Direction(-g, alpha * norm(d) / norm(g))
         beta = (dot(y, g) - 2 * dot(y, y) * dot(d, g) / dy) / dy
         beta = max(beta, self.floor * dot(d, old.gradient) / dot(d, d))

@@ -31,6 +31,13 @@ def widen(a: Tensor) -> Tensor:
     return a if a.device.type == "mps" else a.double()
 
 
+def power_of_two(size: Tensor) -> Tensor:
+    """The power of two at or below each size, so that dividing by it changes no digit; 1 for zero."""
+    most = 1000 if size.dtype == torch.float64 else 120
+    exponents = (torch.frexp(size).exponent - 1).clamp(-most, most)
+    return torch.where(size > 0, torch.ldexp(torch.ones_like(size), exponents), 1.0)
+
+
 def finite(a: Tensor) -> bool:
     """Whether every entry is finite."""
     return bool(a.isfinite().all())

@@ -62,7 +62,7 @@ class Portfolio(Method):
                 assert current is not None
                 point = objective.at(current.x)
             status = _with_share(method, objective, point, monitor, len(methods) - index)
-            if status not in AGAIN:
+            if status not in AGAIN or monitor.record.is_full:
                 break
         return status
 

@@ -81,6 +81,8 @@ class TrustRegion(Method):
                 point.form_hessian()
             size = norm(point.gradient)
             largest = max(largest, size)
+            if not dot(point.gradient, point.gradient) > 0:
+                return monitor.floor()  # its square is out of range
             if preconditioner is not None:
                 before: Metric | None = metric
                 metric, state = preconditioner.at(state, point)
@@ -108,14 +110,14 @@ class TrustRegion(Method):
         self, objective: Objective, point: Point, path: Path, radius: float, monitor: Monitor
     ) -> tuple[Point, float] | Status:
         """The next point and radius, or the status of a search that found none."""
-        quiet = 0
+        quiet, agrees = 0, True
         while True:
             step = path.within(radius)
             target = point.x + step.p
             if not (math.isfinite(step.length) and math.isfinite(step.reduction)):
                 return monitor.blocked(step.reduction)  # products overflowed: no radius would mend that
             if torch.equal(target.to(objective.dtype), point.flat):
-                return monitor.blocked(step.reduction)
+                return monitor.blocked(step.reduction) if agrees else Status.STALLED
             trial = objective.at(target)
             if trial.value == -math.inf:
                 return Status.UNBOUNDED
@@ -125,6 +127,8 @@ class TrustRegion(Method):
             noise = objective.noise(point.value, trial.value)
             actual = point.value - trial.value
             if abs(actual) <= noise and step.reduction <= noise:
+                if not agrees:
+                    return Status.STALLED
                 quiet += 1
                 ratio = _from_slopes(point, trial, step) / step.reduction
             else:
@@ -133,8 +137,18 @@ class TrustRegion(Method):
             radius = next_radius(radius, step, ratio, turn(point.value, trial.value, dot(point.gradient, step.p)))
             if good:
                 return trial, radius
+            if abs(actual) > 4 * noise:
+                agrees = _agree(point, trial, step, noise)
             if quiet >= QUIET:
                 return monitor.floor()
+
+
+def _agree(point: Point, trial: Point, step: Step, noise: float) -> bool:
+    """Whether values and slopes at both ends of a step tell the same story, as they do along short steps if the
+    gradient belongs to the function."""
+    slopes = dot(point.gradient, step.p), dot(trial.gradient, step.p)
+    apart = abs(trial.value - point.value - 0.5 * sum(slopes))
+    return apart <= noise + 0.5 * max(map(abs, slopes))
 
 
 def _first_radius(point: Point, metric: Metric | None) -> Callable[[float], float]:

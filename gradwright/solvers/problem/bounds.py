@@ -12,6 +12,9 @@ from gradwright.core.warn import warn_user
 from gradwright.solvers.linear.vectors import largest_entry
 from gradwright.solvers.problem.layout import Layout
 
+MET = 4.0
+"""A bound counts as met within this many units of rounding of x."""
+
 
 @dataclass(frozen=True)
 class Bounds:
@@ -28,9 +31,18 @@ class Bounds:
         """The nearest point of the box."""
         return torch.minimum(torch.maximum(x, self.lower), self.upper)
 
-    def measure(self, x: Tensor, gradient: Tensor) -> float:
-        """‖P(x − g) − x‖∞, which is zero exactly at a stationary point of the box; computed without adding g to x."""
-        return largest_entry(torch.minimum(torch.maximum(-gradient, self.lower - x), self.upper - x))
+    def measure(self, x: Tensor, gradient: Tensor, eps: float) -> float:
+        """‖g‖∞ without the entries that push against a bound which is met up to rounding: in units of the gradient
+        whatever those of x, unlike ‖P(x − g) − x‖∞, which near a bound measures the distance to it instead.
+
+        Args:
+            x: inside the box.
+            gradient: at x.
+            eps: of the precision of x.
+        """
+        room = torch.where(gradient < 0, self.upper - x, x - self.lower)
+        held = room <= MET * eps * x.abs()
+        return largest_entry(torch.where(held, 0.0, gradient))
 
     def clip_start(self, x: Tensor) -> Tensor:
         """The starting point inside the box, with a warning if it was not."""

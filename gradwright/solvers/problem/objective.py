@@ -25,12 +25,16 @@ NOISE = 10.0
 """Values count as equal when they differ by less than this many units of rounding."""
 
 
+FAR_FROM_ONE = 1e60
+"""Gradients at the start between this and its inverse are measured as they are."""
+
+
 class Point:
     """The objective at one point; gradient and curvature are computed when first asked for.
 
     Attributes:
         x: the point, with numbers that the objective's dtype can hold.
-        value: f(x), as a Python float.
+        value: f(x) in the objective's unit, as a Python float.
         source, flat, evaluation: what a curvature may look at.
     """
 
@@ -40,13 +44,13 @@ class Point:
         self.flat = flat
         self.x = objective.work(flat)
         self.evaluation: Evaluation = objective.source.evaluate(flat)
-        self.value = float(self.evaluation.loss.detach())
+        self.value = float(self.evaluation.loss.detach()) / objective.unit
 
     @cached_property
     def gradient(self) -> Tensor:
-        """∇f(x)."""
+        """∇f(x), in the objective's unit."""
         self.objective.njev += 1
-        return self.objective.work(self.objective.gradient_of(self.evaluation))
+        return self.objective.work(self.objective.gradient_of(self.evaluation)) / self.objective.unit
 
     @cached_property
     def usable(self) -> bool:
@@ -100,6 +104,7 @@ class Objective:
     Attributes:
         budget: what may be spent, and the evaluations so far.
         njev, nhev: gradients and products with the Hessian so far.
+        unit: a power of two that values and derivatives are divided by; 1 but for numbers near the end of the range.
     """
 
     def __init__(
@@ -117,6 +122,7 @@ class Objective:
         self.eps = torch.finfo(self.dtype).eps
         self.size = source.layout.size
         self.njev = self.nhev = 0
+        self.unit = 1.0
         self._wide = self.size <= WIDE
 
     @property
@@ -157,9 +163,19 @@ class Objective:
             refuse_two_values(before, point.value, self.eps, self.source.name)
         return point
 
+    def measure_in_unit_of(self, start: Point) -> None:
+        """Choose the unit: where the first gradient is so small or large that products of such numbers leave the range,
+        the power of two near it."""
+        size = start.slope_size
+        if size == 0 or not start.usable or 1 / FAR_FROM_ONE <= size <= FAR_FROM_ONE:
+            return
+        self.unit = 2.0 ** (math.frexp(max(size, abs(start.value) * FAR_FROM_ONE**-2.5))[1] - 1)
+        start.value, start.gradient = start.value / self.unit, start.gradient / self.unit
+        del start.slope_size
+
     def _value(self, x: Tensor) -> float:
-        """f at ``x``, not counted."""
-        return float(self.source.evaluate(x.to(self.dtype)).loss.detach())
+        """f at ``x`` in the unit, not counted."""
+        return float(self.source.evaluate(x.to(self.dtype)).loss.detach()) / self.unit
 
     def gradient_of(self, evaluation: Evaluation) -> Tensor:
         keep = self.curvature is not None and self.curvature.keeps_graph and evaluation.given is None
@@ -190,8 +206,10 @@ class Objective:
             self.nhev += 1
             narrow = v.to(self.dtype)
             if v.dtype == self.dtype or 1e-20 < float(torch.dot(narrow, narrow)) < 1e20:
-                return self.work(product(narrow))
+                return self.work(product(narrow)) / self.unit
             largest = largest_entry(v)  # in units of it nothing overflows or vanishes in a narrower dtype
-            return self.work(product((v / largest).to(self.dtype))) * largest if largest else torch.zeros_like(v)
+            if not largest:
+                return torch.zeros_like(v)
+            return self.work(product((v / largest).to(self.dtype))) / self.unit * largest
 
         return LinearOperator((self.size, self.size), times)

@@ -43,9 +43,13 @@ class LBFGSB(Method):
     def __post_init__(self) -> None:
         object.__setattr__(self, "search", search_of(self.search))
 
-    def monitor(self, objective: Objective, gtol: float, callback: Callback | None) -> Monitor:
+    def monitor(self, objective: Objective, gtol: float, callback: Callback | None, fixed: bool = False) -> Monitor:
         box = _box(objective)
-        return Monitor(objective, gtol, callback, lambda point: box.to(point.x).measure(point.x, point.gradient))
+
+        def measure(point: Point) -> float:
+            return box.to(point.x).measure(point.x, point.gradient, objective.eps)
+
+        return Monitor(objective, gtol, callback, measure, fixed=fixed)
 
     def solve(self, objective: Objective, start: Point, monitor: Monitor) -> Status:
         box = _box(objective).to(start.x)

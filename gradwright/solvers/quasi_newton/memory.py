@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -52,6 +54,9 @@ class LBFGSMemory:
         if not dot(s, y) > limit * length * norm(y):
             return False
         s, y = s / length, y / length  # the same matrix, better conditioned in between
+        gamma = dot(s, y) / (dot(y, y) or math.inf)
+        if not 0 < gamma < math.inf:  # squares out of range
+            return False
         slot = len(self._order) if len(self._order) < self.capacity else self._order.pop(0)
         self._order.append(slot)
         self.s[slot], self.y[slot] = s, y

@@ -56,7 +56,7 @@ class OWLQN(Method):
         weights = objective.work(objective.source.layout.flatten(self.l1, "l1", fill=0.0))
         if not bool((weights >= 0).all()) or not bool(weights.isfinite().all()):
             raise ValueError(f"l1={self.l1} has negative or infinite entries; give numbers ≥ 0")
-        return weights
+        return weights / objective.unit
 
     def solve(self, objective: Objective, start: Point, monitor: Monitor) -> Status:
         weights = self._weights(objective)

@@ -11,6 +11,7 @@ from gradwright.solvers.outcome.status import Status
 from gradwright.solvers.outcome.trace import Callback
 from gradwright.solvers.problem.budget import Exhausted, status_of
 from gradwright.solvers.problem.objective import Objective, Point
+from gradwright.solvers.run.convergence import GradientTest
 from gradwright.solvers.run.patience import Patience
 from gradwright.solvers.run.record import Record
 from gradwright.solvers.run.unboundedness import UnboundednessTest
@@ -22,16 +23,16 @@ PATIENCE = 20
 class Monitor:
     """Stopping rules that do not depend on the units of f, and the record of the run.
 
-    A run has converged when ‖g‖∞ ≤ gtol · min(1, largest ‖g‖∞ seen): the test is relative to the gradient's own size,
-    and never looser than ``gtol`` itself. When no step improves the value in its precision, the run ends too:
-    converged if ‖g‖∞ ≤ gtol, at the noise floor otherwise.
+    A run has converged when the gradient passes the :class:`GradientTest`. When no step improves the value in its
+    precision the run ends too: converged if the gradient passes beside what it is nearby, at the noise floor otherwise.
 
     Args:
         objective: for its counters and precision.
-        gtol: tolerance of the gradient.
+        gtol: tolerance of the gradient, see :class:`GradientTest`.
         callback: called as callback(x, iteration); it may raise StopIteration.
         measure: what is to vanish at a solution, where it is not the gradient (with bounds, the projected gradient).
         value: what is minimised, where it is not the value of the objective.
+        fixed: gtol is in the units of the gradient, for runs inside others.
     """
 
     def __init__(
@@ -41,15 +42,15 @@ class Monitor:
         callback: Callback | None = None,
         measure: Callable[[Point], float] | None = None,
         value: Callable[[Point], float] | None = None,
+        fixed: bool = False,
     ) -> None:
         self.objective = objective
-        self.gtol = gtol
+        self.test = GradientTest(gtol, fixed)
         self.record = Record(objective, callback)
         self.measure = measure or (lambda point: point.slope_size)
         self.value = value or (lambda point: point.value)
         self.best: Point | None = None
         self.current: Point | None = None
-        self.largest = 0.0
         self._patience = Patience(PATIENCE)
         self._unboundedness: UnboundednessTest | None = None
 
@@ -60,21 +61,22 @@ class Monitor:
     def accept(self, point: Point) -> Status | None:
         """Record an accepted iterate; the status if this is the end."""
         value = self.value(point)
-        self.current = point
+        last, self.current = self.current, point
         if not self.record.trace and not point.usable:
             return Status.NON_FINITE
         size = self.measure(point)
+        y = None if last is None else point.gradient - last.gradient
+        self.test.see(point.x, size, y, self.objective.eps)
         if self.best is None or value < self.value(self.best):
             self.best = point
         stopped = self.record.add(point, value, size)
         if stopped is not None:
             return stopped
-        self.largest = max(self.largest, size)
         if self._unboundedness is None or self._unboundedness.scale == 0:
             self._unboundedness = UnboundednessTest(point, self.record.trace[0].value, self.objective.box)
         if self._unboundedness.is_bottomless(point, value):
             return Status.UNBOUNDED
-        if size <= self.gtol * min(1.0, self.largest):
+        if size <= self.test.tolerance:
             return Status.CONVERGED_GRADIENT
         if self.record.is_full:
             return Status.MAX_ITERATIONS
@@ -83,11 +85,15 @@ class Monitor:
     def begin_anew(self) -> None:
         """A second solver starts: progress is counted anew; what was best stays."""
         self._patience.renew()
+        self.test.begin_anew()
 
     def floor(self) -> Status:
         """The verdict when no step improves the value in its precision."""
         assert self.current is not None
-        return Status.CONVERGED_VALUE if self.measure(self.current) <= self.gtol else Status.NOISE_FLOOR
+        size = self.measure(self.current)
+        if size > self.test.tolerance:
+            self.test.look_nearby(self.objective, self.current)
+        return Status.CONVERGED_VALUE if size <= self.test.tolerance else Status.NOISE_FLOOR
 
     def blocked(self, predicted_reduction: float, agrees: bool = False) -> Status:
         """The verdict when a search failed: at the noise floor, or stalled.
@@ -97,7 +103,7 @@ class Monitor:
         """
         assert self.current is not None
         point, noise = self.current, self.objective.noise(self.value(self.current))
-        if predicted_reduction <= noise or agrees or self.measure(point) <= self.gtol or self._gradient_is_noise(point):
+        if predicted_reduction <= noise or agrees or self._gradient_is_noise(point):
             return self.floor()
         return Status.STALLED
 
@@ -124,12 +130,12 @@ class Monitor:
         note = ""
         if status is Status.NON_FINITE:
             note = _what_is_not_finite(point)
-        elif status.success and self.measure(point) > self.gtol:
+        elif status.success and self.measure(point) > self.test.tolerance:
             status = Status.NOISE_FLOOR
         elif status in (Status.STALLED, Status.NOISE_FLOOR, Status.MAX_ITERATIONS) and not objective.repeats(point):
             status = Status.NOT_DETERMINISTIC
         fields = self.record.fields(point, point.gradient)
-        return Result(fun=self.value(point), status=status, note=note, **fields)
+        return Result(fun=self.value(point) * objective.unit, status=status, note=note, **fields)
 
 
 def _what_is_not_finite(point: Point) -> str:

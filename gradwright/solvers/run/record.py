@@ -44,11 +44,12 @@ class Record:
             value: what is minimised, there.
             gradient: the size of what has to vanish.
         """
-        entry = Iteration(value, gradient, self.objective.nfev, self.objective.nhev)
+        unit = self.objective.unit
+        entry = Iteration(value * unit, gradient * unit, self.objective.nfev, self.objective.nhev)
         self.trace.append(entry)
         if self.callback is not None:
             try:
-                self.callback(self.objective.source.layout.structured(point.flat), entry)
+                self.callback(self.objective.source.layout.structured(point.flat.clone()), entry)
             except StopIteration:
                 return Status.STOPPED
         return None
@@ -58,7 +59,7 @@ class Record:
         objective, layout = self.objective, self.objective.source.layout
         return {
             "x": layout.structured(point.flat.clone()),
-            "jac": layout.structured(gradient.to(layout.dtype)),
+            "jac": layout.structured((gradient * objective.unit).to(layout.dtype)),
             "nit": self.nit,
             "nfev": objective.nfev,
             "njev": objective.njev,

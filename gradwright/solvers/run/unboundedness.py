@@ -39,7 +39,7 @@ class UnboundednessTest:
         size = max(1.0, norm(point.x))
         self.scale = max(abs(value), norm(point.gradient) * size)
         self._far = FAR * size
-        self._lowest = REPRESENTABLE * torch.finfo(point.objective.dtype).max
+        self._lowest = REPRESENTABLE * torch.finfo(point.objective.dtype).max / point.objective.unit
         self._closed = box is not None and bool((box.lower.isfinite() & box.upper.isfinite()).all())
 
     def is_deep(self, value: float) -> bool:

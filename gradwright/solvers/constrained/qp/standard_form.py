@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gradwright.solvers.linear.vectors import power_of_two
+
 
 def apply(matrix: Tensor, vector: Tensor) -> Tensor:
     """Matrix times vector, per instance."""
@@ -133,13 +135,6 @@ def _unit_of_x(H: Tensor, g: Tensor, b: Tensor, h: Tensor) -> Tensor:
     free = torch.where(steepest > 0, largest(g) / torch.where(steepest > 0, steepest, 1.0), 0.0)
     size = torch.stack([largest(b), largest(h), free]).amax(0)
     return power_of_two(size).clamp(max=1.0)[:, None]
-
-
-def power_of_two(size: Tensor) -> Tensor:
-    """The power of two at or below each size, so that dividing by it changes no digit; 1 for zero."""
-    most = {torch.float64: 1000, torch.float32: 120}[size.dtype]
-    exponents = (torch.frexp(size).exponent - 1).clamp(-most, most)
-    return torch.where(size > 0, torch.ldexp(torch.ones_like(size), exponents), 1.0)
 
 
 def _coupling(matrix: Tensor) -> Tensor:

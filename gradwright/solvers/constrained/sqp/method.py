@@ -8,7 +8,7 @@ import torch
 
 from gradwright.solvers.constrained.constrainable import Constrainable
 from gradwright.solvers.constrained.iterate import Iterate, Problem
-from gradwright.solvers.constrained.kkt import Multipliers, estimate, measure
+from gradwright.solvers.constrained.kkt import Measure, Multipliers, estimate, measure
 from gradwright.solvers.constrained.monitor import ConstrainedMonitor, Judged
 from gradwright.solvers.constrained.sqp.elastic import elastic_step
 from gradwright.solvers.constrained.sqp.lagrangian_hessian import Damped, Exact, LagrangianHessian
@@ -76,6 +76,7 @@ class _Run:
 
     def go(self, start: Point) -> Status:
         at = Iterate(start, self.problem.set.at(start.flat))
+        self.problem.set.choose_units(at.c)
         if not at.usable:
             zero = Multipliers(torch.zeros_like(at.c.value), torch.zeros_like(start.x))
             return self._judge(at, zero) or Status.NON_FINITE
@@ -154,13 +155,16 @@ class _Run:
     def _least_squares(self, at: Iterate) -> Multipliers:
         return estimate(at.point.x, at.point.gradient, at.c, self.problem.box)
 
+    def _measured(self, at: Iterate, multipliers: Multipliers) -> Measure:
+        return measure(at.point.x, at.point.gradient, at.c, self.problem.box, multipliers, self.monitor.near)
+
     def _judge(self, at: Iterate, multipliers: Multipliers) -> Status | None:
-        m = measure(at.point.x, at.point.gradient, at.c, self.problem.box, multipliers)
+        m = self._measured(at, multipliers)
         return self.monitor.accept(at.point, at.c, multipliers, m)
 
     def _judge_here(self, at: Iterate, multipliers: Multipliers) -> Status | None:
         """Converged with these multipliers? For a point that is recorded already."""
-        m = measure(at.point.x, at.point.gradient, at.c, self.problem.box, multipliers)
+        m = self._measured(at, multipliers)
         known = self.monitor.current
         if known is None or known.measure.stationarity > m.stationarity:
             self.monitor.current = Judged(at.point, at.c, multipliers, m)
@@ -168,7 +172,7 @@ class _Run:
 
     def _looks_finished(self, at: Iterate, multipliers: Multipliers) -> bool:
         """Feasible and nearly stationary: multipliers of the last step may be all that is off."""
-        m = measure(at.point.x, at.point.gradient, at.c, self.problem.box, multipliers)
+        m = self._measured(at, multipliers)
         return m.violation <= self.monitor.ctol and m.stationarity <= 1e3 * self.monitor.tolerance(m)
 
     def _falls_for_ever(self, at: Iterate) -> bool:

@@ -9,10 +9,14 @@ from torch import Tensor
 
 from gradwright.solvers.constrained.kkt import Multipliers
 from gradwright.solvers.constrained.qp import QPStatus, solve_qp
+from gradwright.solvers.linear.vectors import largest_entry
 from gradwright.solvers.problem.bounds import Bounds
 
 USABLE = 1e-6
 """Relative residual of a quadratic program up to which its step is still worth trying."""
+
+HELD = 1e-8
+"""A step ends on a bound that pushes where it is this close to it, relative to its length."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,14 @@ def plain(model: Model) -> Step | None:
     good = bool(found.solved) or (found.status is QPStatus.INACCURATE and float(found.residual) <= USABLE)
     if not good or not bool(found.x.isfinite().all()):
         return None
-    return Step(model.box.project(found.x), Multipliers(found.z, found.z_bounds))
+    return Step(_held(model.box, found.x, found.z_bounds), Multipliers(found.z, found.z_bounds))
+
+
+def _held(box: Bounds, d: Tensor, multipliers: Tensor) -> Tensor:
+    """d inside its bounds, and exactly on those that push, which a program meets up to its tolerance."""
+    close = HELD * largest_entry(d)
+    d = torch.where((multipliers > 0) & (box.upper - d <= close), box.upper, d)
+    return box.project(torch.where((multipliers < 0) & (d - box.lower <= close), box.lower, d))
 
 
 def elastic(model: Model, weight: float) -> Step | None:
@@ -85,4 +96,5 @@ def elastic(model: Model, weight: float) -> Step | None:
     good = bool(found.solved) or (found.status is QPStatus.INACCURATE and float(found.residual) <= USABLE)
     if not good or not bool(found.x.isfinite().all()):
         return None
-    return Step(model.box.project(found.x[:n]), Multipliers(found.z, found.z_bounds[:n]), weight)
+    x, ν = found.x[:n], found.z_bounds[:n]
+    return Step(_held(model.box, x, ν), Multipliers(found.z, ν), weight)

@@ -1,0 +1,134 @@
+"""GradientTest: when a gradient counts as zero. Every method asks here, so one sentence says what success means."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import torch
+from torch import Tensor
+
+from gradwright.solvers.linear.vectors import dot, finite, largest_entry, norm, significant
+from gradwright.solvers.problem.budget import Exhausted
+from gradwright.solvers.problem.objective import Objective, Point
+
+RECENT = 10
+"""Steps whose curvature is remembered."""
+
+TRAVELLED = 1e-6
+"""Part of the way from x₀ that counts as the size of x, where x itself is smaller."""
+
+STRICT = 1e-6
+"""What the gradient has to lose more, against the largest, unless the last step was one of those near a solution."""
+
+NEAR = 0.01
+"""Such a step is shorter than this part of x, and leaves no more than this part of the gradient."""
+
+LEAST = 1e-14
+"""No loss of the gradient beyond this is asked for: ωgtol is at least this, and gtol times this is always enough."""
+
+SAFE = 0.1
+"""Part of κX that counts, since few steps see the flattest direction as it is."""
+
+NEARBY = 0.01
+"""How far from x, relative to its size, the gradient is looked at once where a run saw nothing but its end."""
+
+
+class GradientTest:
+    """‖g‖∞ ≤ gtol · min(κX / 10, ωG): no unit of f is in it, and none that all of x shares.
+
+    κX is the gradient at a distance ‖x‖ from the solution along the flattest direction that the run has used: κ is the
+    least curvature sᵀy / sᵀs of the last ``RECENT`` steps s = x⁺ − x with y = g⁺ − g, without those whose sᵀy is not
+    positive by more than rounding, and X is max(‖x‖∞, 10⁻⁶ ‖x − x₀‖∞). So what is left to go, ‖g‖ / κ, is small beside
+    x: a flat valley is not taken for its bottom.
+
+    G is the largest ‖g‖∞ of the run, so the gradient is small beside what it was. ω is 1 where the last step was one of
+    those that Newton's method makes near a solution: shorter than a hundredth of x, and a gradient a hundred times
+    smaller after it. Slower methods may not have used the flattest direction yet, so everywhere else ω is 10⁻⁶. Minima
+    where the curvature vanishes, or that lie at infinity, are reached slowly; ‖g‖∞ ≤ 10⁻¹⁴ gtol G is always enough.
+
+    A run that starts at a solution sees only small gradients. Where no step improves its value it looks once at the
+    gradient nearby, and G becomes at least κX with the κ found there.
+
+    Args:
+        gtol: the tolerance, a number without unit.
+        fixed: for runs inside other runs, which know their units: the test is ‖g‖∞ ≤ gtol and nothing else.
+    """
+
+    def __init__(self, gtol: float, fixed: bool = False) -> None:
+        self.gtol, self.fixed = gtol, fixed
+        self.largest = 0.0
+        self._curvatures: deque[float] = deque(maxlen=RECENT)
+        self._start: Tensor | None = None
+        self._x: Tensor | None = None
+        self._last = 0.0
+        self._near = False
+        self._nearby = 0.0
+
+    def see(self, x: Tensor, size: float, y: Tensor | None, eps: float) -> None:
+        """Take in an iterate.
+
+        Args:
+            x: the iterate.
+            size: ‖g‖∞ of what has to vanish there.
+            y: the change of the gradient since the last iterate; None for the first one.
+            eps: of the precision that gradients have.
+        """
+        if self._start is None:
+            self._start = x
+        self._near = False
+        if y is not None and self._x is not None:
+            s = x - self._x
+            curvature = _curvature(s, y, eps)
+            if curvature is not None:
+                self._curvatures.append(curvature)
+            self._near = size <= NEAR * self._last and largest_entry(s) <= NEAR * largest_entry(x)
+        self.largest = max(self.largest, size)
+        self._x, self._last = x, size
+
+    def begin_anew(self) -> None:
+        """A second solver starts elsewhere: what was learned of curvature is forgotten, the largest gradient is not."""
+        self._curvatures.clear()
+        self._x = None
+
+    @property
+    def tolerance(self) -> float:
+        """What ‖g‖∞ may be at the last iterate."""
+        if self.fixed:
+            return self.gtol
+        largest = max(self.largest, self._nearby * self._size)
+        fallen = (self.gtol if self._near else min(self.gtol, max(STRICT * self.gtol, LEAST))) * largest
+        known = [*self._curvatures] or [self._nearby] * (self._nearby > 0)
+        if known:
+            fallen = min(fallen, SAFE * self.gtol * min(known) * self._size)
+        return max(fallen, LEAST * self.gtol * largest)
+
+    @property
+    def _size(self) -> float:
+        """X."""
+        if self._x is None or self._start is None:
+            return 0.0
+        return max(largest_entry(self._x), TRAVELLED * largest_entry(self._x - self._start))
+
+    def look_nearby(self, objective: Objective, point: Point) -> None:
+        """Learn the curvature around a point by one more gradient, where the budget allows it."""
+        if self.fixed or self._nearby:
+            return
+        step = NEARBY * torch.maximum(point.x.abs(), torch.full_like(point.x, NEARBY * (self._size or 1.0)))
+        target = point.x + step
+        if objective.box is not None:
+            box = objective.box.to(point.x)
+            target = box.project(torch.where(target > box.upper, point.x - step, target))
+        try:
+            other = objective.at(target)
+        except Exhausted:
+            return
+        if other.usable and finite(point.gradient):
+            self._nearby = _curvature(other.x - point.x, other.gradient - point.gradient, objective.eps) or 0.0
+
+
+def _curvature(s: Tensor, y: Tensor, eps: float) -> float | None:
+    """sᵀy / sᵀs, or None where sᵀy is not positive by more than rounding."""
+    length, change = norm(s), norm(y)
+    if length == 0 or not significant(dot(s / length, y), s / length, y, eps):
+        return None
+    return dot(s / length, y / change) * (change / length)
