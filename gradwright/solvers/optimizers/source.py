@@ -21,7 +21,8 @@ def layout_of_parameters(parameters: Sequence[nn.Parameter], names: Mapping[Tens
         names: what to call them.
 
     Raises:
-        ValueError: there is none, dtypes differ, or one is complex, not initialised, or made in inference mode.
+        ValueError: there is none, dtypes differ, or one is complex, distributed, not initialised, or made in inference
+            mode.
     """
     if not parameters:
         raise ValueError("params holds no parameter that requires a gradient; give at least one, or unfreeze one")
@@ -35,6 +36,8 @@ def layout_of_parameters(parameters: Sequence[nn.Parameter], names: Mapping[Tens
                 f"{names[parameter]} was made under torch.inference_mode(), where nothing can be trained; make the "
                 f"model outside of it"
             )
+        if hasattr(parameter, "device_mesh"):
+            raise ValueError(f"{names[parameter]} is spread over processes (DTensor); give tensors of one process")
         if not parameter.is_floating_point():
             raise ValueError(
                 f"{names[parameter]} is {parameter.dtype}; give real floating-point parameters (view_as_real)"

@@ -38,7 +38,10 @@ class Watching(TorchFunctionMode):
             loss, *rest = args
             given = {**dict(zip(BACKWARD, rest)), **kwargs}
             self.refuse_changes()
+            if self.cleared and self.knows_more:  # what came before was not for this gradient
+                self._start_over()
             return self._backward(self._weighted(loss, **given), loss, given)
+        _refuse_several_processes()
         self._look(func, args)
         return func(*args, **kwargs)
 
@@ -47,6 +50,11 @@ class Watching(TorchFunctionMode):
 
     def _look(self, func: Any, args: tuple) -> None:
         """Called before any other function of torch."""
+
+    def _start_over(self) -> None:
+        """Forget the losses so far."""
+        self.losses.clear()
+        self._true = None
 
     def _weighted(self, loss: Tensor, gradient: Any = None, inputs: Any = None, **_: Any) -> Tensor:
         """The number that ``backward`` differentiates."""
@@ -101,26 +109,56 @@ class Watching(TorchFunctionMode):
 class Recording(Watching):
     """Records ``backward`` and does not run it, so that the graph stays whole.
 
-    The gradient is put into ``.grad`` when the closure asks for it there, so that what it reads is true.
+    The gradient is put into ``.grad`` when the closure asks for it there, so that what it reads is true: of the
+    parameters, and of any other tensor, as an attack on the inputs needs it.
     """
 
-    _counted = 0
+    def __init__(self, parameters: Sequence[nn.Parameter]) -> None:
+        super().__init__(parameters)
+        self._counted = 0
+        self._others: dict[int, tuple[Tensor, int]] = {}
+
+    def _start_over(self) -> None:
+        super()._start_over()
+        self._counted = 0
+        self._others.clear()
 
     def _backward(self, weighted: Tensor, loss: Tensor, given: dict[str, Any]) -> None:
         self.losses.append(weighted)
 
     def _look(self, func: Any, args: tuple) -> None:
-        if len(self.losses) == self._counted or getattr(func, "__self__", None) is not GRAD:
+        if not self.losses or getattr(func, "__self__", None) is not GRAD:
             return
-        if id(args[0]) not in self._ours:
-            return
+        if id(args[0]) in self._ours:
+            if self._counted < len(self.losses):
+                self._show()
+        elif getattr(func, "__name__", "") == "__get__" and args[0].requires_grad and args[0].is_leaf:
+            self._show_other(args[0])
+
+    def _show(self) -> None:
+        """Put the gradient so far into ``.grad`` of the parameters."""
         self.refuse_changes()
-        with torch.enable_grad():  # closures clip under no_grad
-            gradients = torch.autograd.grad(self.total(), self.parameters, retain_graph=True, allow_unused=True)
+        gradients = self._gradients(self.losses, self.parameters)
         for parameter, gradient in zip(self.parameters, gradients):
             parameter.grad = gradient
         self._note(gradients)
         self._counted = len(self.losses)
+
+    def _show_other(self, tensor: Tensor) -> None:
+        """Add the gradient of the losses since the last look to ``.grad`` of a tensor that is no parameter of ours."""
+        _, counted = self._others.get(id(tensor), (tensor, 0))
+        if counted < len(self.losses):
+            (gradient,) = self._gradients(self.losses[counted:], [tensor])
+            if gradient is not None:
+                tensor.grad = gradient if tensor.grad is None else tensor.grad + gradient
+            self._others[id(tensor)] = tensor, len(self.losses)
+
+    def _gradients(self, losses: Sequence[Tensor], tensors: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
+        with torch.enable_grad():  # closures clip under no_grad
+            total = torch.stack([loss.reshape(()) for loss in losses]).sum()
+            if not total.requires_grad:
+                return (None,) * len(tensors)
+            return torch.autograd.grad(total, tensors, retain_graph=True, allow_unused=True)
 
     def total(self) -> Tensor:
         """The sum of the losses, with its graph."""
@@ -134,6 +172,21 @@ class Running(Watching):
         self.losses.append(weighted.detach())
         loss.backward(**given)
         self._note([parameter.grad for parameter in self.parameters])
+
+
+def _refuse_several_processes() -> None:
+    """Refuse a model that joins its gradients with other processes in ``backward``: values would not be joined, and
+    each process would take another step.
+
+    Raises:
+        ValueError: one is running.
+    """
+    running = getattr(nn.parallel.DistributedDataParallel, "_active_ddp_module", None)
+    if running is not None and running.process_group.size() > 1:
+        raise ValueError(
+            f"the closure runs a DistributedDataParallel over {running.process_group.size()} processes, which would "
+            f"each judge a step by their own loss and take another one; train its .module in one process"
+        )
 
 
 def not_zero(grad: Tensor | None) -> bool:
