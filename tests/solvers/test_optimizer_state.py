@@ -301,3 +301,30 @@ def test_parameters_that_cannot_be_trained_are_refused(kind):
     good.requires_grad_(False)
     with pytest.raises(ValueError, match="unfreeze one"):
         opt.step(lambda: (good * good).sum())
+
+
+@each
+def test_weights_in_the_same_memory_are_refused(kind):
+    a, b = torch.nn.Linear(3, 3, dtype=F64), torch.nn.Linear(3, 3, dtype=F64)
+    b.weight.data = a.weight.data
+    with pytest.raises(ValueError, match="parameter 0 and parameter 2 lie in the same memory"):
+        kind([*a.parameters(), *b.parameters()])
+
+
+@each
+def test_a_cleared_state_has_no_best_point(kind):
+    task, opt = stepped(kind)
+    opt.state.clear()
+    with pytest.raises(ValueError, match="before any step"):
+        opt.restore_best()
+    assert opt.step(task.closure).accepted
+    assert opt.restore_best() == pytest.approx(float(task.closure()[0].detach()), rel=1e-12)
+    opt.state.clear()
+    kind(Task().net.parameters()).load_state_dict(opt.state_dict())
+
+
+@each
+def test_a_group_without_parameters_is_refused(kind):
+    _, opt = stepped(kind)
+    with pytest.raises(ValueError, match="needs 'params'"):
+        opt.add_param_group({})

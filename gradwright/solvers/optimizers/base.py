@@ -67,7 +67,9 @@ class CurvatureOptimizer(torch.optim.Optimizer):
         given = dict(param_group)
         settings = {key: value for key, value in given.items() if key not in OF_THE_MODEL}
         self.group(settings)
-        if not isinstance(given.get("params"), (Tensor, set)):
+        if "params" not in given:
+            raise ValueError(f"a param group of {type(self).__name__} needs 'params'; this one has {sorted(given)}")
+        if not isinstance(given["params"], (Tensor, set)):
             given["params"] = list(given["params"])
             tensors = [entry[1] if isinstance(entry, tuple) else entry for entry in given["params"]]
             held = [parameter for group in self.param_groups for parameter in group["params"]]
@@ -107,6 +109,7 @@ class CurvatureOptimizer(torch.optim.Optimizer):
         Raises:
             ValueError: no step was made yet, or a parameter has another shape than at the best point.
         """
+        self._forget_lost_best()
         if not self.best_value < math.inf:
             raise ValueError("restore_best() before any step with a finite value; call step(closure) first")
         self._refuse_resized()
@@ -184,10 +187,16 @@ class CurvatureOptimizer(torch.optim.Optimizer):
 
     def _take_in(self) -> None:
         """Parameters that are trained from now on stood still until now: that is where they were at the best point."""
+        self._forget_lost_best()
         if self.best_value < math.inf:
             for parameter in self.parameters:
                 if "best" not in self.state[parameter]:
                     self.state[parameter]["best"] = parameter.detach().clone()
+
+    def _forget_lost_best(self) -> None:
+        """Without any of its weights, for somebody cleared the state, the best value is of no point any more."""
+        if not any("best" in self.state.get(p, {}) for group in self.param_groups for p in group["params"]):
+            self.memory["best_value"] = math.inf
 
     def _refuse_resized(self) -> None:
         for parameter, name in names_of(self.param_groups).items():
@@ -226,6 +235,7 @@ class CurvatureOptimizer(torch.optim.Optimizer):
         """Groups and state as always, and under ``"solver"`` the numbers that the solver remembers; all are copies."""
         for hook in self._optimizer_state_dict_pre_hooks.values():
             hook(self)
+        self._forget_lost_best()
         found = packed(self, self.entries())
         for post_hook in self._optimizer_state_dict_post_hooks.values():
             found = post_hook(self, found) or found

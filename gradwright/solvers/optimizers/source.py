@@ -21,27 +21,14 @@ def layout_of_parameters(parameters: Sequence[nn.Parameter], names: Mapping[Tens
         names: what to call them.
 
     Raises:
-        ValueError: there is none, dtypes differ, or one is complex, distributed, not initialised, or made in inference
-            mode.
+        ValueError: there is none, dtypes differ, two share memory, or one is complex, distributed, not initialised, or
+            made in inference mode.
     """
     if not parameters:
         raise ValueError("params holds no parameter that requires a gradient; give at least one, or unfreeze one")
     for parameter in parameters:
-        if nn.parameter.is_lazy(parameter):
-            raise ValueError(
-                f"{names[parameter]} has no shape yet: run the model on one batch before you make the optimizer"
-            )
-        if parameter.is_inference():
-            raise ValueError(
-                f"{names[parameter]} was made under torch.inference_mode(), where nothing can be trained; make the "
-                f"model outside of it"
-            )
-        if hasattr(parameter, "device_mesh"):
-            raise ValueError(f"{names[parameter]} is spread over processes (DTensor); give tensors of one process")
-        if not parameter.is_floating_point():
-            raise ValueError(
-                f"{names[parameter]} is {parameter.dtype}; give real floating-point parameters (view_as_real)"
-            )
+        _refuse_untrainable(parameter, names[parameter])
+    _refuse_shared_memory(parameters, names)
     dtypes = sorted({str(p.dtype) for p in parameters})
     if len(dtypes) > 1:
         first = parameters[0]
@@ -53,6 +40,30 @@ def layout_of_parameters(parameters: Sequence[nn.Parameter], names: Mapping[Tens
     first = parameters[0]
     called = tuple(names[parameter] for parameter in parameters)
     return Layout(called, tuple(p.shape for p in parameters), "parameters", first.dtype, first.device)
+
+
+def _refuse_untrainable(parameter: nn.Parameter, name: str) -> None:
+    if nn.parameter.is_lazy(parameter):
+        raise ValueError(f"{name} has no shape yet: run the model on one batch before you make the optimizer")
+    if parameter.is_inference():
+        raise ValueError(
+            f"{name} was made under torch.inference_mode(), where nothing can be trained; make the model outside of it"
+        )
+    if hasattr(parameter, "device_mesh"):
+        raise ValueError(f"{name} is spread over processes (DTensor); give tensors of one process")
+    if not parameter.is_floating_point():
+        raise ValueError(f"{name} is {parameter.dtype}; give real floating-point parameters (view_as_real)")
+
+
+def _refuse_shared_memory(parameters: Sequence[nn.Parameter], names: Mapping[Tensor, str]) -> None:
+    places: dict[tuple[torch.device, int], nn.Parameter] = {}
+    for parameter in parameters:
+        other = places.setdefault((parameter.device, parameter.data_ptr()), parameter)
+        if other is not parameter and parameter.data_ptr():
+            raise ValueError(
+                f"{names[other]} and {names[parameter]} lie in the same memory, so one would overwrite the other; tie "
+                f"weights by using one nn.Parameter in both places"
+            )
 
 
 class Randomness:
