@@ -109,11 +109,12 @@ class ProximalRun:
         """W, b and the certificate."""
         if not self.proven:
             self.prove(exact=True)
+        gap = float(self.gap)
         objective, value, d = self.objective, self.value, self.objective.data.d
         seconds, passes = time.perf_counter() - self.began, objective.evaluations + objective.products
         kept = int(np.count_nonzero(np.any(self.theta[:d] != 0, axis=1)))
         notes = [f"{kept} of {d} columns have a coefficient"]
-        result = FitResult(status, max(value, self.gap), self.gap, self.history, passes, seconds, self.fallbacks, notes)
+        result = FitResult(status, max(value, gap), gap, self.history, passes, seconds, self.fallbacks, notes)
         return *objective.design.weights(self.theta), result
 
 
