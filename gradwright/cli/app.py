@@ -14,6 +14,10 @@ def main() -> None:
         if missing.name not in NEEDED:
             raise
         sys.exit(f'gradwright needs {missing.name} for its command line: pip install "gradwright[study]"')
+    for stream in (sys.stdout, sys.stderr):
+        # a terminal that lacks a letter shows a mark in its place
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
     try:
         app()
     except ValueError as error:

@@ -18,6 +18,8 @@ from gradwright.linear_model.fit_table import files
 from gradwright.linear_model.fit_table.text import listed, quoted, shown
 
 SEPARATORS = ",;\t|"
+OTHER_FORMATS = {"{": "JSON", "[": "JSON", "<": "HTML or XML", "@": "ARFF", "%": "ARFF"}
+"""How files begin that cannot be read as CSV."""
 SAMPLE = 64
 """Lines by which the separator is chosen."""
 END = "a table has a header and as many fields in every line"
@@ -32,6 +34,7 @@ class Layout:
         encoding: of its text.
         separator: between fields.
         names: of the header; an empty one where a field is empty.
+        padded: whether blanks stand beside separators.
         told: whether the first line is Excel's own, which names the separator.
         lines: the number of the line in which each row begins, counted from 1.
     """
@@ -40,6 +43,7 @@ class Layout:
     encoding: str
     separator: str
     names: list[str]
+    padded: bool
     told: bool
     lines: ndarray
 
@@ -58,6 +62,9 @@ class Layout:
     def options(self) -> list[str]:
         """What pandas.read_csv is told to read such a file, in Python."""
         separator = [] if self.separator == "," else [f"sep={self.separator!r}"]
+        if self.padded:
+            mark = r"\|" if self.separator == "|" else self.separator
+            separator = [f'sep=r"\\s*{mark}\\s*"', 'engine="python"']
         encoding = [f"encoding={self.encoding!r}"] if self.encoding != "utf-8-sig" else []
         return [*separator, *encoding, *["skiprows=1"] * self.told]
 
@@ -86,10 +93,16 @@ def survey(path: Path, kind: str) -> Layout:
     # Excel's own first line, which names the separator
     told = sample[0].strip().lower() if sample[0].strip().lower()[:4] == "sep=" else ""
     separator = told[4] if len(told) == 5 else _separator(sample)
-    with files.text(path, kind) as stream:
-        if told:
-            next(stream)
-        names, lines = _rows(path, stream, separator, int(bool(told)))
+    try:
+        with files.text(path, kind) as stream:
+            if told:
+                next(stream)
+            names, lines = _rows(path, stream, separator, int(bool(told)))
+    except ValueError:
+        other = OTHER_FORMATS.get("".join(sample).lstrip()[:1])
+        if other is None:
+            raise
+        raise ValueError(f"{path.name} looks like {other} and is no table; save it as CSV or Parquet") from None
     tidy = [shown(name, 1000) for name in names]
     twice = next((name for place, name in enumerate(tidy) if name and name in tidy[:place]), None)
     if twice is not None:
@@ -98,7 +111,8 @@ def survey(path: Path, kind: str) -> Layout:
             f"{path.name} names the column {quoted(twice)} twice, in fields {places[0]} and {places[1]} of the header; "
             "rename one"
         )
-    return Layout(kind, encoding, separator, tidy, bool(told), lines)
+    padded = separator != "\t" and any(f" {separator}" in line or f"{separator} " in line for line in sample)
+    return Layout(kind, encoding, separator, tidy, padded, bool(told), lines)
 
 
 def _separator(sample: list[str]) -> str:

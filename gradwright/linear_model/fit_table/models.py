@@ -21,9 +21,9 @@ from gradwright.linear_model.estimators import (
 CLASSES = ("softmax", "hinge", "squared_hinge")
 
 
-def _absolute(C: float, y: ndarray) -> LeastAbsoluteDeviations:
-    # beside the mean error, not a sum: divided by the spread of y, so that its units do not matter
-    return LeastAbsoluteDeviations(alpha=1e-3 / (C * float(np.mean(np.abs(y - np.median(y))))))
+def _spread(y: ndarray) -> float:
+    """How far y is from its median: the unit of a penalty beside a loss that grows as the error and not its square."""
+    return float(np.mean(np.abs(y - np.median(y))))
 
 
 MODELS: dict[str, Callable[[float, ndarray], Any]] = {
@@ -33,8 +33,8 @@ MODELS: dict[str, Callable[[float, ndarray], Any]] = {
     "squared": lambda C, y: Ridge(alpha=1 / C),
     "poisson": lambda C, y: GeneralizedLinearModel("poisson", alpha=1e-3 / C),
     "gamma": lambda C, y: GeneralizedLinearModel("gamma", alpha=1e-3 / C),
-    "huber": lambda C, y: HuberRegressor(alpha=1e-4 / C),
-    "absolute": _absolute,
-    "epsilon_insensitive": lambda C, y: LinearSVR(C=C),
+    "huber": lambda C, y: HuberRegressor(alpha=1e-4 / (C * _spread(y))),
+    "absolute": lambda C, y: LeastAbsoluteDeviations(alpha=1e-3 / (C * _spread(y))),
+    "epsilon_insensitive": lambda C, y: LinearSVR(C=C * _spread(y)),
 }
 """Losses by name, and their model for an inverse strength C of the penalty and the targets of the rows to fit."""

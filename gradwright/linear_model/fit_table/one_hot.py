@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from zlib import crc32
 
 import numpy as np
 from numpy import ndarray
@@ -57,7 +58,9 @@ def one_hot(columns: list[Column], where: Callable[[int], str]) -> tuple[dict[st
 
 def named(column: str, kind: str) -> str:
     """The name of the column that says whether ``column`` is ``kind``."""
-    return f"{column}={shown(kind)}"
+    # texts that begin alike stay apart
+    cut = shown(kind) != " ".join(kind.split())
+    return f"{column}={shown(kind, 48)} #{crc32(kind.encode()):08x}" if cut else f"{column}={shown(kind)}"
 
 
 def refuse_long(column: Column, where: Callable[[int], str]) -> None:

@@ -14,7 +14,7 @@ from numpy import ndarray
 from gradwright.linear_model.fit_table import delimited, files, layout, parquet, written
 from gradwright.linear_model.fit_table.column import Column
 from gradwright.linear_model.fit_table.one_hot import one_hot
-from gradwright.linear_model.fit_table.text import listed, quoted
+from gradwright.linear_model.fit_table.text import listed, quoted, shown
 
 BETWEEN = "columns of a CSV file are separated by a comma, a semicolon, a tab or |"
 
@@ -107,7 +107,7 @@ def _named(columns: list[Column], path: Path, n: int) -> tuple[list[Column], lis
 def _table(
     columns: list[Column], path: Path, target: str, notes: list[str], where: Callable[[int], str], call: list[str]
 ) -> Table:
-    names = [column.name for column in columns]
+    target, names = shown(target, 1000), [column.name for column in columns]
     if not names:
         raise ValueError(f"no field of the header of {path.name} has a name; the first line names the columns")
     if target not in names:

@@ -5,6 +5,7 @@ An error is one of our own, in one line, and leaves nothing half-written.
 
 import re
 import sys
+from io import BytesIO, TextIOWrapper
 from itertools import product
 
 import numpy as np
@@ -44,15 +45,17 @@ def test_every_option_changes_every_fit(usual, loss, option):
         assert np.abs(here.coef_).max() < np.abs(there.coef_).max()
 
 
-@pytest.mark.parametrize("loss", LOSSES)
-def test_a_target_in_other_units_is_fitted_alike_by_a_robust_loss(usual, loss, tmp_path):
-    if loss not in ("squared", "huber", "absolute"):
-        pytest.skip("its penalty is in the units of y, as in scikit-learn, or y is a class or a count")
+@pytest.mark.parametrize("unit", [1e-4, 1e6])
+@pytest.mark.parametrize("loss", ["squared", "huber", "absolute", "epsilon_insensitive"])
+def test_the_units_of_a_target_do_not_matter(usual, loss, unit, tmp_path):
+    """Those of a logarithm do not either: it is shifted by them, and the intercept is free."""
     path, target, before = usual[loss]
     header, *rows = path.read_text().splitlines()
-    scaled = [",".join((*row.split(",")[:2], str(1000 * int(row.split(",")[2])))) for row in rows]
+    scaled = [",".join((*row.split(",")[:2], repr(unit * int(row.split(",")[2])))) for row in rows]
     after, _ = fit(file(tmp_path, [header, *scaled]), target, loss=loss)
-    np.testing.assert_allclose(after.model[-1].coef_, 1000 * before.model[-1].coef_, rtol=1e-2)
+    assert after.score == pytest.approx(before.score, abs=2e-3)
+    there, here = before.model[-1].coef_, after.model[-1].coef_ / unit
+    np.testing.assert_allclose(here, there, atol=1e-2 * np.abs(there).max())
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -130,6 +133,19 @@ def test_a_class_that_only_held_out_rows_have_is_said(tmp_path):
     path = file(tmp_path, [HEADER, *lines(), "0,0,rare"])
     said = [fit(path, seed=seed)[1] for seed in range(6)]
     assert {"only held-out rows are of class rare" in text for text in said} == {True, False}
+
+
+def test_a_terminal_without_a_letter_shows_a_mark(tmp_path, monkeypatch):
+    path = file(tmp_path, [HEADER, *lines(yes="大")])
+    screen = TextIOWrapper(BytesIO(), "cp1252")
+    monkeypatch.setattr(sys, "stdout", screen)
+    monkeypatch.setattr(
+        sys, "argv", ["gradwright", "fit", str(path), "--target", "kind", "--out", str(tmp_path / "out")]
+    )
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 0
+    assert b"always '?'" in screen.buffer.getvalue()
 
 
 PLAIN = "\n".join([HEADER, *lines()])

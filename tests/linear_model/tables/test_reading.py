@@ -37,6 +37,8 @@ def table(folder, content, target="kind", name="data.csv"):
         (PLAIN.encode("utf-16")[:-1], "not UTF-16 text all through"),
         (PLAIN.replace(",", " "), "'size price kind'.*separated by a comma"),
         (PLAIN.replace(",", ":"), "'size:price:kind'.*separated by a comma"),
+        ('{"size": 1, "kind": "a"}\n' * 9, "looks like JSON and is no table"),
+        ("<table>\n<td>size, price</td>\n", "looks like HTML or XML"),
         ("", "it is empty"),
         ("\n \n\n", "it is empty"),
         (HEADER, "a header and no rows"),
@@ -130,6 +132,40 @@ def test_a_class_that_reads_na_is_a_class(tmp_path):
 def test_classes_that_are_too_long_or_infinite_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"'kind' holds a text of 100,000 characters in line 42, which is no class"):
         fit(file(tmp_path, [HEADER, *ROWS, "1,2," + "x" * 100_000]))
+
+
+def test_texts_that_begin_alike_are_two_categories(tmp_path):
+    town = ["x" * 80 + "a", "x" * 80 + "b", "Ulm"]
+    found = table(tmp_path, ["town," + HEADER, *(f"{town[i % 3]},{row}" for i, row in enumerate(ROWS))])
+    assert len(set(found.names)) == 4
+    assert max(map(len, found.names)) < 80
+
+
+def test_a_target_may_be_given_with_blanks(tmp_path):
+    assert table(tmp_path, PLAIN, target=" kind ").names == ["size", "price"]
+
+
+@pytest.mark.parametrize(
+    ("content", "call"),
+    [
+        (PLAIN, 'pandas.read_csv("new.csv")'),
+        (PLAIN.replace(",", ";"), "pandas.read_csv(\"new.csv\", sep=';')"),
+        (PLAIN.replace(",", " | "), 'pandas.read_csv("new.csv", sep=r"\\s*\\|\\s*", engine="python")'),
+        (PLAIN.encode("utf-16"), "pandas.read_csv(\"new.csv\", encoding='utf-16')"),
+        ("sep=;\n" + PLAIN.replace(",", ";"), "pandas.read_csv(\"new.csv\", sep=';', skiprows=1)"),
+        (PLAIN.replace("yes", "NA"), 'pandas.read_csv("new.csv", keep_default_na=False)'),
+        (
+            PLAIN.replace(",", ";").replace(".", ","),
+            'pandas.read_csv("new.csv", sep=\';\', decimal=",", thousands=".")',
+        ),
+    ],
+)
+def test_pandas_reads_the_same_by_the_call_that_the_page_shows(tmp_path, content, call):
+    found = table(tmp_path, content)
+    assert found.call == call
+    frame = eval(call.replace("new.csv", str(tmp_path / "data.csv")), {"pandas": pandas})
+    np.testing.assert_array_equal(frame[["size", "price"]].to_numpy(), found.X)
+    assert frame["kind"].tolist() == found.y.tolist()
 
 
 # European and other numbers
