@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gradwright.linear_model.fit_table.drawing import WIDTH, plain, svg, text, width
+from gradwright.linear_model.fit_table.drawing import WIDTH, apart, plain, svg, text, width
 from gradwright.linear_model.fit_table.pictures import MOST_CLASSES
 from gradwright.linear_model.fit_table.text import shown
 
@@ -32,13 +32,14 @@ def _bars(model: Any, names: list[str], most: int) -> str:
     coef = np.atleast_2d(model.coef_)
     order = _order(coef, most)
     top = max(float(np.abs(coef).max()), 1e-300)
+    beside = apart([names[j] for j in order], NAMES - 8)
     many, end = len(coef), plain(top, 3)
     half = 0.5 * (WIDTH - NAMES - 2 * max(0.5 * width(end) + 2, 12))
     zero = NAMES + 0.5 * (WIDTH - NAMES)
     body = [f'<line x1="{zero}" x2="{zero}" y1="4" y2="{len(order) * ROW}" stroke="var(--line)"/>']
     for place, j in enumerate(order):
         y0 = place * ROW + 4
-        body.append(text(NAMES - 4, y0 + 13, names[j], "end", room=NAMES - 8))
+        body.append(text(NAMES - 4, y0 + 13, names[j], "end", words=beside[place]))
         thick = 16 / many
         for k in range(many):
             length = half * abs(coef[k, j]) / top
@@ -65,17 +66,18 @@ def _colours(model: Any, names: list[str], most: int) -> str:
     cell = (WIDTH - NAMES - 4) / len(classes)
     upright = cell < 40
     head = 64.0 if upright else 22.0
+    beside, above = apart([names[j] for j in order], NAMES - 10), apart(classes, head - 8 if upright else cell - 2)
     body = []
     for k, name in enumerate(classes):
         x = NAMES + cell * (k + 0.5)
         if upright:
-            words = text(0, 0, name, "start", room=head - 8)
+            words = text(0, 0, name, "start", words=above[k])
             body.append(f'<g transform="translate({x + 4:.1f} {head - 5:.0f}) rotate(-90)">{words}</g>')
         else:
-            body.append(text(x, 14, name, "middle", room=cell - 2))
+            body.append(text(x, 14, name, "middle", words=above[k]))
     for place, j in enumerate(order):
         y0 = head + place * ROW
-        body.append(text(NAMES - 6, y0 + 16, names[j], "end", room=NAMES - 10))
+        body.append(text(NAMES - 6, y0 + 16, names[j], "end", words=beside[place]))
         for k, name in enumerate(classes):
             value = coef[k, j]
             body.append(

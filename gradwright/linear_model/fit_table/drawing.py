@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 from unicodedata import east_asian_width
@@ -39,9 +40,30 @@ def fitted(value: object, room: float) -> str:
     return "…"
 
 
-def text(x: float, y: float, value: object, anchor: str = "start", style: str = "", room: float = WIDTH) -> str:
-    """A text of at most ``room``; what is cut is shown in full where the mouse rests on it."""
-    words = fitted(value, room)
+def apart(values: Iterable[object], room: float) -> list[str]:
+    """Texts of at most ``room``; where cuts would make two of them alike, without what all begin and end with."""
+    words = [shown(value, 200) for value in values]
+    cut = [fitted(word, room) for word in words]
+    if len(set(cut)) == len(set(words)):
+        return cut
+    head = _shared(words)
+    rest = [word[head:] for word in words]
+    tail = _shared([word[::-1] for word in rest])
+    middle = [word[: len(word) - tail] for word in rest]
+    return [fitted("…" * (head > 0) + word + "…" * (tail > 0), room) for word in middle]
+
+
+def _shared(words: list[str]) -> int:
+    """How many letters all begin with."""
+    letters = enumerate(zip(*words))
+    return next((place for place, several in letters if len(set(several)) > 1), min(map(len, words)))
+
+
+def text(
+    x: float, y: float, value: object, anchor: str = "start", style: str = "", room: float = WIDTH, words: str = ""
+) -> str:
+    """A text of at most ``room``, or ``words`` for it; what is cut is shown in full where the mouse rests on it."""
+    words = words or fitted(value, room)
     full = shown(value, 200)
     title = "" if words == full else f"<title>{escape(full)}</title>"
     css = f' class="{style}"' if style else ""
@@ -71,10 +93,10 @@ def plain(value: float, digits: int = 4) -> str:
 def tick_labels(values: list[float]) -> list[str]:
     """Ticks with as many digits as tell them apart."""
     for digits in range(3, 17):
-        labels = [f"{value:.{digits}g}" for value in values]
+        labels = [plain(value, digits) for value in values]
         if len(set(labels)) == len(values):
             break
-    return [label.replace("e+0", "e").replace("e+", "e").replace("e-0", "e-").replace("-", "−") for label in labels]
+    return [label.replace("-", "−") for label in labels]
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ def held_out(model: Any, X: Any, y: ndarray, fitted: ndarray) -> HeldOut:
         words = f"every held-out target is {plain(y[0])}, so that there is no {_name(model)}; {words}"
     elif not np.isfinite(guess).all():
         words = f"predictions of held-out rows far from those of the fit overflow; {words}"
-    card = plain(mine), f"mean absolute error; {plain(constant)} of always {plain(middle)}"
+    card = plain(mine), f"mean absolute error; always {plain(middle)}, the median, has {plain(constant)}"
     return HeldOut(score, _name(model), len(y), words, card)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from gradwright.linear_model.fit_table.drawing import BOTTOM, WIDTH, Axes, svg, text
+from gradwright.linear_model.fit_table.drawing import BOTTOM, WIDTH, Axes, apart, svg, text
 from gradwright.linear_model.fit_table.text import shown
 
 MOST_CLASSES = 20
@@ -32,14 +32,15 @@ def confusion(model: Any, X: Any, y: ndarray) -> str:
         text(left + 0.5 * cell * len(classes), 14, "predicted class", "middle", "soft"),
         text(4, head - 8, "true class", "start", "soft"),
     ]
+    beside, above = apart(classes, left - 12), apart(classes, head - 24 if upright else cell - 2)
     for i, name in enumerate(classes):
-        body.append(text(left - 8, head + cell * (i + 0.5) + 4, name, "end", room=left - 12))
+        body.append(text(left - 8, head + cell * (i + 0.5) + 4, name, "end", words=beside[i]))
         x = left + cell * (i + 0.5)
         if upright:
-            words = text(0, 0, name, "start", room=head - 24)
+            words = text(0, 0, name, "start", words=above[i])
             body.append(f'<g transform="translate({x + 4:.1f} {head - 5:.0f}) rotate(-90)">{words}</g>')
         else:
-            body.append(text(x, head - 8, name, "middle", room=cell - 2))
+            body.append(text(x, head - 8, name, "middle", words=above[i]))
         for j, other in enumerate(classes):
             colour = "var(--good)" if i == j else "var(--bad)"
             place = (

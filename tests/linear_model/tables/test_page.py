@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from gradwright.linear_model.fit_table import drawing, pictures
+from gradwright.linear_model.fit_table import pictures
 from gradwright.linear_model.fit_table.coefficients import coefficients
-from gradwright.linear_model.fit_table.drawing import WIDTH, Axes, fitted, plain, ticks, width
+from gradwright.linear_model.fit_table.drawing import WIDTH, Axes, apart, fitted, plain, text, ticks, width
 from tests.linear_model.tables.made import HEADER, file, fit, lines, numbers
 
 pytest.importorskip("pandas")
@@ -92,8 +92,10 @@ def test_numbers_and_names_are_short():
     ]  # fmt: skip
     assert fitted("short", 100) == "short"
     assert fitted("town=Garmisch-Partenkirchen", 100).endswith("hen")
+    assert apart(["Fachbereich A lang", "Fachbereich B lang"], 60) == ["…A…", "…B…"]
+    assert apart(["Ulm", "Bonn", "Bonn"], 60) == ["Ulm", "Bonn", "Bonn"]
     assert width(fitted("大" * 50, 100)) <= 100
-    assert drawing.text(0, 0, "<b>&") == '<text x="0.0" y="0.0" text-anchor="start">&lt;b&gt;&amp;</text>'
+    assert text(0, 0, "<b>&") == '<text x="0.0" y="0.0" text-anchor="start">&lt;b&gt;&amp;</text>'
 
 
 class Tags(HTMLParser):
