@@ -42,6 +42,9 @@ class Column:
         new = np.array([place.get(text, -1) for text in tidy] + [-1], np.int64)
         return Column(name, codes=new[codes], kinds=kinds)
 
+    def __len__(self) -> int:
+        return len(self.numbers if self.codes is None else self.codes)
+
     @property
     def missing(self) -> ndarray:
         """Rows without a value."""

@@ -59,7 +59,7 @@ def _column(pyarrow: Any, name: str, values: Any) -> Column:
     if types.is_decimal(kind):
         return Column(name, numbers=np.array([np.nan if v is None else float(v) for v in values.to_pylist()]))
     if types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(kind) or types.is_null(kind):
-        return Column(name, numbers=_numpy(values.cast(pyarrow.float64())))
+        return Column(name, numbers=_numpy(values.cast(pyarrow.float64(), safe=False)))
     if types.is_temporal(kind):
         return Column.of_texts(name, np.array([None if v is None else str(v) for v in values.to_pylist()], object))
     if types.is_string(kind) or types.is_large_string(kind) or str(kind) == "string_view":

@@ -63,7 +63,9 @@ def read(path: str | Path, target: str) -> Table:
     path = Path(path)
     kind = files.kind_of(path)
     if kind == "parquet":
-        columns, notes = parquet.columns(path)
+        columns, left_out = parquet.columns(path)
+        columns, notes = _named(columns, path)
+        notes += left_out
         call = ['pandas.read_parquet("new.parquet"']
         where: Callable[[int], str] = _row
         columns = written.resolve(columns, lambda places: [])
@@ -71,7 +73,7 @@ def read(path: str | Path, target: str) -> Table:
         plan = layout.survey(path, kind)
         where = partial(_line, plan.lines)
         call = ['pandas.read_csv("new.csv"', *plan.options]
-        columns, notes = _named(delimited.columns(path, plan), path, len(plan.lines))
+        columns, notes = _named(delimited.columns(path, plan), path)
         places = {name: place for place, name in enumerate(plan.names)}
         columns = written.resolve(
             columns, lambda some: delimited.columns(path, plan, [places[columns[j].name] for j in some])
@@ -88,14 +90,14 @@ def require_pandas() -> Any:
     return pandas
 
 
-def _named(columns: list[Column], path: Path, n: int) -> tuple[list[Column], list[str]]:
+def _named(columns: list[Column], path: Path) -> tuple[list[Column], list[str]]:
     """Without columns that have no name, where they hold nothing or only number the rows."""
     kept, notes = [], []
     for place, column in enumerate(columns):
         if column.name:
             kept.append(column)
             continue
-        numbers = column.numbers
+        numbers, n = column.numbers, len(column)
         counts = numbers is not None and any(np.array_equal(numbers, np.arange(first, first + n)) for first in (0, 1))
         if n and not counts and len(column.missing) < n:
             raise ValueError(f"field {place + 1} of the header of {path.name} is empty; give that column a name")
@@ -116,12 +118,13 @@ def _table(
         )
         raise ValueError(f"{path.name} has no column {quoted(target)} for --target; {found}")
     chosen = columns[names.index(target)]
-    n = len(chosen.numbers if chosen.codes is None else chosen.codes)
+    n = len(chosen)
     if n == 0:
         raise ValueError(f"{path.name} has a header and no rows")
     others = [column for column in columns if column is not chosen]
     if not others:
-        raise ValueError(f"there is no column beside the target {quoted(target)}; {BETWEEN}")
+        hint = f"; {BETWEEN}" if "read_csv" in call[0] else ""
+        raise ValueError(f"there is no column beside the target {quoted(target)}{hint}")
     _refuse_missing(columns, n, where)
     for column in columns:
         _refuse_infinite(column, where)

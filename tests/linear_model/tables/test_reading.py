@@ -249,6 +249,10 @@ def test_columns_of_parquet_by_their_types(tmp_path):
         read(parquet(tmp_path, {"more": [[1], [2]], "kind": ["a", "b"]}), "kind")
     with pytest.raises(ValueError, match=r"missing values in 'more' \(1 of 3 rows\), first in row 2"):
         read(parquet(tmp_path, {"more": [1, None, 2], "kind": ["a", "b", "b"]}), "kind")
+    large = read(parquet(tmp_path, {"more": np.array([2**63 + 4096, 5], np.uint64), "kind": ["a", "b"]}), "kind")
+    assert large.X[:, 0].tolist() == [2.0**63 + 4096, 5.0]
+    with pytest.raises(ValueError, match=r"field 1 of the header of data.parquet is empty"):
+        read(parquet(tmp_path, {"": [0.5, 0.25], "kind": ["a", "b"]}), "kind")
     content = path.read_bytes()
     with pytest.raises(ValueError, match=r"cannot be read as Parquet"):
         read(file(tmp_path, content[:-20], "cut.parquet"), "kind")
