@@ -32,7 +32,8 @@ def neutral_settings_change_nothing(recipe: RecipeClass, knobs: Knobs) -> None:
     if recipe.made_by is None or not isinstance(recipe.made_by[0], Combinator) or recipe.made_by[0].neutral is None:
         return
     combinator, base = recipe.made_by
-    outer = {**knobs, **combinator.neutral}
+    names = combinator.named(base.spec)
+    outer = {**knobs, **{names.get(name, name): value for name, value in combinator.neutral.items()}}
     inner = {name: value for name, value in outer.items() if name in base.spec.defaults}
     combined = Training(recipe, outer)
     plain = Training(base, inner, [param.detach().clone().requires_grad_() for param in combined.params])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +19,8 @@ from gradwright.recipe.spec import RecipeSpec
 class Combinator:
     """What makes a recipe of a recipe; the new one has the hyper-parameters of both.
 
-    It is made once for each recipe, so that classes compare equal, and pickles by the combinator's own name.
+    Where both have one of the same name, the combinator's has its own name before it: ``lookahead_alpha``. It is made
+    once for each recipe, so that classes compare equal, and pickles by the combinator's own name.
 
     Args:
         function: what it does to a chain.
@@ -59,6 +61,11 @@ class Combinator:
         """Its own hyper-parameters."""
         return tuple(inspect.signature(self.function).parameters.values())[1:]
 
+    def named(self, base: RecipeSpec) -> dict[str, str]:
+        """What its own hyper-parameters are called beside those of a recipe, by the names that they have here."""
+        taken = base.defaults.keys() - self.hides
+        return {p.name: f"{self.function.__name__}_{p.name}" if p.name in taken else p.name for p in self.own}
+
     def __call__(self, base: type[Recipe[...]]) -> type[Recipe[...]]:
         if not (isinstance(base, type) and issubclass(base, Recipe)):
             raise TypeError(f"{self.function.__name__}() takes a recipe such as gradwright.AdamW, got {base!r}")
@@ -71,11 +78,16 @@ class Combinator:
         set_here = {k: v for k, v in self.sets.items() if base.defaults.get(k) is not None}
         defaults = {**base.defaults, **{k: base.kinds[k].checked(v) for k, v in set_here.items()}}
         offered = {key: value for key, value in defaults.items() if key not in self.hides}
-        if clash := sorted(p.name for p in self.own if p.name in offered):
-            raise ValueError(f"{self.function.__name__}({base.name}): both have a hyper-parameter {clash[0]!r}")
+        names = self.named(base)
+        clash = sorted(own for own, name in names.items() if own != name)
+        if clash and (self._repeats(base.built(defaults)) or not offered.keys().isdisjoint(names.values())):
+            raise ValueError(
+                f"{self.function.__name__}({base.name}): both have a hyper-parameter {clash[0]!r}, and {base.name} "
+                "does already what the combinator would do; leave one of the two out"
+            )
         return RecipeSpec(
             self.name + base.name,
-            self._build(base, defaults, offered),
+            self._build(base, defaults, offered, names),
             f"{self.paper} on {base.paper}",
             (base.traits - self.loses) | self.gains,
             base.only,
@@ -83,19 +95,33 @@ class Combinator:
             cycled=base.cycled,
         )
 
-    def _build(self, base: RecipeSpec, defaults: Mapping[str, Any], offered: Mapping[str, Any]) -> Callable[..., Chain]:
+    def _repeats(self, base: Chain) -> bool:
+        """Whether a chain has a part of a kind that this would put into it."""
+        try:
+            made = self.function(base)
+        except (TypeError, ValueError):  # which says what is wrong when the recipe is made
+            return False
+        before = Counter(map(type, base.links))
+        return any(before[kind] for kind in Counter(map(type, made.links)) - before)
+
+    def _build(
+        self, base: RecipeSpec, defaults: Mapping[str, Any], offered: Mapping[str, Any], names: Mapping[str, str]
+    ) -> Callable[..., Chain]:
         """The new recipe's function, with the signature and the documentation of both."""
 
         def build(**knobs: Any) -> Chain:
             inner = {**defaults, **{key: knobs.pop(key) for key in offered}}
-            return self.function(base.built(inner), **knobs)
+            return self.function(base.built(inner), **{own: knobs[name] for own, name in names.items()})
 
-        own = [p.replace(kind=p.KEYWORD_ONLY) for p in self.own]
+        own = [p.replace(name=names[p.name], kind=p.KEYWORD_ONLY) for p in self.own]
         parameters = inspect.signature(base.build).parameters.values()
         kept = [p.replace(default=offered[p.name]) for p in parameters if p.name in offered]
         build.__signature__ = inspect.Signature(kept + own)  # type: ignore[attr-defined]
-        build.__annotations__ = {**hints_of(base.build), **hints_of(self.function)}
-        build.__doc__ = f"{inspect.getdoc(self.function)}\n\nApplied to {base.name}:\n\n{inspect.getdoc(base.build)}"
+        hints = {names.get(name, name): hint for name, hint in hints_of(self.function).items()}
+        build.__annotations__ = {**hints_of(base.build), **hints}
+        other = [f"``{one}`` is called ``{name}`` here." for one, name in names.items() if one != name]
+        parts = [inspect.getdoc(self.function), *other, f"Applied to {base.name}:", inspect.getdoc(base.build)]
+        build.__doc__ = "\n\n".join(str(part) for part in parts)
         return build
 
 

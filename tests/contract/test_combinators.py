@@ -5,6 +5,7 @@ a learning rate that sits where no other recipe has it, weights that mean someth
 """
 
 import math
+import pickle
 from functools import cache
 
 import numpy as np
@@ -72,7 +73,7 @@ def test_what_displaces_the_weights_refuses_all_recipes_that_keep_them_in_a_plac
     made = {recipe for recipe, _ in taken(COMBINATORS[name])}
     assert len(placed) >= 8
     assert not placed & made
-    assert len(made) >= len(RECIPES) - len(placed) - 2  # names of hyper-parameters clash in two
+    assert len(made) >= len(RECIPES) - len(placed) - 1  # AdamCPR is constrained already
     for recipe in placed:
         with pytest.raises(ValueError, match=f"{recipe.recipe_name}: .* keeps the weights .* leave out one of the two"):
             walk(COMBINATORS[name](recipe))
@@ -109,10 +110,11 @@ def test_nothing_pulls_at_a_learning_rate_of_zero(combinator):
 
 def test_slow_weights_that_do_not_follow_stay_where_they_began_and_so_do_averages_of_them():
     for recipe, made in taken(gw.lookahead):
-        ended = walk(made, k=2, alpha=0.0)
+        share = gw.lookahead.named(recipe.spec)["alpha"]
+        ended = walk(made, k=2, **{share: 0.0})
         assert_same(ended.last, _walk()[0], recipe.recipe_name)
         if any(part.observes for part in made.spec.chain({}).inside):
-            ended = walk(made, k=1, alpha=0.0)
+            ended = walk(made, k=1, **{share: 0.0})
             with ended.optimizer.evaluating():
                 assert_same([p.detach().numpy() for p in ended.params], _walk()[0], recipe.recipe_name)
 
@@ -187,3 +189,25 @@ def test_a_decay_after_the_step_may_be_cautious():
 def test_what_reckons_with_its_own_decay_is_not_given_another(combinator):
     with pytest.raises(ValueError, match="AdaptiveMemoryMoment reckons with the recipe's own decay"):
         combinator(gw.AMAdamW)
+
+
+def test_a_name_that_both_have_is_the_recipes_and_the_combinators_has_its_own_before_it():
+    made = gw.lookahead(gw.AdEMAMix)
+    assert made.spec.defaults["alpha"] == gw.AdEMAMix.spec.defaults["alpha"]
+    assert made.spec.defaults["lookahead_alpha"] == 0.5
+    assert "``alpha`` is called ``lookahead_alpha`` here." in made.__doc__
+    assert_same(walk(made, lookahead_alpha=1.0, alpha=3.0).last, walk(gw.AdEMAMix, alpha=3.0).last, "AdEMAMix")
+    assert not np.array_equal(walk(made, k=2).last[0], walk(made, k=2, lookahead_alpha=0.1).last[0])
+    assert pickle.loads(pickle.dumps(made)) is made
+    for combinator, recipe, name in (
+        (gw.adanorm, gw.MARS, "adanorm_gamma"),
+        (gw.adanorm, gw.DoG, "adanorm_gamma"),
+        (gw.lookahead, gw.AdaGL, "lookahead_alpha"),
+        (gw.softly_clipped, gw.SAdam, "softly_clipped_smooth"),
+    ):
+        assert name in combinator(recipe).spec.defaults
+    with pytest.raises(ValueError, match="alpha=2"):
+        walk(made, lookahead_alpha=2.0)
+    for combinator, recipe in ((gw.adanorm, gw.AdamNorm), (gw.constrained, gw.AdamCPR)):
+        with pytest.raises(ValueError, match="does already what the combinator would do"):
+            combinator(recipe)
