@@ -75,8 +75,7 @@ class Combinator:
         return self._made[base]
 
     def _spec(self, base: RecipeSpec) -> RecipeSpec:
-        set_here = {k: v for k, v in self.sets.items() if base.defaults.get(k) is not None}
-        defaults = {**base.defaults, **{k: base.kinds[k].checked(v) for k, v in set_here.items()}}
+        defaults = self._defaults(base)
         offered = {key: value for key, value in defaults.items() if key not in self.hides}
         names = self.named(base)
         clash = sorted(own for own, name in names.items() if own != name)
@@ -94,6 +93,16 @@ class Combinator:
             base.signed,
             cycled=base.cycled,
         )
+
+    def _defaults(self, base: RecipeSpec) -> dict[str, Any]:
+        """What the hyper-parameters of the old recipe are where nobody says anything."""
+        known = {name: value for name, value in self.sets.items() if base.defaults.get(name) is not None}
+        defaults = {**base.defaults, **{name: base.kinds[name].checked(value) for name, value in known.items()}}
+        try:
+            base.built(defaults)
+        except (TypeError, ValueError):  # the recipe calls something else so
+            return dict(base.defaults)
+        return defaults
 
     def _repeats(self, base: Chain) -> bool:
         """Whether a chain has a part of a kind that this would put into it."""

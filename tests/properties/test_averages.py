@@ -99,6 +99,8 @@ def test_the_wrapper_switches_the_recipes_own_momentum_off_and_keeps_no_buffer_f
         }
     with pytest.raises(ValueError, match="take ScheduleFreeNorMuon"):
         gw.schedule_free(gw.Muon)
+    with pytest.raises(ValueError, match="the recipe ends with ScheduleFree, not with"):
+        gw.schedule_free(gw.ScheduleFreeSGD)
 
 
 @given(g=arrays(shapes(0, 2)))
