@@ -65,6 +65,7 @@ from gradwright.recipes import (
     ScheduleFreeRAdam,
     ScheduleFreeSGD,
     Signum,
+    Surefoot,
     Tiger,
     adanorm,
     adaptively_clipped,
@@ -86,7 +87,7 @@ from gradwright.recipes import (
     untuned_warmup,
     value_clipped,
 )
-from gradwright.routing import Plan, build, find_roles, plan, route
+from gradwright.routing import Plan, build, find_roles, plan, route, suggest
 from gradwright.training import qk_clip
 
 if TYPE_CHECKING:
@@ -192,6 +193,7 @@ __all__ = [
     "ScheduleFreeRAdam",
     "ScheduleFreeSGD",
     "Signum",
+    "Surefoot",
     "Tiger",
     "adanorm",
     "adaptively_clipped",
@@ -215,6 +217,7 @@ __all__ = [
     "route",
     "schedule_free",
     "softly_clipped",
+    "suggest",
     "thrifty",
     "to_torch",
     "untuned_warmup",

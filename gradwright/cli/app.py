@@ -196,6 +196,16 @@ def application() -> Any:
 
         fit_table(path, target, loss=loss, test_size=test_size, C=C, out=out, seed=seed, say=typer.echo)
 
+    @app.command(epilog="Example: gradwright suggest model.py:make")
+    def suggest(
+        model: Annotated[str, typer.Argument(help="file.py:function or module:function, which makes the model.")],
+    ) -> None:
+        """Say what to train a model with, and why."""
+        from gradwright.cli.load import load
+        from gradwright.routing import suggest as suggested
+
+        typer.echo(str(suggested(load(model)())))
+
     @app.command(epilog="Example: gradwright check my_module:MyRecipe")
     def check(
         recipe: Annotated[str, typer.Argument(help="module:Class, or the name of a recipe of the library.")],

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import os
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 import gradwright  # noqa: F401 (enters the recipes)
+from gradwright.cli.load import module_of
 from gradwright.contract import run_contract
 from gradwright.describe.fusion import summary
 from gradwright.describe.losses import rows as loss_rows
@@ -101,11 +99,7 @@ def _found(where: str) -> Any:
     if not name:
         spec_named(where)
         return registry[where]
-    sys.path.insert(0, os.getcwd())
-    try:
-        loaded = importlib.import_module(module)
-    except ImportError as missing:
-        raise ValueError(f"{module!r} cannot be imported from {os.getcwd()}: {missing}") from missing
+    loaded = module_of(module)
     found = getattr(loaded, name, None)
     if not (isinstance(found, type) and issubclass(found, Recipe)):
         others = (key for key, value in vars(loaded).items() if isinstance(value, type) and issubclass(value, Recipe))

@@ -11,11 +11,12 @@ from gradwright.recipe.registry import spec_named
 
 PURPOSES = {
     "AdamW": "the usual choice",
+    "Surefoot": "no learning rate, schedule or warm-up to find",
     "SGD": "convolutional networks, or no state at all",
     "Muon": "hidden matrices of transformers; `route` gives the rest to AdamW",
     "SOAP": "fewer steps for more work in each",
     "ScheduleFreeAdamW": "a run whose end is not known",
-    "Prodigy": "no learning rate to find",
+    "Prodigy": "Adam with a learning rate that it finds",
     "DoG": "the same for SGD",
     "Adafactor": "hardly any state",
     "Lion": "half of Adam's state",

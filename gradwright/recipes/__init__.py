@@ -38,6 +38,7 @@ from gradwright.recipes.schedule_free_plus import ScheduleFreePlus
 from gradwright.recipes.sgd import SGD
 from gradwright.recipes.sign import Lion, Signum, Tiger
 from gradwright.recipes.spectral import AdamW2
+from gradwright.recipes.surefoot import Surefoot
 from gradwright.recipes.thrifty import thrifty
 
 __all__ = [
@@ -96,6 +97,7 @@ __all__ = [
     "ScheduleFreeRAdam",
     "ScheduleFreeSGD",
     "Signum",
+    "Surefoot",
     "Tiger",
     "adanorm",
     "adaptively_clipped",

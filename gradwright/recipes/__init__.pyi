@@ -82,6 +82,7 @@ __all__ = [
     "ScheduleFreeRAdam",
     "ScheduleFreeSGD",
     "Signum",
+    "Surefoot",
     "Tiger",
     "adanorm",
     "adaptively_clipped",
@@ -1265,6 +1266,30 @@ class Signum(Recipe[...]):
         lr: Number = 0.0001,
         momentum: Number = 0.9,
         weight_decay: Number = 0.0,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class Surefoot(Recipe[...]):
+    """No learning rate to find, no schedule, no warm-up: every size is found in training."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 1.0,
+        betas: tuple[float, float] = (0.8, 0.999),
+        relative_step: Number = 0.04,
+        rate: Number = 0.03,
+        down: Number = 0.35,
+        release: Number = 10.0,
+        cap: Number = 0.1,
+        cap_steps: Number = 400.0,
+        keep: Number = 0.4,
         *,
         maximize: bool = False,
         engine: str = "auto",

@@ -2,5 +2,6 @@
 
 from gradwright.routing.plan import Plan, build, plan, route
 from gradwright.routing.roles import Roles, find_roles
+from gradwright.routing.suggest import Option, Suggestion, suggest
 
-__all__ = ["Plan", "Roles", "build", "find_roles", "plan", "route"]
+__all__ = ["Option", "Plan", "Roles", "Suggestion", "build", "find_roles", "plan", "route", "suggest"]

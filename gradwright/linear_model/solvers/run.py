@@ -59,4 +59,6 @@ class Run:
         seconds = time.perf_counter() - self.began
         # where nothing but F ≥ 0 is known, what rounding may have taken from F counts in both
         value = max(self.value, self.gap) if np.isfinite(self.gap) else self.value
-        return FitResult(status, float(value), float(self.gap), self.history, count, seconds, self.fallbacks, self.notes)
+        return FitResult(
+            status, float(value), float(self.gap), self.history, count, seconds, self.fallbacks, self.notes
+        )

@@ -13,6 +13,7 @@ from gradwright.core import Chain, Context, Transform
 from gradwright.core.dry_run import acts
 from gradwright.core.ops import maximum, mean, minimum, norm, rms, where
 from gradwright.core.transform import State
+from gradwright.transforms.common.matrices import matrix_dimensions
 
 
 @dataclass(frozen=True)
@@ -59,13 +60,20 @@ class TrustRatio(Transform):
 
 @dataclass(frozen=True)
 class ClipRms(Transform):
-    """Adafactor's clip of the update (not of the gradient): u ← u / max(1, rms(u) / d), with d greater than 0."""
+    """Adafactor's clip of the update (not of the gradient): u ← u / max(1, rms(u) / d).
+
+    Args:
+        threshold: d, greater than 0.
+        each_matrix: clip each matrix of a stack by itself.
+    """
 
     threshold: float = 1.0
+    each_matrix: bool = False
     bounds: ClassVar = {"threshold": (1e-12, math.inf)}
 
     def update(self, u: Any, state: State, ctx: Context) -> Any:
-        return u / maximum(rms(u) / self.threshold, 1.0), state
+        keep = matrix_dimensions(ctx.spec) if self.each_matrix else ()
+        return u / maximum(rms(u, keep) / self.threshold, 1.0), state
 
 
 @dataclass(frozen=True)

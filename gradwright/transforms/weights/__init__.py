@@ -22,6 +22,7 @@ from gradwright.transforms.weights.regularise import (
     StableDecay,
 )
 from gradwright.transforms.weights.schedule_free import OnceTrusted, Rectification, ScheduleFree
+from gradwright.transforms.weights.self_scaled import SelfScaled
 
 __all__ = [
     "L2",
@@ -41,6 +42,7 @@ __all__ = [
     "Rectification",
     "RelativeDecay",
     "ScheduleFree",
+    "SelfScaled",
     "ShrinkOnNan",
     "StableDecay",
     "WeightAverage",

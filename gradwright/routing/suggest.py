@@ -1,0 +1,201 @@
+"""Suggest: what to train a model with, and why; plans that can be printed, edited and made optimizers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import torch
+from torch import nn
+
+from gradwright.core import ParamSpec, Slot
+from gradwright.optimizer.optimizer import Optimizer
+from gradwright.recipe.registry import spec_named
+from gradwright.recipes import Adafactor, AdamW, Muon, Surefoot
+from gradwright.routing.plan import Plan, Rules, plan
+from gradwright.routing.roles import survey
+
+HIDDEN = "matrix & !embedding & !head"
+"""What Muon is for."""
+HALF = (torch.float16, torch.bfloat16)
+UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
+
+
+@dataclass(frozen=True)
+class Option:
+    """One way to train a model.
+
+    Args:
+        title: its name.
+        why: what speaks for it, and what it asks for.
+        code: the lines that do it.
+        plan: which recipe takes which parameter.
+        state_bytes: what it keeps beside the weights.
+    """
+
+    title: str
+    why: str
+    code: str
+    plan: Plan
+    state_bytes: int
+
+    def optimizer(self, **options: Any) -> Optimizer:
+        """The optimizer.
+
+        Args:
+            options: of :class:`~gradwright.Optimizer`, such as ``engine``.
+        """
+        return self.plan.optimizer(**options)
+
+
+@dataclass(frozen=True, repr=False)
+class Suggestion:
+    """What to train a model with: the first option is the default, the others are for those who have a reason.
+
+    Args:
+        facts: what was found about the model.
+        options: the ways, best first.
+    """
+
+    facts: tuple[str, ...]
+    options: tuple[Option, ...]
+
+    def optimizer(self, **options: Any) -> Optimizer:
+        """The optimizer of the first option."""
+        return self.options[0].optimizer(**options)
+
+    def __str__(self) -> str:
+        lines = [*self.facts, ""]
+        for at, option in enumerate(self.options, start=1):
+            lines += [f"{at}. {option.title}: {_size(option.state_bytes)} of state", f"   {option.why}"]
+            lines += ["", *(f"       {line}" for line in option.code.splitlines()), ""]
+        return "\n".join(lines).rstrip()
+
+    __repr__ = __str__
+
+
+def suggest(model: nn.Module) -> Suggestion:
+    """What to train this model with, and why. Print it; ``suggest(model).optimizer()`` takes the first option.
+
+    The default is :class:`~gradwright.Surefoot`, which has nothing to tune. Where the model has hidden matrices, Muon
+    with AdamW for the rest is there for runs that are worth a search over learning rates, and Adafactor for models
+    whose state would not fit.
+
+    Args:
+        model: any module whose parameters exist.
+
+    Raises:
+        TypeError: ``model`` is no module.
+        ValueError: it has no parameter to train, or one that does not exist yet.
+
+    >>> found = suggest(nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 3)))
+    >>> [option.title for option in found.options]
+    ['Surefoot', 'Muon, and AdamW for the rest', 'Adafactor']
+    """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model={model!r} is a {type(model).__name__}; give the module itself")
+    lazy = [name for name, param in model.named_parameters() if nn.parameter.is_lazy(param)]
+    if lazy:
+        raise ValueError(f"{lazy[0]} does not exist yet: run the model on one batch first")
+    trained = [param for param in model.parameters() if param.requires_grad]
+    if not trained:
+        raise ValueError("the model has no parameter with requires_grad: there is nothing to train")
+    return Suggestion(tuple(_facts(model)), tuple(_options(model)))
+
+
+def _facts(model: nn.Module) -> Iterator[str]:
+    params = list(model.parameters())
+    trained = [param for param in params if param.requires_grad]
+    numbers = sum(param.numel() for param in trained)
+    yield f"{numbers:,} numbers to train in {len(trained)} tensors, {_size(sum(map(_bytes, trained)))} of weights"
+    if len(trained) < len(params):
+        yield f"{len(params) - len(trained)} tensors are frozen"
+    kinds = sorted({str(param.dtype).removeprefix("torch.") for param in trained if param.dtype in HALF})
+    if kinds:
+        yield (
+            f"weights in {' and '.join(kinds)} round small steps away, whatever the optimizer: keep them in float32, "
+            "and compute in the half type under torch.autocast"
+        )
+    modules = list(model.modules())
+    if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in modules):
+        yield (
+            "BatchNorm statistics belong to the weights of training: recompute them where averaged weights are judged "
+            "(gradwright.training.recompute_batch_norm)"
+        )
+    if sparse := [name for name, module in model.named_modules() if getattr(module, "sparse", False)]:
+        yield f"{sparse[0]} gives sparse gradients, which no recipe takes: make it with sparse=False"
+    if (deep := _depth(modules)) > 6 and not any("Norm" in type(module).__name__ for module in modules):
+        yield f"{deep} layers and no normalisation: a fixed learning rate must be found with care, or not be needed"
+
+
+def _options(model: nn.Module) -> Iterator[Option]:
+    yield _option(
+        model,
+        "Surefoot",
+        "Nothing to tune: no learning rate, no schedule, no warm-up. Evaluate and save inside optimizer.evaluating().",
+        "optimizer = gradwright.Surefoot(model.parameters())",
+        {"*": Surefoot},
+    )
+    found = survey(model)
+    hidden = [
+        roles
+        for name, roles in found.roles.items()
+        if found.params[name].requires_grad
+        and "matrix" in roles.roles
+        and roles.roles.isdisjoint({"embedding", "head"})
+        and not found.params[name].is_complex()
+    ]
+    if hidden:
+        yield _option(
+            model,
+            "Muon, and AdamW for the rest",
+            "Fewer steps for a run that is worth a search: try lr of both and a falling schedule.",
+            f'rules = {{"{HIDDEN}": gradwright.Muon.bind(lr=0.02), "*": gradwright.AdamW.bind(lr=3e-4)}}\n'
+            "optimizer = gradwright.route(model, rules)",
+            {HIDDEN: Muon.bind(lr=0.02), "*": AdamW.bind(lr=3e-4)},
+        )
+    yield _option(
+        model,
+        "Adafactor",
+        "Next to no state; its step is relative to the weights.",
+        "optimizer = gradwright.Adafactor(model.parameters())",
+        {"*": Adafactor},
+    )
+
+
+def _option(model: nn.Module, title: str, why: str, code: str, rules: Rules) -> Option:
+    made = plan(model, rules)
+    return Option(title, why, code, made, _state_bytes(made))
+
+
+def _state_bytes(made: Plan) -> int:
+    """What the recipes of a plan keep beside its parameters, at the plan's hyper-parameters."""
+    held, shared = 0, set[str]()
+    for row, param in zip(made.rows, made.params):
+        if row.rule is None:
+            continue
+        rule = made.rules[row.rule]
+        spec = ParamSpec(tuple(param.shape), param.dtype, row.roles, row.name)
+        for key, slot in spec_named(rule.recipe).chain(dict(rule.knobs)).slots(spec).items():
+            if isinstance(slot, Slot) and key not in shared:
+                held += prod(slot.shape_for(spec)) * slot.dtype_for(spec).itemsize
+                shared |= {key} if slot.shared else set()
+    return held
+
+
+def _depth(modules: list[nn.Module]) -> int:
+    return sum(isinstance(module, (nn.Linear, nn.modules.conv._ConvNd)) for module in modules)
+
+
+def _bytes(param: torch.Tensor) -> int:
+    return param.numel() * param.element_size()
+
+
+def _size(count: float) -> str:
+    """Bytes in the unit in which they are a short number."""
+    unit = 0
+    while count >= 1024 and unit < len(UNITS) - 1:
+        count, unit = count / 1024, unit + 1
+    return f"{count:.3g} {UNITS[unit]}"

@@ -1,0 +1,92 @@
+"""SelfScaled: a schedule-free step that finds its own size from one sign a tensor and step."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+
+from gradwright.core import Context, Nest, ParamSpec, Slot, Total
+from gradwright.core.ops import exp, log, maximum, minimum, rms, sqrt, total, where
+from gradwright.core.transform import WEIGHTS, Slots, State, UpdateCoroutine
+from gradwright.transforms.common.matrices import matrix_dimensions
+from gradwright.transforms.weights.schedule_free import ScheduleFree
+
+FLOOR = 1e-3
+"""The least size that a tensor counts with, so that one that starts at zero can leave it."""
+MOST = 0.5
+"""The most that keeping the norm may take of the weights in one step."""
+
+
+@dataclass(frozen=True)
+class SelfScaled(Nest):
+    """Give a schedule-free step its size: relative to one scale of the model, times a factor that each tensor learns.
+
+    With the weights y, the iterate z of ``of`` and the mean over all tensors of two or more dimensions (over all, if
+    there are none):
+
+    G = exp(mean of log max(rms y, 1e-3));   k ← k + rate · (up if ⟨g, y − z⟩ > 0, −down if < 0, else 0)
+    up = 1, or release where k < 0
+    s = min(relative_step · eᵏ, cap · min(1, √(cap_steps / t)))
+    u ← s G u + min(½, keep / 2 · (s G rms(u) / max(rms y, 1e-3, G))²) z
+
+    y − z points to the average of the iterates. A gradient along it says that the iterate goes on in the right
+    direction, and that its steps may be longer. The second term keeps the norm from growing as a random walk would.
+    The step depends neither on the scale of the loss nor on a common factor of all weights. Each matrix of a stack has
+    a k of its own. A gradient of zero, and one that is missing, leaves k alone; so do the first two steps, at which y
+    and z are together.
+
+    Args:
+        of: the averaging, whose ``size`` multiplies the step.
+        relative_step: the first one.
+        rate: how fast k follows the signs.
+        down: how much a gradient against y − z counts, relative to one along it; below 1, since noise turns the sign.
+        release: how much one along it counts while k < 0. Noise alone makes z wander around its average, where most
+            gradients point back: k would sink without any harm being done. Steps that are too long are told from that
+            by gradients that all point back.
+        cap: the longest relative step.
+        cap_steps: steps after which the cap falls as 1 / √t.
+        keep: 1 keeps the norm against steps at a right angle to the weights, 0 lets it grow.
+    """
+
+    of: ScheduleFree
+    relative_step: float = 0.04
+    rate: float = 0.03
+    down: float = 0.35
+    release: float = 10.0
+    cap: float = 0.1
+    cap_steps: float = 400.0
+    keep: float = 0.4
+    stage: ClassVar[int] = WEIGHTS
+    bounds: ClassVar = {"relative_step": (1e-30, math.inf), "keep": (0.0, 1.0 + 1e-12)}
+
+    def slots(self, spec: ParamSpec) -> Slots:
+        return {**super().slots(spec), "k": Slot(keep=matrix_dimensions(spec))}
+
+    def update(self, u: Any, state: State, ctx: Context) -> UpdateCoroutine:
+        each = matrix_dimensions(ctx.spec)
+        y, z = ctx.param, state["of.z"]
+        size = maximum(rms(y, each), FLOOR)
+        common = yield from self._common(size, ctx.spec)
+        along = total(ctx.grad * (y - z), each)
+        # the first step leaves y and z together but for rounding, which says nothing
+        rate = self.rate * minimum(1.0, maximum(ctx.step - 2.0, 0.0))
+        k = state["k"]
+        up = where(k < 0, self.release, 1.0 + 0.0 * k)
+        k = k + rate * where(along > 0, up, where(along < 0, -self.down, 0.0 * along))
+        step = common * minimum(self.relative_step * exp(k), self.cap * minimum(1.0, sqrt(self.cap_steps / ctx.step)))
+        wide = step * rms(u, each) / maximum(size, common)
+        shrink = minimum(self.keep / 2 * wide * wide, MOST)
+        return (yield from self.run("of", step * u + shrink * z, {**state, "k": k}, ctx))
+
+    def _common(self, size: Any, spec: ParamSpec) -> Any:
+        """The geometric mean of the sizes of all matrices, or of all tensors where there is no matrix."""
+        logs = log(size)
+        ones = torch.ones_like(logs)
+        counts = 1.0 if spec.matches("!vector & !scalar") else 0.0
+        of_matrices, matrices, of_all, tensors = yield Total(
+            "common_scale", counts * total(logs), counts * total(ones), total(logs), total(ones)
+        )
+        return exp(where(matrices > 0, of_matrices / maximum(matrices, 1.0), of_all / tensors))

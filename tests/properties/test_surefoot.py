@@ -1,0 +1,82 @@
+"""Surefoot: what it does not depend on, and what many tensors share."""
+
+import numpy as np
+import pytest
+import torch
+
+import gradwright as gw
+from tests.families.surefoot import KNOBS
+from tests.reference.surefoot import surefoot_model
+from tests.runs import gradients, normals, run
+
+SHAPES = ((4, 3), (3, 5), (5,), ())
+STEPS = 12
+
+
+def walk(shapes=SHAPES, seed=1):
+    return normals(shapes, seed), gradients(shapes, STEPS, seed + 1)
+
+
+@pytest.mark.parametrize("knobs", [{}, KNOBS], ids=["defaults", "all knobs"])
+def test_many_tensors_share_one_scale(knobs):
+    start, steps = walk()
+    found = run(gw.Surefoot, start, steps, **knobs).history
+    params, state = start, {}
+    for t, grads in enumerate(steps):
+        params = surefoot_model(state, params, grads, **{**gw.Surefoot.spec.defaults, **knobs})
+        for one, other in zip(found[t], params):
+            np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-14)
+
+
+@pytest.mark.parametrize("factor", [2.0**-40, 2.0**30])
+def test_the_scale_of_the_loss_does_not_matter(factor):
+    start, steps = walk()
+    plain = run(gw.Surefoot, start, steps).last
+    scaled = run(gw.Surefoot, start, [[factor * g for g in step] for step in steps]).last
+    for one, other in zip(plain, scaled):
+        np.testing.assert_allclose(one, other, rtol=1e-9)
+
+
+@pytest.mark.parametrize("factor", [0.5, 64.0])
+def test_the_unit_of_the_weights_does_not_matter(factor):
+    start, steps = walk()
+    plain = run(gw.Surefoot, start, steps).last
+    scaled = run(gw.Surefoot, [factor * p for p in start], steps).last
+    for one, other in zip(plain, scaled):
+        np.testing.assert_allclose(factor * one, other, rtol=1e-9, atol=1e-12)
+
+
+def test_nothing_but_a_gradient_moves_k():
+    start, steps = walk()
+    steps = [step if t < 6 else [np.zeros_like(step[0]), None, *step[2:]] for t, step in enumerate(steps)]
+    before, after = run(gw.Surefoot, start, steps[:6]), run(gw.Surefoot, start, steps)
+    key = "self_scaled.k"
+    for index in (0, 1):
+        assert before.state(key, index) == after.state(key, index) != 0
+    assert before.state(key, 2) != after.state(key, 2)
+
+
+def test_each_matrix_of_a_stack_finds_its_own_scale():
+    (first, second), steps = walk(((4, 3), (4, 3)))
+    steps = [[one, 1e3 * other] for one, other in steps]
+    apart = run(gw.Surefoot, [first, second], steps)
+    together = run(gw.Surefoot, [np.stack([first, second])], [[np.stack(step)] for step in steps])
+    np.testing.assert_allclose(together.last[0], np.stack(apart.last), rtol=1e-11)
+    assert together.state("self_scaled.k").ravel().tolist() == [
+        float(apart.state("self_scaled.k", at)) for at in (0, 1)
+    ]
+
+
+def test_a_model_of_zeros_learns():
+    layer = torch.nn.Linear(3, 1)
+    torch.nn.init.zeros_(layer.weight)
+    torch.nn.init.zeros_(layer.bias)
+    x = torch.randn(64, 3, generator=torch.Generator().manual_seed(0))
+    optimizer = gw.Surefoot(layer.parameters())
+    for _ in range(300):
+        optimizer.zero_grad()
+        loss = (layer(x)[:, 0] - x.sum(1)).square().mean()
+        loss.backward()
+        optimizer.step()
+    with optimizer.evaluating():
+        assert (layer(x)[:, 0] - x.sum(1)).square().mean() < 0.05
