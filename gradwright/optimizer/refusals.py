@@ -56,7 +56,5 @@ def serves_sparse(recipe_spec: RecipeSpec, chain: Chain) -> str:
     if chain.any_moment:
         return "or give it to torch.optim.SparseAdam or Adagrad, which divide by a second moment too"
     if "scale_free" in recipe_spec.traits:
-        return (
-            f"for torch's optimizers that take sparse ones, SGD, Adagrad and SparseAdam, are none of {recipe_spec.name}"
-        )
+        return f"or give it to another method, none of which is {recipe_spec.name}: torch's SGD, Adagrad or SparseAdam"
     return "or give it to torch.optim.SGD with weight_decay=0, which takes sparse gradients"

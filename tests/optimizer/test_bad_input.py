@@ -196,8 +196,8 @@ def test_names_for_one_group_only():
         (gradwright.lookahead(gradwright.SGD), "torch.optim.SGD with weight_decay=0"),
         (AdamW, "torch.optim.SparseAdam or Adagrad"),
         (gradwright.SM3, "torch.optim.SparseAdam or Adagrad"),
-        (gradwright.Lion, "SGD, Adagrad and SparseAdam, are none of Lion"),
-        (gradwright.Muon, "SGD, Adagrad and SparseAdam, are none of Muon"),
+        (gradwright.Lion, "give it to another method, none of which is Lion: torch's SGD"),
+        (gradwright.Muon, "give it to another method, none of which is Muon: torch's SGD"),
     ],
     ids=lambda value: getattr(value, "recipe_name", ""),
 )
