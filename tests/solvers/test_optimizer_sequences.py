@@ -7,6 +7,7 @@ import random
 import pytest
 import torch
 
+from gradwright.solvers import optimizers
 from gradwright.solvers.optimizers import LBFGS, HessianFree, NewtonCG
 from tests.solvers.problems import F64
 
@@ -168,6 +169,12 @@ def run(name, seed, length):
         getattr(world, draw.choice(actions))()
     world.step()
     world.restore_best()
+
+
+def test_every_training_solver_is_in_the_table():
+    every = {getattr(optimizers, name) for name in optimizers.__all__}
+    solvers = {kind for kind in every if issubclass(kind, optimizers.CurvatureOptimizer)}
+    assert solvers - {optimizers.CurvatureOptimizer} == {kind for kind, *_ in KINDS.values()}
 
 
 @pytest.mark.parametrize("seed", range(2))

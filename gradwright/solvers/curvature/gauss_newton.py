@@ -43,7 +43,7 @@ class GaussNewton(Curvature):
     """G = Jᵀ H J for a loss of the model's outputs: J = ∂outputs/∂x, H = ∂²loss/∂outputs².
 
     G is positive semi-definite where the loss is convex in the outputs, as squared error and cross-entropy are. ``fun``
-    returns ``(loss, outputs)``, the loss computed from those outputs. A product costs about one gradient.
+    returns ``(loss, outputs)``, the loss computed from those outputs. A product costs less than one of the Hessian.
     Schraudolph 2002; Martens 2010.
     """
 

@@ -17,7 +17,8 @@ from gradwright.solvers.problem.sources import FunctionSource
 class DoubleBackward(Curvature):
     """Hv = ∂(gᵀv)/∂x, through the graph of the gradient, which is kept for all products at a point.
 
-    A product costs about 1.4 gradients; the price is the memory of one graph for as long as the point is current.
+    A product of a small perceptron costs 1.6 to 1.8 gradients (``docs/solvers.md``); the price is the memory of one
+    graph for as long as the point is current.
     """
 
     keeps_graph: ClassVar[bool] = True
