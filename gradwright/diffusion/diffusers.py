@@ -157,9 +157,10 @@ class AnalyticDDIMScheduler(Analytic, DDIMScheduler):
         if timesteps is None:
             super().set_timesteps(num_inference_steps, device)
             return
-        row = torch.as_tensor(list(timesteps))
-        if (row[1:] >= row[:-1]).any() or row.min() < 0 or row.max() >= len(self.betas):
-            raise ValueError(f"timesteps must descend within {len(self.betas) - 1} ... 0, got {row.tolist()}")
+        row, last = torch.as_tensor(list(timesteps)), len(self.betas) - 1
+        whole = len(row) and not row.dtype.is_floating_point
+        if not whole or (row[1:] >= row[:-1]).any() or row.min() < 0 or row.max() > last:
+            raise ValueError(f"timesteps must descend within {last} ... 0, whole numbers, got {row.tolist()}")
         self.timesteps, self.num_inference_steps = row.to(device), len(row)
 
     def previous_timestep(self, timestep: int) -> int:

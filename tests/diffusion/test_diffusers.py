@@ -241,6 +241,8 @@ def test_a_second_head_goes_through_the_pipeline_as_a_learned_variance():
             "measured with other betas",
         ),
         (lambda: schedulers(0.1, "DDIM")[1].set_timesteps(timesteps=[3, 5]), r"must descend.*\[3, 5\]"),
+        (lambda: schedulers(0.1, "DDIM")[1].set_timesteps(timesteps=[]), r"must descend.*got \[\]"),
+        (lambda: schedulers(0.1, "DDIM")[1].set_timesteps(timesteps=[5.5, 3]), r"whole numbers, got \[5.5, 3.0\]"),
         (lambda: schedulers(0.1, "DDIM")[1].set_timesteps(5, timesteps=[5, 3]), "either"),
         (lambda: schedulers(0.1, "DDIM")[1].previous_timestep(1001), "one of scheduler.timesteps, got 1001"),
         (lambda: schedulers(0.1, "DDIM")[1].step(torch.zeros(1, 1), 5, torch.zeros(1, 1)), "call set_timesteps first"),
