@@ -216,3 +216,14 @@ def test_second_derivatives_in_every_mode(form):
     for outer, inner in ((forward, reverse), (forward, forward), (reverse, forward)):
         found = outer(inner(lambda z: exact(z, y, form=form)))(z)
         torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_a_normalizer_that_starts_from_infinity_waits():
+    p, normalize = torch.nn.Parameter(torch.zeros(2)), GradientNormalizer()
+    p.grad = torch.tensor([math.inf, 3.0])
+    normalize([p])
+    assert p.grad[1] == 3
+    assert normalize.average is None
+    p.grad = torch.tensor([3.0, 4.0])
+    normalize([p])
+    assert p.grad.norm().item() == pytest.approx(1)

@@ -252,3 +252,27 @@ def test_autocast_changes_nothing(reducer):
         found = reducer(x, torch.ones(50))
     assert found.dtype == torch.float32
     assert found == expected
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("n", [3, 7, 10, 30, 50, 70, 1000])
+def test_as_many_as_can_be_rejected_may_be_infinite(n, dtype):
+    """At the very edge of a share, where rounding must not let one in."""
+    middle = (n - 1) // 2
+    most = {
+        TrimmedMean(0.0, 0.1): n // 10,
+        TrimmedMean(0.3, 0.3): 3 * n // 10,
+        SoftMedian(1e-9): middle,
+        SoftMedian(0.2): 3 * n // 10,
+        SoftMedian(0.2, kernel="uniform"): 3 * n // 10,
+        HuberMean(): middle,
+        MedianOfMeans(5): 2 * (n >= 5),
+        MedianOfMeans(7): 3 * (n >= 7),
+    }
+    for reducer, spoiled in most.items():
+        x = torch.arange(n, dtype=dtype)
+        x[n - spoiled :] = math.inf
+        for weight in (1.0, 0.37):
+            value = reducer(x, torch.full((n,), weight, dtype=dtype))
+            assert value.isfinite(), f"{reducer} of {n} losses, {spoiled} of them infinite"
+            assert value.dtype == dtype

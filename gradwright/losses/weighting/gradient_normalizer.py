@@ -23,8 +23,8 @@ class GradientNormalizer:
         floor: > 0, the least divisor; 1e-2, as theirs.
 
     Call it on the parameters between ``backward()`` and ``step()``; under a ``GradScaler``, after ``unscale_``. A
-    gradient that is not finite leaves the average as it was and is divided by it. With sharded parameters the norm is
-    that of the local shard.
+    gradient that is not finite leaves the average as it was and is divided by it; if it is the first, by 1. With
+    sharded parameters the norm is that of the local shard.
 
     >>> p = torch.nn.Parameter(torch.zeros(2)); p.grad = torch.tensor([3.0, 4.0])
     >>> GradientNormalizer()([p]), p.grad
@@ -48,7 +48,7 @@ class GradientNormalizer:
         average = torch.where(new.isfinite(), new, old)
         if self.average is not None or bool(average.isfinite()):
             self.average = average
-        torch._foreach_div_(grads, average.clamp(min=self.floor))
+        torch._foreach_div_(grads, torch.where(average.isfinite(), average, 1.0).clamp(min=self.floor))
         return norm
 
     def state_dict(self) -> dict[str, Any]:

@@ -46,25 +46,36 @@ class _Ranked(NamedTuple):
     losses: Tensor
     """ascending; samples of weight 0 are 0"""
     share: Tensor
-    """of the total weight"""
+    """of the total weight, float64"""
     rank: Tensor
-    """the share of weight below a sample, half its own included: 0 to 1"""
+    """the share of weight below a sample, half its own included: 0 to 1, float64"""
 
 
 def _ranked(losses: Tensor, weight: Tensor) -> _Ranked:
     # samples without weight go last, where they neither have a rank of their own nor shift another's
     key = torch.where(weight > 0, losses.detach(), math.inf)
     order = key.sort(stable=True).indices
-    ordered, counts = losses[order], weight[order].to(losses.dtype)
+    # where ranks are rounded, one more sample may lie inside an edge: an infinite one would be all of the result
+    ordered, counts = losses[order], weight[order].to(_widest(losses))
     ordered = torch.where(counts > 0, ordered, 0.0)
     total = counts.sum()
     share = counts / torch.where(total == 0, 1.0, total)
     return _Ranked(ordered, share, share.cumsum(0) - share / 2)
 
 
+def _widest(losses: Tensor) -> torch.dtype:
+    """float64, or what the device has."""
+    return torch.float32 if losses.device.type == "mps" else torch.float64
+
+
+def inside(kernel: Tensor, share: Tensor) -> Tensor:
+    """A kernel less what only rounding lets in: a millionth of a sample."""
+    return torch.where(kernel > 1e-6 * share, kernel, 0.0)
+
+
 def average(losses: Tensor, kernel: Tensor) -> Tensor:
     """Σ κ x / Σ κ with κ held constant; 0 if there is nothing to average. Where κ is 0, x may be infinite."""
-    kernel = kernel.detach()
+    kernel = kernel.detach().to(losses.dtype)
     total = kernel.sum()
     return (kernel * torch.where(kernel == 0, 0.0, losses)).sum() / torch.where(total == 0, 1.0, total)
 
@@ -106,9 +117,9 @@ class SoftMedian(Robust):
         x, share, rank = _ranked(losses, weight)
         distance = torch.where(share > 0, (rank - self.q).abs(), math.inf)
         reach = share.max().clamp(min=self.bandwidth)
-        kernel = share * (1 - distance / reach).clamp(min=0.0)
+        kernel = inside(share * (1 - distance / reach), share)
         if self.kernel == "uniform":
-            kernel = torch.where(distance < reach, share, 0.0)
+            kernel = torch.where(kernel > 0, share, 0.0)
         # at the very ends of the ranks a kernel may catch nothing; then the nearest samples stand in
         nearest = torch.where(distance <= distance.min() * (1 + 1e-6), share, 0.0)
         return average(x, torch.where(kernel.sum() > 0, kernel, nearest))
@@ -138,7 +149,7 @@ class TrimmedMean(Robust):
 
     def of(self, losses: Tensor, weight: Tensor) -> Tensor:
         x, share, rank = _ranked(losses, weight)
-        return average(x, overlap(rank - share / 2, rank + share / 2, self.low, 1 - self.high))
+        return average(x, inside(overlap(rank - share / 2, rank + share / 2, self.low, 1 - self.high), share))
 
 
 @dataclass(frozen=True)
@@ -166,8 +177,7 @@ class HarrellDavis(Robust):
     """The Harrell-Davis quantile: all order statistics, weighted by Beta((n + 1) q, (n + 1)(1 − q)) on their ranks.
 
     Smooth and efficient, but each sample counts: one outlier moves it, though little, and an infinite one makes it
-    infinite. With weights, n is the effective
-    number of samples, (Σ w)² / Σ w².
+    infinite. With weights, n is the effective number of samples, (Σ w)² / Σ w².
 
     Args:
         q: the quantile in (0, 1); 0.5.
@@ -185,10 +195,9 @@ class HarrellDavis(Robust):
 
     def of(self, losses: Tensor, weight: Tensor) -> Tensor:
         x, share, _ = _ranked(losses, weight)
-        share = share.double()
         square = share.square().sum()
         n = 1 / torch.where(square == 0, 1.0, square)
         edges = torch.cat([share.new_zeros(1), share.cumsum(0)])
         edges = edges / torch.where(edges[-1:] == 0, 1.0, edges[-1:])  # the last is 1, to the last bit
         mass = beta_cdf(edges, (n + 1) * self.q, (n + 1) * (1 - self.q)).diff()
-        return average(x, mass.clamp(min=0.0).to(x.dtype))
+        return average(x, mass.clamp(min=0.0))
