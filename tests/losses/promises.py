@@ -153,6 +153,9 @@ def zero_weight(row: Row) -> None:
         torch.testing.assert_close(gradient[keep], slope)
         assert (gradient[2] == 0).all()
     torch.testing.assert_close(loss, expected)
+    along = torch.ones_like(z)
+    (_, tangent) = torch.func.jvp(lambda z: row.call(z, target, sample_weight=weight), (z,), (along,))
+    torch.testing.assert_close(tangent, gradient.sum())
 
 
 @promise

@@ -6,7 +6,15 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
 
-from gradwright.losses import cross_entropy, multilabel_cross_entropy, sparse_multilabel_cross_entropy, tailr
+from gradwright.losses import (
+    cross_entropy,
+    focal,
+    gce,
+    multilabel_cross_entropy,
+    soft_accuracy,
+    sparse_multilabel_cross_entropy,
+    tailr,
+)
 
 
 @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
@@ -29,6 +37,17 @@ def test_cross_entropy_is_torchs(reduction, smoothing, weighted, soft, loss):
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
     (a,), (b,) = (torch.autograd.grad(value.sum(), z, retain_graph=True) for value in (found, expected))
     torch.testing.assert_close(a, b, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("loss", [cross_entropy, gce, focal, soft_accuracy])
+def test_soft_targets_may_be_differentiated(loss):
+    """At 0 too, where a class adds nothing: its loss is the derivative."""
+    z = torch.randn(3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    q = torch.tensor([[0.0, 1.0, 0.0, 0.0], [0.5, 0.0, 0.5, 0.0], [0.1, 0.2, 0.3, 0.4]], dtype=torch.float64)
+    q.requires_grad_()
+    (slope,) = torch.autograd.grad(loss(z, q, reduction="sum"), q)
+    each = torch.stack([loss(z, torch.full((3,), k), reduction="none") for k in range(4)], -1)
+    torch.testing.assert_close(slope, each)
 
 
 def test_class_weights_under_vmap():

@@ -62,7 +62,7 @@ def rows(
         index = target.long()
         valid = index != ignore_index if ignore_index is not None else None
     counts = sample_weights(sample_weight, x)
-    if (some := counted_rows(counts)) is not None:
+    if (some := counted_rows(sample_weight)) is not None:
         valid = some if valid is None else valid & some
     if index is not None:
         checks.indices_are_classes(index, valid, classes, ignore_index)
@@ -104,14 +104,16 @@ def sample_weights(sample_weight: Tensor | None, x: Tensor) -> Tensor | None:
     return sample_weight.to(computing(x.dtype))
 
 
-def counted_rows(counts: Tensor | None) -> Tensor | None:
+def counted_rows(sample_weight: Tensor | None) -> Tensor | None:
     """Where a row has a part: its weight is not 0. None if all have.
 
     If the weights are differentiated, all have: the loss of a row of weight 0 is the derivative by its weight.
     """
-    if counts is None or (counts.requires_grad and torch.is_grad_enabled()) or checks.forward():
+    if sample_weight is None or checks.differentiated(sample_weight):
         return None
-    return counts != 0
+    if checks.forward() and not checks.real(sample_weight):  # of a transform, which may have given it a tangent
+        return None
+    return sample_weight != 0
 
 
 def _floating(name: str, tensor: Tensor) -> None:
@@ -179,7 +181,7 @@ def binary_rows(
         mask = mask.movedim(dim, -1) if mask is not None else None
     counts = sample_weights(sample_weight, logits)
     valid = mask
-    if (some := counted_rows(counts)) is not None:
+    if (some := counted_rows(sample_weight)) is not None:
         valid = some.unsqueeze(-1) if mask is None else mask & some.unsqueeze(-1)
         valid = valid.expand_as(logits)
     checks.entries_are_shares(target, valid, dim)

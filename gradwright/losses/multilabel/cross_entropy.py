@@ -123,7 +123,7 @@ def sparse_multilabel_cross_entropy(
     holds = index != ignore_index
     s = logits.to(computing(logits.dtype))
     counts = sample_weights(sample_weight, logits)
-    valid = counted_rows(counts)
+    valid = counted_rows(sample_weight)
     if valid is not None:
         valid = valid.unsqueeze(-1)
         holds = holds & valid

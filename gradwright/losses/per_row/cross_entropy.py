@@ -20,6 +20,9 @@ class Log(Curve):
     def value(self, log_p: Tensor) -> Tensor:
         return -log_p
 
+    def of(self, log_p: Tensor) -> Tensor:
+        return -log_p  # right at −inf as it stands
+
     def weight(self, p: Tensor) -> Tensor:
         return torch.ones_like(p)
 
