@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import lzma
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,7 +83,7 @@ def text(path: Path, kind: str) -> Iterator[TextIO]:
             f"{path.name} is not UTF-8 text: {_where(path, kind)} holds the byte {why.object[why.start]:#04x}; save it "
             "as CSV in UTF-8"
         ) from None
-    except (EOFError, lzma.LZMAError, OSError) as why:
+    except (EOFError, lzma.LZMAError, zlib.error, OSError) as why:
         if kind == "text":
             raise ValueError(f"{str(path)!r} cannot be read: {getattr(why, 'strerror', None) or why}") from None
         raise ValueError(f"{path.name} cannot be unpacked ({kind}): {why}; is it whole?") from None

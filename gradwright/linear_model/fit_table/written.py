@@ -72,11 +72,6 @@ def number(text: str, how: str) -> float:
     return float(text)
 
 
-def is_number(text: str) -> bool:
-    """Whether a text is one in any of both ways."""
-    return reading([text]) != "text"
-
-
 def resolve(columns: Sequence[Column], as_written: Callable[[list[int]], list[Column]]) -> list[Column]:
     """Columns of texts that are numbers, as numbers; ``as_written`` answers columns of numbers as they were written.
 
@@ -148,8 +143,15 @@ def _plain(text: str) -> bool:
 
 
 def odd_ones(column: Column) -> tuple[float, ndarray]:
-    """The part of the rows that are numbers, and the rows that are not, for a column of texts."""
+    """The part of the rows that are numbers, and the rows that are not, for a column of texts.
+
+    Where all are numbers, some with a decimal comma and some with a point, those of the rarer kind are the odd ones.
+    """
     assert column.codes is not None
-    fits = np.array([is_number(text) or text.lower() in MISSING for text in column.kinds] + [True])
-    good = fits[column.codes]
-    return float(np.mean(good)), np.flatnonzero(~good)
+    ways = [{"text": 0, "point": 1, "comma": 2}.get(reading([text]), 3) for text in column.kinds]
+    marks = [3 if text.lower() in MISSING else way for text, way in zip(column.kinds, ways)]
+    rows = np.array([*marks, 3])[column.codes]
+    odd = rows == 0
+    if not odd.any():
+        odd = rows == (2 if np.sum(rows == 2) <= np.sum(rows == 1) else 1)
+    return float(np.mean(~odd)), np.flatnonzero(odd)

@@ -48,6 +48,8 @@ def table(folder, content, target="kind", name="data.csv"):
         ([HEADER, *ROWS, "?,1,yes"], "missing values in 'size'"),
         ([HEADER, *["NA,1,yes"] * 9], "missing values in 'size' .9 of 9"),
         ([HEADER, *ROWS, "1,broken,yes"], "'price' holds numbers in 98% of the rows.*1, the first 'broken' in line 42"),
+        ([HEADER, *ROWS, '1,"1,5",yes'], "other texts in 1, the first '1,5' in line 42"),
+        (gzip.compress(PLAIN.encode())[:40] + bytes(40), "cannot be unpacked .gzip.*is it whole"),
         ([HEADER, *ROWS, "1,1e999,yes"], "'price' holds infinite values, or .* beyond 1e308, the first in line 42"),
         ([HEADER, *(f"{i}%,1,yes" for i in range(40))], "'size' has 40 different texts.*numbers with a sign"),
         ([HEADER, *(f"name {i},1,yes" for i in range(40))], "'size' has 40 different texts.*so many for 40 rows"),
