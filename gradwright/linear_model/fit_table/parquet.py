@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,9 @@ def _column(pyarrow: Any, name: str, values: Any) -> Column:
     if types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(kind) or types.is_null(kind):
         return Column(name, numbers=_numpy(values.cast(pyarrow.float64(), safe=False)))
     if types.is_temporal(kind):
-        return Column.of_texts(name, np.array([None if v is None else str(v) for v in values.to_pylist()], object))
+        texts = Column.of_texts(name, np.array([None if v is None else str(v) for v in values.to_pylist()], object))
+        example = next(iter(texts.kinds), "")
+        return replace(texts, note=f"times are taken for texts such as {example!r}; give the model such texts, too")
     if types.is_string(kind) or types.is_large_string(kind) or str(kind) == "string_view":
         return Column.of_texts(name, np.array(values.to_pylist(), object))
     raise ValueError(f"column {quoted(name)} holds values of type {kind}; give numbers or text, or drop the column")

@@ -5,6 +5,8 @@ An error is one of our own, in one line, and leaves nothing half-written.
 
 import re
 import sys
+from datetime import date
+from decimal import Decimal
 from io import BytesIO, TextIOWrapper
 from itertools import product
 
@@ -68,6 +70,30 @@ def test_a_saved_model_takes_rows_of_the_file(usual, loss):
     guess = model.predict(pandas.read_csv(path))
     assert len(guess) == 40
     assert len(np.unique(guess)) > 1
+
+
+def test_a_saved_model_takes_rows_of_every_type(tmp_path):
+    """Truth values, decimals, categories and dates as pandas reads them from the file that was fitted."""
+    import pandas
+
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    n = 40
+    columns = {
+        "old": [i % 3 == 0 for i in range(n)],
+        "price": [Decimal(i * i % 17) / 4 for i in range(n)],
+        "town": pyarrow.array(["Ulm", "Bonn"] * 20).dictionary_encode(),
+        "day": [date(2020, 1, 1 + i % 5) for i in range(n)],
+        "kind": ["yes" if i % 7 < 3 else "no" for i in range(n)],
+    }
+    parquet.write_table(pyarrow.table(columns), tmp_path / "data.parquet")
+    fitted, said = fit(tmp_path / "data.parquet")
+    assert "'day': times are taken for texts such as '2020-01-01'; give the model such texts, too" in said
+    frame = pandas.read_parquet(tmp_path / "data.parquet")
+    guess = fitted.model.predict(frame.assign(day=frame["day"].astype(str)))
+    # the same rows as a CSV file are the same model
+    frame.to_csv(tmp_path / "data.csv", index=False)
+    other, _ = fit(tmp_path / "data.csv")
+    assert guess.tolist() == other.model.predict(pandas.read_csv(tmp_path / "data.csv")).tolist()
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -172,8 +198,13 @@ CONTENTS = {
 """Files that somebody may give."""
 
 
-@pytest.mark.parametrize("name", list(CONTENTS))
-@pytest.mark.parametrize("target", ["kind", "price"])
+NUMBERS = ["plain", "one row", "two rows", "three rows", "four rows", "one class", "markup", "huge"]
+"""Those whose rows are read, with a target of numbers too."""
+
+
+@pytest.mark.parametrize(
+    ("name", "target"), [*((name, "kind") for name in CONTENTS), *((name, "price") for name in NUMBERS)]
+)
 def test_every_file_gives_a_model_or_an_error_of_our_own(tmp_path, monkeypatch, capsys, name, target):
     path = file(tmp_path, CONTENTS[name])
     monkeypatch.setattr(

@@ -15,8 +15,8 @@ pytest.importorskip("pandas")
 PLAIN = "\n".join([HEADER, *lines(12)]).encode()
 FILES = [PLAIN, PLAIN.replace(b",", b";"), PLAIN.decode().encode("utf-16"), gzip.compress(PLAIN, mtime=0)]
 PIECES = [
-    b",", b";", b"\t", b'"', b'""', b"\n", b"\r", b" ", b"\0", b"\xff", b"\xef\xbb\xbf", b"1.000,5", b"1,5", b"NA", b"inf",
-    b"-", b"x" * 2000, b"1e999", b"True", b"\\", b"\x1a", b"\xc2\xa0", b"",
+    b",", b";", b"\t", b'"', b'""', b"\n", b"\r", b" ", b"\0", b"\xff", b"\xef\xbb\xbf", b"1.000,5", b"1,5", b"NA",
+    b"inf", b"-", b"x" * 2000, b"1e999", b"True", b"\\", b"\x1a", b"\xc2\xa0", b"",
 ]  # fmt: skip
 CHANGE = st.tuples(st.floats(0, 1), st.integers(0, 3), st.sampled_from(PIECES))
 
@@ -42,7 +42,7 @@ def spoil_and_read(folder, content, changes, target):
         assert "fit_table" in extract_tb(refusal.__traceback__)[-1].filename
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.sampled_from(FILES), st.lists(CHANGE, min_size=1, max_size=4), st.sampled_from(["kind", "price"]))
 def test_a_spoiled_file(tmp_path_factory, content, changes, target):
     spoil_and_read(tmp_path_factory.getbasetemp(), content, changes, target)
