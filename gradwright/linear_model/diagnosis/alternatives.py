@@ -46,8 +46,9 @@ def compare(
     y = y if classes else y.astype(np.float64)
     train, test = train_test_split(np.arange(len(y)), test_size=1 / 3, random_state=0, stratify=y if classes else None)
     rows = Split(X, y, weights, offset, train, test, classes)
-    if not classes and not rows.spread > 0:
-        out.add("tried", "The targets of rows set aside are all alike, so that other models cannot be compared.")
+    if not classes and not (rows.spread > 0 and np.ptp(y[train]) > 0):
+        where = "set aside" if np.ptp(y[train]) > 0 else "left to fit"
+        out.add("tried", f"The targets of rows {where} are all alike, so that other models cannot be compared.")
         return
     plain = bare(model)
     guess = rows.predict(rows.fit(clone(plain)))

@@ -6,11 +6,14 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
+
+from gradwright.linear_model.fit_table.text import quoted
 
 MAGIC = {
     b"PAR1": "parquet",
@@ -41,8 +44,9 @@ def kind_of(path: Path) -> str:
     Raises:
         ValueError: there is no such file, it cannot be read, it is empty, or it is no table.
     """
-    if not path.exists():
-        raise ValueError(f"there is no file {str(path)!r}")
+    # a name that is too long, or holds a NUL, is that of no file
+    if not os.path.exists(path):
+        raise ValueError(f"there is no file {quoted(path, 200)}")
     if path.is_dir():
         raise ValueError(f"{str(path)!r} is a folder; give a CSV or Parquet file")
     if not path.is_file():

@@ -40,7 +40,7 @@ def figure(value: float) -> str:
     """A score with four digits behind the point, or few digits where it is far from 1."""
     if np.isnan(value):
         return "not defined"
-    return f"{value:.4f}" if abs(value) < 1000 else f"{value:.3g}"
+    return f"{round(value, 4) + 0.0:.4f}" if abs(value) < 1000 else f"{value:.3g}"
 
 
 def held_out(model: Any, X: Any, y: ndarray, fitted: ndarray) -> HeldOut:

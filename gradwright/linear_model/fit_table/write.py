@@ -9,6 +9,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from gradwright.linear_model.fit_table.text import quoted
+
 
 def check(folder: Path, names: list[str]) -> None:
     """Try whether files of these names could be written to the folder, and leave nothing.
@@ -16,6 +18,8 @@ def check(folder: Path, names: list[str]) -> None:
     Raises:
         ValueError: the folder, or the nearest above it that exists, cannot be written to, or something is in the way.
     """
+    if "\0" in str(folder):
+        raise _refused(folder, OSError(errno.EINVAL, "a name cannot hold a NUL"))
     there = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
     try:
         if not there.is_dir():
@@ -85,6 +89,6 @@ def _remove(fresh: dict[str, Path], made: list[Path]) -> None:
 
 def _refused(folder: Path, why: OSError) -> ValueError:
     return ValueError(
-        f"nothing can be written to --out {str(folder)!r}: {why.strerror or why}; what is there is unchanged. Give "
-        "another folder with --out, or make room"
+        f"nothing can be written to --out {quoted(folder, 200)}: {why.strerror or why}; what is there is unchanged. "
+        "Give another folder with --out, or make room"
     )

@@ -146,6 +146,26 @@ def test_a_target_that_never_changes_is_said(tmp_path):
     assert "not defined" in fitted.page.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("loss", ["squared", "poisson"])
+def test_a_diagnosis_that_cannot_compare_is_no_end_of_a_fit(tmp_path, loss):
+    """A single count above 0: whatever third of the rows is set aside, one part is all zeros."""
+    path = file(tmp_path, ["a,y", *(f"{i % 7},{5 if i == 1 else 0}" for i in range(100))])
+    fitted, _ = fit(path, "y", loss=loss)
+    assert fitted.diagnosis.kinds() >= {"tried"}
+    assert "are all alike, so that other models cannot be compared" in str(fitted.diagnosis)
+
+
+def test_names_of_files_that_cannot_be(tmp_path):
+    path = file(tmp_path, [HEADER, *lines()])
+    for name in ("\0", "x" * 5000, "/dev/null", str(tmp_path)):
+        with pytest.raises(ValueError, match=r"there is no file|is a folder|a device or a pipe") as refusal:
+            fit(path.parent / name, out=tmp_path / "out")
+        assert len(str(refusal.value)) < 400
+    for name in ("\0", "x" * 300):
+        with pytest.raises(ValueError, match=r"nothing can be written to --out"):
+            fit(path, out=tmp_path / name)
+
+
 def test_the_majority_stands_beside_the_score(tmp_path):
     _, said = fit(file(tmp_path, [HEADER, *lines()]))
     assert "held-out accuracy" in said
