@@ -18,9 +18,8 @@ def ends(problems: Problems, gtol: float, maxiter: int) -> Tensor:
     """For each row the position of its status in ``ENDS``, or ``RUNNING``. (B,)."""
     p = problems
     finite = p.f.isfinite() & p.size.isfinite()
-    flat = p.size <= gtol
-    at_rest = torch.where(flat, _code(Status.CONVERGED_VALUE), _code(Status.NOISE_FLOOR))
-    stuck = torch.where(flat | p.drowned, at_rest, _code(Status.STALLED))
+    at_rest = torch.full_like(p.nit, _code(Status.NOISE_FLOOR))
+    stuck = torch.where(p.drowned, at_rest, _code(Status.STALLED))
     code = torch.full_like(p.nit, RUNNING)
     code = torch.where(p.nit >= maxiter, _code(Status.MAX_ITERATIONS), code)
     code = torch.where(p.idle >= PATIENCE, at_rest, code)

@@ -39,7 +39,7 @@ class GradientTest:
     κX is the gradient at a distance ‖x‖ from the solution along the flattest direction that the run has used: κ is the
     least curvature sᵀy / sᵀs of the last ``RECENT`` steps s = x⁺ − x with y = g⁺ − g, without those whose sᵀy is not
     positive by more than rounding, and X is max(‖x‖∞, 10⁻⁶ ‖x − x₀‖∞). So what is left to go, ‖g‖ / κ, is small beside
-    x: a flat valley is not taken for its bottom.
+    x along all directions that the last steps had a part in. A flat valley that no step has gone along is not seen.
 
     G is the largest ‖g‖∞ of the run, so the gradient is small beside what it was. ω is 1 where the last step was one of
     those that Newton's method makes near a solution: shorter than a hundredth of x, and a gradient a hundred times
