@@ -68,8 +68,8 @@ def minimize(
             ``Bounds`` and, for a tensor, its sequence of (min, max) pairs are understood too.
         constraints: one or a list of :class:`Constraint`, of SciPy's dictionaries {"type": "eq" | "ineq", "fun": ...},
             or of SciPy's constraint objects. Their functions get x in the form of x0 and return torch tensors.
-        gtol: stop at ‖g‖∞ ≤ gtol · min(1, largest ‖g‖∞ seen); 1e-6 in float64, 1e-5 in float32, 1e-2 in half precision.
-            With constraints g is the gradient of the Lagrangian.
+        gtol: of the gradient, a number without unit: see :class:`gradwright.solvers.run.convergence.GradientTest`; 1e-6
+            in float64, 1e-5 in float32, 1e-2 in half precision. With constraints g is the gradient of the Lagrangian.
         maxiter: iterations at most (200 per unknown, between 1,000 and 20,000).
         maxfev: evaluations at most (no limit of its own).
         max_seconds: seconds at most.

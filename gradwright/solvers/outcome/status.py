@@ -13,10 +13,10 @@ class Status(Enum):
     """
 
     CONVERGED_GRADIENT = "The gradient is as small as gtol asks."
-    CONVERGED_VALUE = "No step improves the value in this precision, and the gradient is below gtol."
+    CONVERGED_VALUE = "No step improves the value in this precision, and the gradient is as small as gtol asks."
     CONVERGED_STEP = "The full, undamped step to the solution of the model is as small as xtol asks."
     NOISE_FLOOR = (
-        "No step improves the value in this precision, but the gradient is still above gtol: rescale the problem, "
+        "No step improves the value in this precision, but the gradient is above what gtol allows: rescale the problem, "
         "compute in float64, or ask for a larger gtol."
     )
     STALLED = "The search found no better point although the model promised one: check the gradient for errors."

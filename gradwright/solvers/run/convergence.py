@@ -24,7 +24,10 @@ NEAR = 0.01
 """Such a step is shorter than this part of x, and leaves no more than this part of the gradient."""
 
 LEAST = 1e-14
-"""No loss of the gradient beyond this is asked for: ωgtol is at least this, and gtol times this is always enough."""
+"""ω gtol is at least this: no test asks for more of a gradient in float64."""
+
+ROUNDING = 1e-15
+"""This part of the largest gradient is always small enough."""
 
 SAFE = 0.1
 """Part of κX that counts, since few steps see the flattest direction as it is."""
@@ -41,10 +44,11 @@ class GradientTest:
     positive by more than rounding, and X is max(‖x‖∞, 10⁻⁶ ‖x − x₀‖∞). So what is left to go, ‖g‖ / κ, is small beside
     x along all directions that the last steps had a part in. A flat valley that no step has gone along is not seen.
 
-    G is the largest ‖g‖∞ of the run, so the gradient is small beside what it was. ω is 1 where the last step was one of
+    G is the largest ‖g‖∞ of the run, so the gradient is small beside what it was. ω is 1 where the last two steps were
     those that Newton's method makes near a solution: shorter than a hundredth of x, and a gradient a hundred times
-    smaller after it. Slower methods may not have used the flattest direction yet, so everywhere else ω is 10⁻⁶. Minima
-    where the curvature vanishes, or that lie at infinity, are reached slowly; ‖g‖∞ ≤ 10⁻¹⁴ gtol G is always enough.
+    smaller after each; one such step may only have dropped into a valley. Slower methods may not have used the flattest
+    direction yet, so everywhere else ω is 10⁻⁶, and 0 before ``RECENT`` steps were made. Minima where the curvature
+    vanishes, or that lie at infinity, are reached slowly; ‖g‖∞ ≤ 10⁻¹⁵ G is always enough.
 
     A run that starts at a solution sees only small gradients. Where no step improves its value it looks once at the
     gradient nearby, and G becomes at least κX with the κ found there.
@@ -61,7 +65,7 @@ class GradientTest:
         self._start: Tensor | None = None
         self._x: Tensor | None = None
         self._last = 0.0
-        self._near = False
+        self._steps = self._near = 0
         self._nearby = 0.0
 
     def see(self, x: Tensor, size: float, y: Tensor | None, eps: float) -> None:
@@ -75,19 +79,22 @@ class GradientTest:
         """
         if self._start is None:
             self._start = x
-        self._near = False
+        near = False
         if y is not None and self._x is not None:
             s = x - self._x
             curvature = _curvature(s, y, eps)
             if curvature is not None:
                 self._curvatures.append(curvature)
-            self._near = size <= NEAR * self._last and largest_entry(s) <= NEAR * largest_entry(x)
+            self._steps += 1
+            near = size <= NEAR * self._last and largest_entry(s) <= NEAR * largest_entry(x)
+        self._near = self._near + 1 if near else 0
         self.largest = max(self.largest, size)
         self._x, self._last = x, size
 
     def begin_anew(self) -> None:
         """A second solver starts elsewhere: what was learned of curvature is forgotten, the largest gradient is not."""
         self._curvatures.clear()
+        self._steps = self._near = 0
         self._x = None
 
     @property
@@ -96,11 +103,12 @@ class GradientTest:
         if self.fixed:
             return self.gtol
         largest = max(self.largest, self._nearby * self._size)
-        fallen = (self.gtol if self._near else min(self.gtol, max(STRICT * self.gtol, LEAST))) * largest
+        strict = min(self.gtol, max(STRICT * self.gtol, LEAST)) if self._steps >= RECENT or self._nearby else 0.0
+        fallen = (self.gtol if self._near >= 2 else strict) * largest
         known = [*self._curvatures] or [self._nearby] * (self._nearby > 0)
         if known:
             fallen = min(fallen, SAFE * self.gtol * min(known) * self._size)
-        return max(fallen, LEAST * self.gtol * largest)
+        return max(fallen, ROUNDING * largest)
 
     @property
     def _size(self) -> float:
