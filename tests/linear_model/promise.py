@@ -66,7 +66,9 @@ def problem(number):
     y = targets(loss, nature, rng, X, K)
     kinked = loss in ("absolute", "epsilon_insensitive", "hinge", "squared_hinge")
     ratio = 0.0 if kinked else float(rng.choice([0.0, 0.0, 0.5, 1.0]))
-    alpha = float(10 ** rng.uniform(-6, 0)) if rng.random() < 0.7 or ratio or loss in ("hinge", "squared_hinge") else 0.0
+    alpha = (
+        float(10 ** rng.uniform(-6, 0)) if rng.random() < 0.7 or ratio or loss in ("hinge", "squared_hinge") else 0.0
+    )
     if nature == "overflow" and ratio:
         alpha = alpha * (1e155 if loss not in ("logistic", "softmax", "poisson", "gamma", "tweedie") else 1.0)
     weights = rng.integers(0, 4, n).astype(float) if nature == "weights" else None
@@ -92,8 +94,15 @@ def problem(number):
     own = np.where(y > 0, 1.0, -1.0) if loss in ("hinge", "squared_hinge") else y
     rows = np.ones(d)
     given = 0.0 if offset is None else offset[:, None]
-    model = Model(loss, numbers, X, own, s / s.sum(), strength * ratio * rows, strength * (1 - ratio) * rows, intercept, K, given)
-    return estimator, (X, y, weights, offset), model, f"{loss}, {nature}, l1_ratio {ratio}, alpha {alpha:.2g}, tol {tol}"
+    model = Model(
+        loss, numbers, X, own, s / s.sum(), strength * ratio * rows, strength * (1 - ratio) * rows, intercept, K, given
+    )
+    return (
+        estimator,
+        (X, y, weights, offset),
+        model,
+        f"{loss}, {nature}, l1_ratio {ratio}, alpha {alpha:.2g}, tol {tol}",
+    )
 
 
 def fitted(estimator, data):
