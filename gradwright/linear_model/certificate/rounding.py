@@ -111,8 +111,8 @@ def sums(objective: Objective) -> tuple[float, float]:
     with np.errstate(over="ignore", invalid="ignore"):
         for at in blocks(data.n, 16384):
             own = terms.at(at)
-            _, slope, curve = own.point(objective.Z[at])
-            weight = own.weights()[:, None]
+            slope, curve = loss.slopes(objective.Z[at].astype(np.float64)[:, 0], own.y, own.u)
+            weight = own.weights()
             steep += float(np.sum(np.where(weight > 0, weight * np.abs(slope), 0.0)))
             curve = np.full(curve.shape, loss.largest) if loss.shape == "pieces" else curve
             bend += float(np.sum(np.where(weight > 0, weight * curve, 0.0)))

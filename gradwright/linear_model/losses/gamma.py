@@ -24,6 +24,11 @@ class Gamma(Loss):
             q = y * np.exp(-z)
         return exp_rest(np.log(y) - z), 1.0 - q, q
 
+    def slopes(self, z, y, u=None):
+        with np.errstate(over="ignore"):
+            q = y * np.exp(-z)
+        return 1.0 - q, q
+
     def conjugate(self, v, y):
         return divergence(np.ones_like(y), -v) + v * np.log(y)
 

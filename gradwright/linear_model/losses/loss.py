@@ -94,6 +94,11 @@ class Loss:
         """Values, slopes and curvatures at predictions z with targets y and multipliers u, of shape (n,) each."""
         raise NotImplementedError
 
+    def slopes(self, z: ndarray, y: ndarray, u: ndarray | None = None) -> tuple[ndarray, ndarray]:
+        """``point`` without the value, which some losses save work by."""
+        _, slope, curve = self.point(z, y, u)
+        return slope, curve
+
     def rows(self, Z: ndarray, y: ndarray, u: ndarray | None = None) -> tuple[ndarray, ndarray, ndarray]:
         """The same of predictions of shape (n, K), in double: values (n,), slopes and curvatures (n, K)."""
         value, slope, curve = self.point(Z.astype(np.float64)[:, 0], y, u)

@@ -28,6 +28,11 @@ class Poisson(Loss):
         value = np.where(y > 0, y * exp_rest(z - np.log(np.where(y > 0, y, 1.0))), m)
         return value, m - y, m
 
+    def slopes(self, z, y, u=None):
+        with np.errstate(over="ignore"):
+            m = np.exp(z)
+        return m - y, m
+
     def conjugate(self, v, y):
         positive = np.where(y > 0, y, 1.0)
         with np.errstate(invalid="ignore"):
