@@ -1286,7 +1286,7 @@ class Surefoot(Recipe[...]):
         relative_step: Number = 0.04,
         rate: Number = 0.03,
         down: Number = 0.35,
-        release: Number = 10.0,
+        release: Number = 0.25,
         cap: Number = 0.1,
         cap_steps: Number = 400.0,
         keep: Number = 0.4,

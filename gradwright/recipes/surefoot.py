@@ -17,7 +17,7 @@ def Surefoot(
     relative_step: float = 0.04,
     rate: float = 0.03,
     down: float = 0.35,
-    release: float = 10.0,
+    release: float = 0.25,
     cap: float = 0.1,
     cap_steps: float = 400.0,
     keep: float = 0.4,
@@ -26,8 +26,8 @@ def Surefoot(
 
     v ← β₂ v + (1 − β₂) g²;   u = g / √(v / (1 − β₂ᵗ));   u ← u / max(1, rms u)
     G = exp(mean over all matrices of log max(rms y, 1e-3)), over all tensors where there is no matrix
-    k ← k + rate · (up if ⟨g, y − z⟩ > 0, −down if < 0);   up = 1, or release where k < 0
-    s = min(relative_step · eᵏ, cap · min(1, √(cap_steps / t)))
+    k ← k + rate · (up if ⟨g, y − z⟩ > 0, −down if < 0);   up = 1, or n ^ release where k < 0
+    n: the entries of the tensor;   s = min(relative_step · eᵏ, cap · min(1, √(cap_steps / t)))
     d = min(½, keep / 2 · (s G rms(u) / max(rms y, 1e-3, G))²)
     z ← z − lr (s G u + d z);   x ← (1 − c) x + c z, c = 2 / (t + 1);   y ← β₁ x + (1 − β₁) z
 
@@ -47,7 +47,8 @@ def Surefoot(
         relative_step: the first step, relative to G.
         rate: how fast k follows the signs.
         down: how much a gradient against y − z counts, relative to one along it.
-        release: how much one along it counts while k is below 0, so that a tensor which noise has slowed is free again.
+        release: in [0, 1], the power of n by which one along it counts while k is below 0, so that a tensor which
+            noise has slowed is soon free again.
         cap: the longest step, relative to G.
         cap_steps: steps after which the cap falls as 1 / √t.
         keep: in [0, 1], how much of the growth of the weights by steps at a right angle to them is taken back.

@@ -15,7 +15,7 @@ KNOBS = {
     "relative_step": 0.1,
     "rate": 0.2,
     "down": 0.6,
-    "release": 2.5,
+    "release": 0.4,
     "cap": 0.15,
     "cap_steps": 12.0,
     "keep": 0.9,
@@ -60,4 +60,4 @@ PARTS = (
 
 STAGES = {3: {"SelfScaled"}}
 
-DEFAULTS = ((parts.SelfScaled(AVERAGING), parts.SelfScaled(AVERAGING, 0.04, 0.03, 0.35, 10.0, 0.1, 400.0, 0.4)),)
+DEFAULTS = ((parts.SelfScaled(AVERAGING), parts.SelfScaled(AVERAGING, 0.04, 0.03, 0.35, 0.25, 0.1, 400.0, 0.4)),)

@@ -28,7 +28,7 @@ def surefoot_model(state, params, grads, *, lr, betas, relative_step, rate, down
         u = np.divide(g, root, out=np.zeros_like(g), where=root > 0)
         u = u / max(1.0, _size(u) / CLIP)
         sign = np.sign(np.sum(g * (y - kept["z"])))
-        up = release if kept["k"] < 0 else 1.0
+        up = y.size**release if kept["k"] < 0 else 1.0
         kept["k"] += (t > 2) * rate * (up * sign if sign > 0 else down * sign)
         step = common * min(relative_step * math.exp(kept["k"]), cap * min(1.0, math.sqrt(cap_steps / t)))
         shrink = min(0.5, keep / 2 * (step * _size(u) / max(size, common)) ** 2)

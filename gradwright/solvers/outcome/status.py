@@ -16,8 +16,8 @@ class Status(Enum):
     CONVERGED_VALUE = "No step improves the value in this precision, and the gradient is as small as gtol asks."
     CONVERGED_STEP = "The full, undamped step to the solution of the model is as small as xtol asks."
     NOISE_FLOOR = (
-        "No step improves the value in this precision, but the gradient is above what gtol allows: rescale the problem, "
-        "compute in float64, or ask for a larger gtol."
+        "No step improves the value in this precision, but the gradient is above what gtol allows: rescale the "
+        "problem, compute in float64, or ask for a larger gtol."
     )
     STALLED = "The search found no better point although the model promised one: check the gradient for errors."
     MAX_ITERATIONS = "The iterations allowed by maxiter are used up."

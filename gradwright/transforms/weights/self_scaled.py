@@ -28,7 +28,7 @@ class SelfScaled(Nest):
     there are none):
 
     G = exp(mean of log max(rms y, 1e-3));   k ← k + rate · (up if ⟨g, y − z⟩ > 0, −down if < 0, else 0)
-    up = 1, or release where k < 0
+    up = 1, or n ^ release where k < 0, with n the number of entries of the tensor
     s = min(relative_step · eᵏ, cap · min(1, √(cap_steps / t)))
     u ← s G u + min(½, keep / 2 · (s G rms(u) / max(rms y, 1e-3, G))²) z
 
@@ -43,9 +43,9 @@ class SelfScaled(Nest):
         relative_step: the first one.
         rate: how fast k follows the signs.
         down: how much a gradient against y − z counts, relative to one along it; below 1, since noise turns the sign.
-        release: how much one along it counts while k < 0. Noise alone makes z wander around its average, where most
-            gradients point back: k would sink without any harm being done. Steps that are too long are told from that
-            by gradients that all point back.
+        release: the power of n by which one along it counts while k < 0, in [0, 1]. Noise alone makes z wander around
+            its average, where most gradients point back, and k would sink without any harm being done. Steps that are
+            too long are told from that by gradients that all point back, and that is the surer the more entries agree.
         cap: the longest relative step.
         cap_steps: steps after which the cap falls as 1 / √t.
         keep: 1 keeps the norm against steps at a right angle to the weights, 0 lets it grow.
@@ -55,12 +55,12 @@ class SelfScaled(Nest):
     relative_step: float = 0.04
     rate: float = 0.03
     down: float = 0.35
-    release: float = 10.0
+    release: float = 0.25
     cap: float = 0.1
     cap_steps: float = 400.0
     keep: float = 0.4
     stage: ClassVar[int] = WEIGHTS
-    bounds: ClassVar = {"relative_step": (1e-30, math.inf), "keep": (0.0, 1.0 + 1e-12)}
+    bounds: ClassVar = {"relative_step": (1e-30, math.inf), "keep": (0.0, 1.0 + 1e-12), "release": (0.0, 1.0 + 1e-12)}
 
     def slots(self, spec: ParamSpec) -> Slots:
         return {**super().slots(spec), "k": Slot(keep=matrix_dimensions(spec))}
@@ -74,7 +74,8 @@ class SelfScaled(Nest):
         # the first step leaves y and z together but for rounding, which says nothing
         rate = self.rate * minimum(1.0, maximum(ctx.step - 2.0, 0.0))
         k = state["k"]
-        up = where(k < 0, self.release, 1.0 + 0.0 * k)
+        entries = float(math.prod(ctx.spec.own_shape[len(each) :]))
+        up = where(k < 0, entries**self.release, 1.0 + 0.0 * k)
         k = k + rate * where(along > 0, up, where(along < 0, -self.down, 0.0 * along))
         step = common * minimum(self.relative_step * exp(k), self.cap * minimum(1.0, sqrt(self.cap_steps / ctx.step)))
         wide = step * rms(u, each) / maximum(size, common)
