@@ -17,8 +17,10 @@ from gradwright.linear_model.solvers import solve
 
 TRIALS = 200
 """Scales tried at most."""
-FAILURES = 8
-"""Fits that end short of their optimum, and half of those that gain nothing, after which rounding stops the search."""
+FAILURES = 6
+"""Fits in a row that end short of their optimum, after which rounding is what stops the search."""
+IDLE = 16
+"""Fits in a row that bring the gap down by little, after which it is too."""
 NEAR = 1e-4
 """The first step in log σ from a scale of an earlier fit: most often across the root, so that the bracket is small."""
 
@@ -96,11 +98,11 @@ class HuberRegressor(Regressor):
         warm = start is not None
         bounds, trials, trace = (low, high), [], []
         best: Trial | None = None
-        status, failed = Status.max_iter, 0.0
+        status, failed, idle = Status.max_iter, 0, 0
         for _ in range(TRIALS):
             now = self._at(problem, s, guess, start, bounds)
             trials.append(now)
-            failed = failed if best is None or now.gap < 0.9 * best.gap else failed + 0.5
+            idle = 0 if best is None or now.gap < 0.9 * best.gap else idle + 1
             best = now if best is None or now.gap < best.gap else best
             seconds, passes = sum(t.result.seconds for t in trials), sum(t.result.evaluations for t in trials)
             trace.append(Record(best.value, abs(now.slope), now.sigma, passes, seconds))
@@ -112,11 +114,10 @@ class HuberRegressor(Regressor):
                 break
             # only where a fit reached its optimum does its slope say on which side of σ the best one is
             sure = now.result.status is Status.converged or now.result.relative_gap_bound <= 1e-3 * abs(now.slope)
+            failed = 0 if sure else failed + 1
             if sure:
                 low, high = (low, min(high, guess)) if now.slope > 0 else (max(low, guess), high)
-            else:
-                failed += 1
-            if failed > FAILURES or high - low < 1e-15 * max(1.0, abs(high)):
+            if failed > FAILURES or idle > IDLE or high - low < 1e-15 * max(1.0, abs(high)):
                 status = Status.float_limit
                 break
             before = trials[-2] if len(trials) > 1 else None
