@@ -25,6 +25,7 @@ ESTIMATORS = [
     lm.Ridge(),
     lm.Lasso(),
     lm.ElasticNet(),
+    pytest.param(lm.LeastAbsoluteDeviations(), marks=pytest.mark.slow),
     pytest.param(lm.LeastAbsoluteDeviations(alpha=0.1), marks=pytest.mark.slow),
     pytest.param(lm.HuberRegressor(), marks=pytest.mark.slow),
     lm.PoissonRegressor(),
