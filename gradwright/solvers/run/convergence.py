@@ -18,10 +18,7 @@ TRAVELLED = 1e-6
 """Part of the way from x₀ that counts as the size of x, where x itself is smaller."""
 
 STRICT = 1e-6
-"""What the gradient has to lose more, against the largest, unless the last step was one of those near a solution."""
-
-NEAR = 0.01
-"""Such a step is shorter than this part of x, and leaves no more than this part of the gradient."""
+"""What the gradient has to lose more than gtol, against the largest."""
 
 LEAST = 1e-14
 """ω gtol is at least this: no test asks for more of a gradient in float64."""
@@ -44,11 +41,10 @@ class GradientTest:
     positive by more than rounding, and X is max(‖x‖∞, 10⁻⁶ ‖x − x₀‖∞). So what is left to go, ‖g‖ / κ, is small beside
     x along all directions that the last steps had a part in. A flat valley that no step has gone along is not seen.
 
-    G is the largest ‖g‖∞ of the run, so the gradient is small beside what it was. ω is 1 where the last two steps were
-    those that Newton's method makes near a solution: shorter than a hundredth of x, and a gradient a hundred times
-    smaller after each; one such step may only have dropped into a valley. Slower methods may not have used the flattest
-    direction yet, so everywhere else ω is 10⁻⁶, and 0 before ``RECENT`` steps were made. Minima where the curvature
-    vanishes, or that lie at infinity, are reached slowly; ‖g‖∞ ≤ 10⁻¹⁵ G is always enough.
+    G is the largest ‖g‖∞ of the run, so the gradient is small beside what it was; ω is 10⁻⁶, and 0 before ``RECENT``
+    steps were made: the first ones often drop into a valley and have not gone along it, and then neither the fall of
+    the gradient nor κ says how far there is to go. Minima where the curvature vanishes, or that lie at infinity, are
+    reached slowly; ‖g‖∞ ≤ 10⁻¹⁵ G is always enough.
 
     A run that starts at a solution sees only small gradients. Where no step improves its value it looks once at the
     gradient nearby, and G becomes at least κX with the κ found there.
@@ -64,8 +60,7 @@ class GradientTest:
         self._curvatures: deque[float] = deque(maxlen=RECENT)
         self._start: Tensor | None = None
         self._x: Tensor | None = None
-        self._last = 0.0
-        self._steps = self._near = 0
+        self._steps = 0
         self._nearby = 0.0
 
     def see(self, x: Tensor, size: float, y: Tensor | None, eps: float) -> None:
@@ -79,22 +74,18 @@ class GradientTest:
         """
         if self._start is None:
             self._start = x
-        near = False
         if y is not None and self._x is not None:
-            s = x - self._x
-            curvature = _curvature(s, y, eps)
+            curvature = _curvature(x - self._x, y, eps)
             if curvature is not None:
                 self._curvatures.append(curvature)
             self._steps += 1
-            near = size <= NEAR * self._last and largest_entry(s) <= NEAR * largest_entry(x)
-        self._near = self._near + 1 if near else 0
         self.largest = max(self.largest, size)
-        self._x, self._last = x, size
+        self._x = x
 
     def begin_anew(self) -> None:
         """A second solver starts elsewhere: what was learned of curvature is forgotten, the largest gradient is not."""
         self._curvatures.clear()
-        self._steps = self._near = 0
+        self._steps = 0
         self._x = None
 
     @property
@@ -104,7 +95,7 @@ class GradientTest:
             return self.gtol
         largest = max(self.largest, self._nearby * self._size)
         strict = min(self.gtol, max(STRICT * self.gtol, LEAST)) if self._steps >= RECENT or self._nearby else 0.0
-        fallen = (self.gtol if self._near >= 2 else strict) * largest
+        fallen = strict * largest
         known = [*self._curvatures] or [self._nearby] * (self._nearby > 0)
         if known:
             fallen = min(fallen, SAFE * self.gtol * min(known) * self._size)
