@@ -25,6 +25,9 @@ from gradwright.solvers.run.unboundedness import UnboundednessTest
 PATIENCE = 50
 """Accepted iterates in a row without progress in value, violation or stationarity before a run counts as finished."""
 
+STEPS = 5
+"""Steps before the gradient of the Lagrangian may pass without forces that it is compared with."""
+
 
 class Judged(NamedTuple):
     """An iterate with its multipliers, and how far both are from a solution."""
@@ -57,7 +60,7 @@ class ConstrainedMonitor:
 
     def __init__(self, objective: Objective, gtol: float, ctol: float, callback: Callback | None) -> None:
         self.objective, self.gtol, self.ctol = objective, gtol, ctol
-        self.test = GradientTest(gtol)
+        self.test = GradientTest(gtol, steps=STEPS)
         self.near = Near(ctol, objective.eps)
         self.record = Record(objective, callback)
         self.current: Judged | None = None

@@ -41,8 +41,8 @@ class GradientTest:
     positive by more than rounding, and X is max(‖x‖∞, 10⁻⁶ ‖x − x₀‖∞). So what is left to go, ‖g‖ / κ, is small beside
     x along all directions that the last steps had a part in. A flat valley that no step has gone along is not seen.
 
-    G is the largest ‖g‖∞ of the run, so the gradient is small beside what it was; ω is 10⁻⁶, and 0 before ``RECENT``
-    steps were made: the first ones often drop into a valley and have not gone along it, and then neither the fall of
+    G is the largest ‖g‖∞ of the run, so the gradient is small beside what it was; ω is 10⁻⁶, and 0 before ``steps``
+    were made: the first ones often drop into a valley and have not gone along it, and then neither the fall of
     the gradient nor κ says how far there is to go. Minima where the curvature vanishes, or that lie at infinity, are
     reached slowly; ‖g‖∞ ≤ 10⁻¹⁵ G is always enough.
 
@@ -52,10 +52,11 @@ class GradientTest:
     Args:
         gtol: the tolerance, a number without unit.
         fixed: for runs inside other runs, which know their units: the test is ‖g‖∞ ≤ gtol and nothing else.
+        steps: before which ω is 0; fewer where a whole matrix is factorised for each.
     """
 
-    def __init__(self, gtol: float, fixed: bool = False) -> None:
-        self.gtol, self.fixed = gtol, fixed
+    def __init__(self, gtol: float, fixed: bool = False, steps: int = RECENT) -> None:
+        self.gtol, self.fixed, self.steps = gtol, fixed, steps
         self.largest = 0.0
         self._curvatures: deque[float] = deque(maxlen=RECENT)
         self._start: Tensor | None = None
@@ -94,7 +95,7 @@ class GradientTest:
         if self.fixed:
             return self.gtol
         largest = max(self.largest, self._nearby * self._size)
-        strict = min(self.gtol, max(STRICT * self.gtol, LEAST)) if self._steps >= RECENT or self._nearby else 0.0
+        strict = min(self.gtol, max(STRICT * self.gtol, LEAST)) if self._steps >= self.steps or self._nearby else 0.0
         fallen = strict * largest
         known = [*self._curvatures] or [self._nearby] * (self._nearby > 0)
         if known:
