@@ -100,6 +100,7 @@ WEIGHTS = (
     parts.Lookahead,
     parts.PolyakScheduleFree,
     parts.ScheduleFree,
+    parts.SelfScaled,
     parts.WeightAverage,
 )
 INSIDE = (parts.Debias, parts.DistancePull, parts.OnceTrusted, parts.PullBack, parts.Rectify)
@@ -207,6 +208,8 @@ class Draw:
             return self.part(self.dice.choice((parts.Exponential, parts.PolynomialDecay, parts.PowerFunction)))
         if name == "Transform":
             return parts.Scale(self.knob("size")) if kind is parts.UntunedWarmup else self.precondition()
+        if name == "ScheduleFree":
+            return parts.ScheduleFree(self.knob("size"), self.knob("beta"), r=1.0, power=0.0)
         raise AssertionError(f"{kind.__name__} has a field {field.name}: {name} that no draw knows")
 
     def within(self, kind: type[Part], name: str) -> float:

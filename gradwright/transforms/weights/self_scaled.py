@@ -6,8 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import torch
-
 from gradwright.core import Context, Nest, ParamSpec, Slot, Total
 from gradwright.core.ops import exp, log, maximum, minimum, rms, sqrt, total, where
 from gradwright.core.transform import WEIGHTS, Slots, State, UpdateCoroutine
@@ -75,7 +73,7 @@ class SelfScaled(Nest):
         rate = self.rate * minimum(1.0, maximum(ctx.step - 2.0, 0.0))
         k = state["k"]
         entries = float(math.prod(ctx.spec.own_shape[len(each) :]))
-        up = where(k < 0, entries**self.release, 1.0 + 0.0 * k)
+        up = where(k < 0, exp(self.release * math.log(entries)), 1.0 + 0.0 * k)
         k = k + rate * where(along > 0, up, where(along < 0, -self.down, 0.0 * along))
         step = common * minimum(self.relative_step * exp(k), self.cap * minimum(1.0, sqrt(self.cap_steps / ctx.step)))
         wide = step * rms(u, each) / maximum(size, common)
@@ -84,10 +82,8 @@ class SelfScaled(Nest):
 
     def _common(self, size: Any, spec: ParamSpec) -> Any:
         """The geometric mean of the sizes of all matrices, or of all tensors where there is no matrix."""
-        logs = log(size)
-        ones = torch.ones_like(logs)
+        logs = total(log(size))
+        held = math.prod(spec.own_shape[: len(matrix_dimensions(spec))]) + 0.0 * logs
         counts = 1.0 if spec.matches("!vector & !scalar") else 0.0
-        of_matrices, matrices, of_all, tensors = yield Total(
-            "common_scale", counts * total(logs), counts * total(ones), total(logs), total(ones)
-        )
+        of_matrices, matrices, of_all, tensors = yield Total("common_scale", counts * logs, counts * held, logs, held)
         return exp(where(matrices > 0, of_matrices / maximum(matrices, 1.0), of_all / tensors))
