@@ -66,7 +66,7 @@ class Monitor:
             return Status.NON_FINITE
         size = self.measure(point)
         y = None if last is None else point.gradient - last.gradient
-        self.test.see(point.x, size, y, self.objective.eps)
+        self.test.see(point.x, size, y, self.objective.eps, point.value)
         if self.best is None or value < self.value(self.best):
             self.best = point
         stopped = self.record.add(point, value, size)
@@ -120,12 +120,16 @@ class Monitor:
         return self.result(status_of(solve))
 
     def result(self, status: Status) -> Result:
-        """The result at the best iterate: the last one unless an earlier one is lower by more than noise."""
+        """The result at the best iterate.
+
+        It is the last one unless an earlier one is lower by more than noise, or lower with as good a gradient.
+        """
         objective, point = self.objective, self.current
         assert point is not None, "a run accepts its starting point first"
         if self.best is not None:
             margin = objective.noise(self.value(self.best), self.value(point))
-            if not self.value(point) <= self.value(self.best) + margin:
+            above = not self.value(point) <= self.value(self.best) + margin
+            if above or (status.success and self.measure(self.best) <= max(self.test.tolerance, self.measure(point))):
                 point = self.best
         note = ""
         if status is Status.NON_FINITE:
