@@ -96,7 +96,7 @@ def find_lr(
     .. math:: \eta_i = \text{low} \, (\text{high} / \text{low})^{i / (n - 1)}
 
     (arXiv:1506.01186.) It is a hint and no tuning: one noisy run of a hundred steps knows nothing of the horizon, and
-    what falls fastest at first is seldom what ends lowest. ``docs/no_tuning.md`` says how good its suggestions were.
+    what falls fastest at first is seldom what ends lowest. How good its suggestions are has not been measured.
     The model is a fresh one; nothing of the user's is changed.
 
     Args:
