@@ -7,6 +7,7 @@ from gradwright.recipes.adam_momenta import AdamNorm, AdaMomentum, AdEMAMix
 from gradwright.recipes.averaged import averaged, polynomial_averaged, power_averaged
 from gradwright.recipes.combinators import adanorm, cautious, grokfast, lookahead, untuned_warmup
 from gradwright.recipes.conditioned import adaptively_clipped, centralized, clipped, softly_clipped, value_clipped
+from gradwright.recipes.decay_forms import cautious_decay, decoupled
 from gradwright.recipes.eigenbasis import SOAP
 from gradwright.recipes.gradient_difference import MARS, Adan, DiffGrad
 from gradwright.recipes.hyperball import AdamH, MuonH
@@ -22,9 +23,7 @@ from gradwright.recipes.regularised import (
     SGDS,
     AdamCPR,
     AdamS,
-    cautious_decay,
     constrained,
-    decoupled,
     norm_regularized,
 )
 from gradwright.recipes.schedule_free import (

@@ -19,9 +19,9 @@ from gradwright.recipes.conditioned import centralized as centralized
 from gradwright.recipes.conditioned import clipped as clipped
 from gradwright.recipes.conditioned import softly_clipped as softly_clipped
 from gradwright.recipes.conditioned import value_clipped as value_clipped
-from gradwright.recipes.regularised import cautious_decay as cautious_decay
+from gradwright.recipes.decay_forms import cautious_decay as cautious_decay
+from gradwright.recipes.decay_forms import decoupled as decoupled
 from gradwright.recipes.regularised import constrained as constrained
-from gradwright.recipes.regularised import decoupled as decoupled
 from gradwright.recipes.regularised import norm_regularized as norm_regularized
 from gradwright.recipes.schedule_free import schedule_free as schedule_free
 from gradwright.recipes.thrifty import thrifty as thrifty
