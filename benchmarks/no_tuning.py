@@ -4,7 +4,7 @@
     python benchmarks/no_tuning.py measure               # untouched defaults against the references
     python benchmarks/no_tuning.py check --cells 5       # compute some stored cells again
 
-References lie in gradwright/study/reference/references.json, with versions and hashes of the data.
+References lie in gradwright/study/references/references.json, with versions and hashes of the data.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from pathlib import Path
 
 import torch
 
-import gradwright.study.reference as room
+import gradwright.study.references as room
 from gradwright.study import compare, tasks
 from gradwright.study.record.environment import environment
 from gradwright.study.record.study import FINISHED, Study
-from gradwright.study.reference.regret import regrets
-from gradwright.study.reference.table import RULE, Cell, Reference
+from gradwright.study.references.regret import regrets
+from gradwright.study.references.table import RULE, Cell, Reference
 
 FILE = Path(room.__file__).with_name("references.json")
 RESULTS = Path(__file__).with_name("results")

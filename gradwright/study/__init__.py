@@ -12,7 +12,7 @@ from gradwright.study import tasks
 from gradwright.study.compare import compare
 from gradwright.study.find_lr import RateSearch, find_lr
 from gradwright.study.record import RunRecord, Study, from_csv, from_json, to_json
-from gradwright.study.reference import Reference, Regret, reference, regrets
+from gradwright.study.references import Reference, Regret, reference, regrets
 from gradwright.study.report import save, show
 from gradwright.study.search_space import SearchSpace, search_space
 from gradwright.study.tasks.task import Metric, Session, Task

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gradwright.study import compare, tasks
-from gradwright.study.reference import Cell, Reference, regrets, table
+from gradwright.study.references import Cell, Reference, regrets, table
 
 
 def made(ends=((0.5, 0.5), (0.2, 0.4), (0.9, math.inf)), start=2.3, fresh=(0.3, 0.5), **changes):

@@ -11,8 +11,8 @@ from typing import Any
 from gradwright.study import tasks
 from gradwright.study.record.study import Study, TaskNote
 from gradwright.study.record.words import difference, listing, mean_and_deviation, number, plural, value
-from gradwright.study.reference.regret import Regret
-from gradwright.study.reference.regret import regrets as beside_tuned
+from gradwright.study.references.regret import Regret
+from gradwright.study.references.regret import regrets as beside_tuned
 from gradwright.study.report import figures
 from gradwright.study.report.reasons import reasons
 from gradwright.study.report.statistics import Gap

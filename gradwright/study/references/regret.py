@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradwright.study.record.study import FINISHED, RunRecord, Study
-from gradwright.study.reference.table import Reference, reference
+from gradwright.study.references.table import Reference, reference
 from gradwright.study.tasks.seeding import derive
 
 DRAWS = 10_000
