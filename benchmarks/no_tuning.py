@@ -73,8 +73,10 @@ def tune(task: str, known: dict[str, Reference], seeds: tuple[int, ...], fresh: 
     while True:
         for rate in rates:
             for schedule in SCHEDULES:
-                if (rate, schedule) not in cells:
-                    cells[rate, schedule] = Cell(rate, schedule, ends(run(task, RULE, seeds, rate, schedule)))
+                have = cells[rate, schedule].ends if (rate, schedule) in cells else ()
+                if len(have) < len(seeds):
+                    more = ends(run(task, RULE, seeds[len(have) :], rate, schedule))
+                    cells[rate, schedule] = Cell(rate, schedule, (*have, *more))
                     made = replace(made, grid=tuple(cells[key] for key in sorted(cells)), fresh=())
                     store({**known, task: made})
         best = made.chosen
@@ -84,7 +86,7 @@ def tune(task: str, known: dict[str, Reference], seeds: tuple[int, ...], fresh: 
         if not beyond:
             break
         rates = sorted({*rates, *beyond})
-    if not made.fresh:
+    if len(made.fresh) < len(fresh):
         made = replace(made, fresh=ends(run(task, RULE, fresh, made.chosen.lr, made.chosen.schedule)))
     known[task] = made
     store(known)
