@@ -27,9 +27,9 @@ def Surefoot(
     v ← β₂ v + (1 − β₂) g²;   u = g / √(v / (1 − β₂ᵗ));   u ← u / max(1, rms u)
     G = exp(mean over all matrices of log max(rms y, 1e-3)), over all tensors where there is no matrix
     k ← k + rate · (up if ⟨g, y − z⟩ > 0, −down if < 0);   up = 1, or n ^ release where k < 0
-    n: the entries of the tensor;   s = min(relative_step · eᵏ, cap · min(1, √(cap_steps / t)))
+    n: the entries of the tensor;   s = min(lr · relative_step · eᵏ, cap · min(1, √(cap_steps / t)))
     d = min(½, keep / 2 · (s G rms(u) / max(rms y, 1e-3, G))²)
-    z ← z − lr (s G u + d z);   x ← (1 − c) x + c z, c = 2 / (t + 1);   y ← β₁ x + (1 − β₁) z
+    z ← z − s G u − d z;   x ← (1 − c) x + c z, c = 2 / (t + 1);   y ← β₁ x + (1 − β₁) z
 
     ``Surefoot(model.parameters())`` is meant to be all. The parameters hold y while training; evaluate, and save
     weights to keep, at x: ``with optimizer.evaluating(): ...``. BatchNorm statistics belong to y; recompute them at x
@@ -42,7 +42,8 @@ def Surefoot(
     parameter. What it was measured on, and where it falls short, is in docs/no_tuning.md.
 
     Args:
-        lr: a multiplier of everything that it finds; leave it at 1.
+        lr: a multiplier of the steps that it finds, not of the cap; leave it at 1. A schedule may turn it, for which
+            there is no need.
         betas: β₁, the share of x in y, in (0, 1); β₂ in [0, 1).
         relative_step: the first step, relative to G.
         rate: how fast k follows the signs.

@@ -23,7 +23,9 @@ KNOBS = {
 AVERAGING = parts.ScheduleFree(1.0, 0.5, r=1.0, power=0.0)
 FLAT = {"rate": 0.25, "down": 0.5, "cap": 1e9, "keep": 0.0}
 
-CONTRACT = (Contract(gw.Surefoot, ulps=512), Contract(gw.Surefoot, KNOBS, ulps=512))
+BELOW_A_CAP = {"lr_sizes_the_step": "no lr lifts the cap, and keeping the norm grows with the square of the step"}
+
+CONTRACT = (Contract(gw.Surefoot, {}, BELOW_A_CAP, ulps=512), Contract(gw.Surefoot, KNOBS, BELOW_A_CAP, ulps=512))
 
 PARITY = (
     Parity("surefoot", gw.Surefoot, surefoot, shapes=((4, 3),)),

@@ -46,6 +46,18 @@ def test_the_unit_of_the_weights_does_not_matter(factor):
         np.testing.assert_allclose(factor * one, other, rtol=1e-9, atol=1e-12)
 
 
+def test_lr_sizes_the_steps_below_the_cap():
+    (start, *_), (first, *_) = walk()
+    moves = [
+        np.abs(run(gw.Surefoot, [start], [first[:1]], lr=lr, keep=0.0).state("self_scaled.of.z", 0) - start).max()
+        for lr in (0.0, 0.1, 1.0, 100.0, 200.0)
+    ]
+    assert moves[0] == 0
+    np.testing.assert_allclose(moves[2], 10 * moves[1], rtol=1e-12)
+    np.testing.assert_allclose(moves[3] / moves[2], 0.1 / 0.04, rtol=1e-12)
+    assert moves[4] == moves[3]
+
+
 def test_nothing_but_a_gradient_moves_k():
     start, steps = walk()
     steps = [step if t < 6 else [np.zeros_like(step[0]), None, *step[2:]] for t, step in enumerate(steps)]

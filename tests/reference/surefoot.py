@@ -30,10 +30,10 @@ def surefoot_model(state, params, grads, *, lr, betas, relative_step, rate, down
         sign = np.sign(np.sum(g * (y - kept["z"])))
         up = y.size**release if kept["k"] < 0 else 1.0
         kept["k"] += (t > 2) * rate * (up * sign if sign > 0 else down * sign)
-        step = common * min(relative_step * math.exp(kept["k"]), cap * min(1.0, math.sqrt(cap_steps / t)))
+        step = common * min(lr * relative_step * math.exp(kept["k"]), cap * min(1.0, math.sqrt(cap_steps / t)))
         shrink = min(0.5, keep / 2 * (step * _size(u) / max(size, common)) ** 2)
         x = kept["z"] + (y - kept["z"]) / kept["share"]
-        kept["z"] = kept["z"] - lr * (step * u + shrink * kept["z"])
+        kept["z"] = kept["z"] - step * u - shrink * kept["z"]
         x = x + t / state["weights"] * (kept["z"] - x)
         kept["share"] = betas[0]
         moved.append(betas[0] * x + (1 - betas[0]) * kept["z"])

@@ -14,6 +14,8 @@ from gradwright.transforms.weights.schedule_free import ScheduleFree
 
 FLOOR = 1e-3
 """The least size that a tensor counts with, so that one that starts at zero can leave it."""
+TINY = 1e-30
+"""Stands for a size of zero, with which nothing moves."""
 MOST = 0.5
 """The most that keeping the norm may take of the weights in one step."""
 
@@ -27,8 +29,8 @@ class SelfScaled(Nest):
 
     G = exp(mean of log max(rms y, 1e-3));   k ← k + rate · (up if ⟨g, y − z⟩ > 0, −down if < 0, else 0)
     up = 1, or n ^ release where k < 0, with n the number of entries of the tensor
-    s = min(relative_step · eᵏ, cap · min(1, √(cap_steps / t)))
-    u ← s G u + min(½, keep / 2 · (s G rms(u) / max(rms y, 1e-3, G))²) z
+    s = min(size · relative_step · eᵏ, cap · min(1, √(cap_steps / t)))
+    z ← z − s G u − min(½, keep / 2 · (s G rms(u) / max(rms y, 1e-3, G))²) z
 
     y − z points to the average of the iterates. A gradient along it says that the iterate goes on in the right
     direction, and that its steps may be longer. The second term keeps the norm from growing as a random walk would.
@@ -36,8 +38,11 @@ class SelfScaled(Nest):
     a k of its own. A gradient of zero, and one that is missing, leaves k alone; so do the first two steps, at which y
     and z are together.
 
+    ``size``, the learning rate of ``of``, multiplies what k finds and not the cap: ten times the size is then a start
+    ten times as far, from which k comes back, and no step beyond what was found to be safe.
+
     Args:
-        of: the averaging, whose ``size`` multiplies the step.
+        of: the averaging, with the ``size``.
         relative_step: the first one.
         rate: how fast k follows the signs.
         down: how much a gradient against y − z counts, relative to one along it; below 1, since noise turns the sign.
@@ -75,10 +80,13 @@ class SelfScaled(Nest):
         entries = float(math.prod(ctx.spec.own_shape[len(each) :]))
         up = where(k < 0, exp(self.release * math.log(entries)), 1.0 + 0.0 * k)
         k = k + rate * where(along > 0, up, where(along < 0, -self.down, 0.0 * along))
-        step = common * minimum(self.relative_step * exp(k), self.cap * minimum(1.0, sqrt(self.cap_steps / ctx.step)))
+        longest = self.cap * minimum(1.0, sqrt(self.cap_steps / ctx.step))
+        step = common * minimum(self.of.size * self.relative_step * exp(k), longest)
         wide = step * rms(u, each) / maximum(size, common)
         shrink = minimum(self.keep / 2 * wide * wide, MOST)
-        return (yield from self.run("of", step * u + shrink * z, {**state, "k": k}, ctx))
+        # ``of`` multiplies by its size, which is in the step already
+        move = (step * u + shrink * z) / maximum(self.of.size, TINY)
+        return (yield from self.run("of", move, {**state, "k": k}, ctx))
 
     def _common(self, size: Any, spec: ParamSpec) -> Any:
         """The geometric mean of the sizes of all matrices, or of all tensors where there is no matrix."""
