@@ -1,10 +1,15 @@
 """References of the suite, and what optimizers reach there without tuning.
 
     python benchmarks/no_tuning.py references            # tune AdamW; resumes where it stopped; hours
-    python benchmarks/no_tuning.py measure               # untouched defaults against the references
+    python benchmarks/no_tuning.py measure               # untouched defaults, run by run; resumes as well
+    python benchmarks/no_tuning.py measure --lr-factor 0.1,10 --nuisance loss=1e-6 --nuisance steps=4
+    python benchmarks/no_tuning.py tables                # what is stored, as tables
+    python benchmarks/no_tuning.py document              # the same in docs/no_tuning.md, between its marks
     python benchmarks/no_tuning.py check --cells 5       # compute some stored cells again
 
-References lie in gradwright/study/references/references.json, with versions and hashes of the data.
+References lie in gradwright/study/references/references.json, with versions and hashes of the data, measured runs in
+benchmarks/results/no_tuning. A task with another batch or number of steps has a reference of its own
+(references --nuisance steps=4); other nuisances do not change what a tuned optimizer can reach.
 """
 
 from __future__ import annotations
@@ -13,22 +18,24 @@ import argparse
 import json
 import math
 import random
-import statistics
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import torch
+from untuned import measure as measuring
+from untuned.document import document
+from untuned.store import load_all
+from untuned.tables import tables
 
 import gradwright.study.references as room
-from gradwright.study import compare, tasks
+from gradwright.study import compare
+from gradwright.study import tasks as suite
 from gradwright.study.record.environment import environment
 from gradwright.study.record.study import FINISHED, Study
-from gradwright.study.references.regret import regrets
 from gradwright.study.references.table import RULE, Cell, Reference
 
 FILE = Path(room.__file__).with_name("references.json")
-RESULTS = Path(__file__).with_name("results")
+RESULTS = Path(__file__).with_name("results") / "no_tuning"
 RATES = (1e-3, 3e-3, 1e-2)
 """Half-decades to begin with; the grid grows at either end until its best lies within."""
 SCHEDULES = ("constant", "cosine", "warmup-cosine")
@@ -40,7 +47,11 @@ CONTENDERS = "Surefoot,torch:AdamW,ScheduleFreeAdamW,Adafactor,Prodigy,DoG,AdamH
 def run(
     task: str, optimizers: str, seeds: tuple[int, ...], lr: float | None = None, schedule: str = "constant"
 ) -> Study:
-    return compare(task, optimizers, seeds=seeds, lr=lr, schedule=schedule, evaluations=1, threads=1, progress=False)
+    base, _, nuisance = task.rstrip("]").partition("[")
+    return compare(
+        base, optimizers, nuisance=nuisance or None, seeds=seeds, lr=lr, schedule=schedule, evaluations=1, threads=1,
+        progress=False,
+    )  # fmt: skip
 
 
 def ends(study: Study) -> tuple[float, ...]:
@@ -93,20 +104,20 @@ def tune(task: str, known: dict[str, Reference], seeds: tuple[int, ...], fresh: 
     print(f"{task:22} L* {made.best:.5g} from {made.start:.4g}", flush=True)
 
 
-def measure(names: list[str], optimizers: str, seeds: tuple[int, ...], out: Path | None) -> None:
-    study = compare(names, optimizers, seeds=seeds, evaluations=1, threads=1, progress=False)
-    table = regrets(study)
-    for each in table:
-        worst = max(each.tasks, key=lambda task: each.tasks[task])
-        print(
-            f"{each.contender:22} mean {100 * each.mean:6.1f} ({100 * each.low:.1f} to {100 * each.high:.1f})  worst "
-            f"{100 * each.worst:6.1f} ({worst})  worth {each.trials:g} trials  not finite {each.not_finite}"
-        )
-    if out is not None:
-        rows = [{**vars(each), "stale": list(each.stale)} for each in table]
-        for row in rows:
-            row["trials"] = row["trials"] if math.isfinite(row["trials"]) else None
-        out.write_text(json.dumps({"environment": dict(environment()), "regrets": rows}, indent=1) + "\n")
+def measure(given: argparse.Namespace, names: list[str]) -> None:
+    """Fill in what is missing, and print all tables."""
+    factors = [float(word) for word in given.lr_factor.split(",")]
+    nuisances = given.nuisance or [""]
+    wanted = measuring.keys(names, given.optimizers.split(","), FRESH[: given.seeds], nuisances, factors)
+    for run in measuring.measure(given.results, wanted):
+        key = run.key
+        end = f"{run.outcome.end:.5g}" if run.outcome.finished else f"{run.status}: {run.reason}"
+        print(f"{key.changed_task:32} {key.optimizer:20} x {key.factor:<6g} seed {key.seed}  {end}", flush=True)
+    show(given.results)
+
+
+def show(folder: Path) -> None:
+    print("\n\n".join(table.markdown() for table in tables(load_all(folder))))
 
 
 def check(cells: int, seed: int) -> None:
@@ -124,25 +135,36 @@ def check(cells: int, seed: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("references", "measure", "check"))
-    parser.add_argument("--tasks", default=",".join(tasks.SUITE))
+    parser.add_argument("what", choices=("references", "measure", "tables", "document", "check"))
+    parser.add_argument("--tasks", default=",".join(suite.SUITE))
     parser.add_argument("--optimizers", default=CONTENDERS)
     parser.add_argument("--seeds", type=int, help="tuning seeds, or seeds to measure with; default all")
+    parser.add_argument("--nuisance", action="append", help="of every task; several are measured one after another")
+    parser.add_argument("--lr-factor", default="1", help="of each optimizer's own learning rate; with commas between")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of measured runs")
     parser.add_argument("--cells", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     torch.set_num_threads(1)
     names = given.tasks.split(",")
     if given.what == "check":
         check(given.cells, given.seed)
     elif given.what == "measure":
-        measure(names, given.optimizers, FRESH[: given.seeds], given.out)
+        measure(given, names)
+    elif given.what == "tables":
+        show(given.results)
+    elif given.what == "document":
+        document(given.results)
     else:
-        known = stored()
+        search(given, names)
+
+
+def search(given: argparse.Namespace, names: list[str]) -> None:
+    """Tune AdamW on every task, with every nuisance."""
+    known = stored()
+    for nuisance in given.nuisance or [""]:
         for name in names:
-            tune(name, known, TUNING[: given.seeds], FRESH[: 2 * given.seeds] if given.seeds else FRESH)
-        print(f"median start {statistics.median(each.start for each in known.values()):.3g}", file=sys.stderr)
+            tune(measuring.changed(name, nuisance), known, TUNING[: given.seeds], FRESH)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from gradwright.study import compare, tasks
-from gradwright.study.references import Cell, Reference, regrets, table
+from gradwright.study.references import Cell, Reference, reference, regrets, table
+from gradwright.study.runs.arguments import read_nuisances
 
 
 def made(ends=((0.5, 0.5), (0.2, 0.4), (0.9, math.inf)), start=2.3, fresh=(0.3, 0.5), **changes):
@@ -77,10 +78,21 @@ def test_other_budgets_and_grids_have_no_regret(monkeypatch, study):
 
 def test_stored_references_are_of_tasks_of_the_suite_as_they_are():
     for name, found in table._stored().items():
-        task = tasks.find(name)
-        assert found.task == name in tasks.SUITE
+        base, _, nuisance = name.rstrip("]").partition("[")
+        (task,) = read_nuisances(nuisance or None, [tasks.find(base)])
+        assert found.task == name == task.name
+        assert base in tasks.SUITE
         assert found.steps == task.steps
         assert found.best < found.start
         assert found.interior, f"the best learning rate of {name} lies at the edge of its grid"
         for held, hashed in task.data().items():
             assert "Python" in held or found.data[held] == hashed, f"{held} is not what the reference was computed with"
+
+
+def test_what_leaves_the_problem_as_it_is_shares_the_reference(monkeypatch):
+    longer = made(steps=8, task="digits-shallow[steps=4]")
+    monkeypatch.setattr(table, "_stored", lambda: {"digits-shallow": made(), longer.task: longer})
+    assert reference("digits-shallow[loss=1e-06,weights=10]") == reference("digits-shallow") == made()
+    assert reference("digits-shallow[steps=4]") == longer
+    assert reference("digits-shallow[steps=0.25]") is reference("digits-shallow[loss=2,batch=8]") is None
+    assert reference("counts[loss=2]") is None

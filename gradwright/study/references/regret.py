@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from gradwright.study.record.study import FINISHED, RunRecord, Study
-from gradwright.study.references.table import Reference, reference
-from gradwright.study.tasks.seeding import derive
-
-DRAWS = 10_000
-LEVEL = 0.95
+from gradwright.study.record.study import Study
+from gradwright.study.references.bootstrap import drawn, interval
+from gradwright.study.references.outcomes import Outcome, comparable, outcomes, references_of, shares
+from gradwright.study.references.table import Reference
 
 
 @dataclass(frozen=True)
@@ -48,54 +44,43 @@ def regrets(study: Study) -> list[Regret]:
     Args:
         study: runs at settings that nobody tuned: a study over a grid of learning rates has none.
     """
-    known = {note.name: found for note in study.tasks if (found := reference(note.name)) is not None}
-    found = [made for contender in study.contenders if (made := _of(contender, study, known)) is not None]
-    return sorted(found, key=lambda each: each.mean)
+    return regrets_of(outcomes(study), {note.name: note.data for note in study.tasks})
 
 
-def _of(contender: str, study: Study, known: dict[str, Reference]) -> Regret | None:
-    per_task: dict[str, list[float]] = {}
-    trials, broken = [], 0
-    for name, against in known.items():
-        runs = [run for run in study.runs if run.contender == contender and run.task == name and run.asked_lr is None]
-        runs = [run for run in runs if run.steps == against.steps or run.status != FINISHED]
-        if not runs:
-            continue
-        metric = next(note.metric.name for note in study.tasks if note.name == name)
-        ends = [_end(run, metric) for run in runs]
-        broken += sum(run.status != FINISHED for run in runs)
-        per_task[name] = [against.regret(end) for end in ends]
-        trials.append(against.worth_trials(statistics.fmean(min(end, against.start) for end in ends)))
-    if not per_task:
-        return None
-    means = {name: statistics.fmean(values) for name, values in per_task.items()}
-    low, high = _interval(list(per_task.values()))
-    hashes = {note.name: dict(note.data) for note in study.tasks}
-    stale = tuple(name for name in per_task if hashes[name] != dict(known[name].data))
+def regrets_of(runs: Sequence[Outcome], data: Mapping[str, Mapping[str, str]]) -> list[Regret]:
+    """The same of runs from anywhere.
+
+    Args:
+        runs: at settings that nobody tuned.
+        data: for each task the hashes of the data that they had.
+    """
+    known = references_of(runs)
+    found = shares(runs, known)
+    kept = comparable(runs, known)
+    made = [_of([run for run in kept if run.contender == name], tasks, known, data) for name, tasks in found.items()]
+    return sorted(made, key=lambda each: each.mean)
+
+
+def _of(
+    runs: Sequence[Outcome],
+    tasks: Mapping[str, list[float]],
+    known: Mapping[str, Reference],
+    data: Mapping[str, Mapping[str, str]],
+) -> Regret:
+    means = {name: statistics.fmean(values) for name, values in tasks.items()}
+    low, high = interval(drawn([list(tasks.values())])[0].mean(1))
     return Regret(
-        contender,
+        runs[0].contender,
         means,
         statistics.fmean(means.values()),
         max(means.values()),
-        low,
-        high,
-        statistics.median(trials),
-        broken,
-        stale,
+        float(low),
+        float(high),
+        statistics.median(_trials([run for run in runs if run.task == name], known[name]) for name in tasks),
+        sum(not run.finished for run in runs),
+        tuple(name for name in tasks if dict(data[name]) != dict(known[name].data)),
     )
 
 
-def _end(run: RunRecord, metric: str) -> float:
-    return run.final(metric) if run.status == FINISHED else float("inf")
-
-
-def _interval(tasks: Sequence[Sequence[float]]) -> tuple[float, float]:
-    """Percentiles of the mean over tasks drawn with replacement, each with seeds drawn with replacement."""
-    rng = np.random.default_rng(derive("regret", len(tasks)) % 2**63)
-    drawn = np.stack(
-        [np.asarray(seeds)[rng.integers(len(seeds), size=(DRAWS, len(seeds)))].mean(1) for seeds in tasks], axis=1
-    )
-    chosen = rng.integers(len(tasks), size=drawn.shape)
-    means = np.take_along_axis(drawn, chosen, axis=1).mean(1)
-    edge = (1 - LEVEL) / 2
-    return tuple(np.quantile(means, (edge, 1 - edge)).tolist())
+def _trials(runs: Sequence[Outcome], against: Reference) -> float:
+    return against.worth_trials(statistics.fmean(min(run.end, against.start) for run in runs))

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+from gradwright.study.tasks.nuisance import NEUTRAL
+
 RULE = "torch:AdamW"
 """The optimizer that is tuned."""
 
@@ -118,8 +120,18 @@ class Reference:
 
 
 def reference(task: str) -> Reference | None:
-    """The stored reference of a task; ``None`` where there is none."""
-    return _stored().get(task)
+    """The stored reference of a task; ``None`` where there is none.
+
+    Nuisances that leave the problem as it is (``loss``, ``init``, ``input``, ``weights``) do not change what a tuned
+    optimizer can reach: with these alone it is the reference of the task without them. A batch size or a number of
+    steps needs a search of its own.
+
+    Args:
+        task: its name, nuisances in brackets.
+    """
+    base, _, changes = task.partition("[")
+    same = all(word.partition("=")[0] in NEUTRAL for word in changes.rstrip("]").split(","))
+    return _stored().get(task) or (_stored().get(base) if changes and same else None)
 
 
 @functools.cache

@@ -25,6 +25,9 @@ KINDS: Mapping[str, str] = {
 }
 """What may be changed, and what the number means."""
 
+NEUTRAL = ("loss", "init", "input", "weights")
+"""What leaves the problem as it is: another unit, or another start."""
+
 
 def read_nuisance(text: str) -> dict[str, float]:
     """The numbers of a text such as ``"loss=1e-6,init=0.25"``.
