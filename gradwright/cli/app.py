@@ -49,7 +49,8 @@ def application() -> Any:
         task: Annotated[
             str,
             typer.Option(
-                help="What to train: digits-mlp, digits-vae, zipf-noise, stdlib-gpt, ...; several with commas; suite."
+                help="What to train: digits-mlp, digits-vae, zipf-noise, stdlib-gpt, ...; several with commas; suite, "
+                "suite-measured."
             ),
         ] = "digits-mlp",
         optimizers: Annotated[

@@ -63,8 +63,9 @@ def compare(
     neither stops the others. Ctrl-C ends the study and keeps the finished runs.
 
     Args:
-        task: the name of a built-in task (:func:`gradwright.study.tasks.names`), "suite" for twelve of them, several
-            as a list or with commas between, a :class:`Task`, or ``(model_factory, train_loader, validation_loader,
+        task: the name of a built-in task (:func:`gradwright.study.tasks.names`), several as a list or with commas
+            between, "suite" or another key of :data:`gradwright.study.tasks.COLUMNS` for a dozen of them, a
+            :class:`Task`, or ``(model_factory, train_loader, validation_loader,
             loss_fn)`` where the loaders give pairs (input, target) and the loss takes (output, target).
         optimizers: names ("AdamW", "torch:SGD", "all"), recipe classes, bound recipes, functions from a model to a
             ``torch.optim.Optimizer``; a list, or with commas between, or a dictionary {label: any of these}.

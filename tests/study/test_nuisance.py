@@ -64,7 +64,11 @@ def test_a_comparison_under_a_nuisance_can_be_repeated():
     assert "--nuisance loss=0.001,batch=8" in command(study)
 
 
-def test_the_suite_is_a_word_for_its_tasks():
-    assert tuple(task.name for task in read_tasks("suite")) == tasks.SUITE
+@pytest.mark.parametrize("word", tasks.COLUMNS)
+def test_a_column_is_a_word_for_its_tasks(word):
+    assert tuple(task.name for task in read_tasks(word)) == tasks.COLUMNS[word]
+
+
+def test_a_task_of_a_column_is_named_once():
     with pytest.raises(ValueError, match="'counts' twice"):
         read_tasks("counts, suite")

@@ -47,7 +47,7 @@ def read_tasks(task: Any) -> list[Task]:
 
 
 def _names(word: str) -> tuple[str, ...]:
-    return builtin.SUITE if word == "suite" else (word,)
+    return builtin.COLUMNS.get(word, (word,))
 
 
 def read_nuisances(nuisance: str | Mapping[str, float] | None, tasks: Sequence[Task]) -> list[Task]:

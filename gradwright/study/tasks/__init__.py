@@ -22,6 +22,17 @@ _PLACES = {
     "raw-logistic": ("raw_logistic", "TASK"),
     "siren": ("siren", "TASK"),
     "counts": ("counts", "TASK"),
+    "digits-mlp-17": ("digits_mlp", "DEEP"),
+    "digits-label-noise": ("measured.digits_conv", "LABEL_NOISE"),
+    "digits-batch-norm": ("measured.digits_conv", "BATCH_NORM"),
+    "digits-vit": ("measured.digits_vit", "PRE_NORM"),
+    "digits-vit-post-norm": ("measured.digits_vit", "POST_NORM"),
+    "digits-continued": ("measured.digits_fine_tuning", "CONTINUED"),
+    "digits-shifted": ("measured.digits_fine_tuning", "SHIFTED"),
+    "digits-ddpm": ("measured.digits_ddpm", "TASK"),
+    "stdlib-words": ("measured.stdlib_words", "TASK"),
+    "topics-gru": ("measured.topics_gru", "TASK"),
+    "recommender": ("measured.recommender", "TASK"),
 }
 
 
@@ -39,12 +50,40 @@ SUITE = (
     "stdlib-gpt-no-norm",
     "stdlib-gpt-post-norm",
 )
-"""Tasks whose best learning rates lie three decades apart: what ``--task suite`` stands for."""
+"""Tasks whose best learning rates lie three decades apart; settings of the library were chosen on tasks like these."""
+
+MEASURED = (
+    "digits-mlp-17",
+    "digits-label-noise",
+    "digits-batch-norm",
+    "digits-vit",
+    "digits-vit-post-norm",
+    "digits-continued",
+    "digits-shifted",
+    "digits-ddpm",
+    "stdlib-words",
+    "topics-gru",
+    "recommender",
+)
+"""Tasks that are only measured: no setting is chosen on them."""
+
+COLUMNS = {"suite": SUITE, "suite-measured": MEASURED}
+"""What stands for several tasks on the command line: columns of a table, which no mean should mix."""
 
 
 def names() -> tuple[str, ...]:
     """The names of the built-in tasks."""
     return tuple(_PLACES)
+
+
+def column(name: str) -> str:
+    """The key of ``COLUMNS`` under which a task stands, whatever nuisance is added to it; empty for a task of none.
+
+    >>> column("siren"), column("siren[loss=0.001]"), column("my own")
+    ('suite', 'suite', '')
+    """
+    plain = name.partition("[")[0]
+    return next((key for key, inside in COLUMNS.items() if plain in inside), "")
 
 
 def find(name: str) -> Task:

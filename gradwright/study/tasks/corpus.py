@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sysconfig
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from gradwright.study.tasks.task import sha256
 
 
 class Corpus(NamedTuple):
-    """Training and validation bytes (one-dimensional, ``uint8``), the number of files, and the sha256 of all."""
+    """Training and validation bytes (one-dimensional, ``uint8``), the number of texts, and the sha256 of all."""
 
     train: Tensor
     validation: Tensor
@@ -39,10 +40,14 @@ def standard_library(folder: str | None = None, validation_share: float = 0.05) 
     paths = sorted(root.glob("*.py"), key=lambda path: path.name)
     if not paths:
         raise ValueError(
-            f"stdlib-gpt reads the standard library's sources, but {str(root)!r} holds no *.py file: this Python is "
+            f"the task reads the standard library's sources, but {str(root)!r} holds no *.py file: this Python is "
             f"frozen or zipped. Choose another task, or run under an ordinary Python installation"
         )
-    texts = {path.name: path.read_bytes() for path in paths}
+    return split({path.name: path.read_bytes() for path in paths}, validation_share)
+
+
+def split(texts: Mapping[str, bytes], validation_share: float) -> Corpus:
+    """Texts by name in two parts, none in both: in the order of a hash of their names until the share is reached."""
     wanted = validation_share * sum(map(len, texts.values()))
     held_out, size = set(), 0
     for name in sorted(texts, key=lambda name: derive("validation", name)):

@@ -21,6 +21,7 @@ class Shape:
         batch: windows in a batch.
         norm: where LayerNorm stands: ``"pre"`` before each branch and at the end, ``"post"`` on each sum, as in the
             first transformers, which need a warm-up; ``"none"`` nowhere.
+        causal: whether a place sees only those before it.
     """
 
     width: int = 64
@@ -29,6 +30,7 @@ class Shape:
     length: int = 64
     batch: int = 16
     norm: Literal["pre", "post", "none"] = "pre"
+    causal: bool = True
 
     def normed(self, where: str) -> nn.Module:
         """A LayerNorm, or nothing where this shape has none there."""
@@ -41,7 +43,7 @@ class Block(nn.Module):
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         width = shape.width
-        self.heads = shape.heads
+        self.heads, self.causal = shape.heads, shape.causal
         self.norm1, self.norm2 = shape.normed("pre"), shape.normed("pre")
         self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
@@ -51,7 +53,7 @@ class Block(nn.Module):
         n, length, width = x.shape
         # (n, length, 3 * width) -> three of (n, heads, length, width / heads)
         q, k, v = self.qkv(self.norm1(x)).view(n, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        mixed = scaled_dot_product_attention(q, k, v, is_causal=True)
+        mixed = scaled_dot_product_attention(q, k, v, is_causal=self.causal)
         x = self.after1(x + self.out(mixed.transpose(1, 2).reshape(n, length, width)))
         return self.after2(x + self.down(gelu(self.up(self.norm2(x)))))
 

@@ -1,0 +1,1 @@
+"""Tasks that optimizers are measured on, without a part in the choice of anybody's settings."""
