@@ -1289,7 +1289,7 @@ class Surefoot(Recipe[...]):
         release: Number = 0.25,
         cap: Number = 0.1,
         cap_steps: Number = 400.0,
-        keep: Number = 0.4,
+        keep: Number = 0.25,
         *,
         maximize: bool = False,
         engine: str = "auto",

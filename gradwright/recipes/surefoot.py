@@ -20,7 +20,7 @@ def Surefoot(
     release: float = 0.25,
     cap: float = 0.1,
     cap_steps: float = 400.0,
-    keep: float = 0.4,
+    keep: float = 0.25,
 ):
     """No learning rate to find, no schedule, no warm-up: every size is found in training.
 
@@ -29,7 +29,7 @@ def Surefoot(
     k ← k + rate · (up if ⟨g, y − z⟩ > 0, −down if < 0);   up = 1, or n ^ release where k < 0
     n: the entries of the tensor;   s = min(lr · relative_step · eᵏ, cap · min(1, √(cap_steps / t)))
     d = min(½, keep / 2 · (s G rms(u) / max(rms y, 1e-3, G))²)
-    z ← z − s G u − d z;   x ← (1 − c) x + c z, c = 2 / (t + 1);   y ← β₁ x + (1 − β₁) z
+    z ← z − s G u − d z;   x ← (1 − c) x + c z, c = t² / Σ i²;   y ← β₁ x + (1 − β₁) z
 
     ``Surefoot(model.parameters())`` is meant to be all. The parameters hold y while training; evaluate, and save
     weights to keep, at x: ``with optimizer.evaluating(): ...``. BatchNorm statistics belong to y; recompute them at x
@@ -54,7 +54,7 @@ def Surefoot(
         cap_steps: steps after which the cap falls as 1 / √t.
         keep: in [0, 1], how much of the growth of the weights by steps at a right angle to them is taken back.
     """
-    averaging = ScheduleFree(lr, betas[0], r=1.0, power=0.0)
+    averaging = ScheduleFree(lr, betas[0], r=2.0, power=0.0)
     return chain(
         Precondition(Full(betas[1]), AddEps(TINY)),
         ClipRms(1.0, each_matrix=True),

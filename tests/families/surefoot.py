@@ -62,4 +62,4 @@ PARTS = (
 
 STAGES = {3: {"SelfScaled"}}
 
-DEFAULTS = ((parts.SelfScaled(AVERAGING), parts.SelfScaled(AVERAGING, 0.04, 0.03, 0.35, 0.25, 0.1, 400.0, 0.4)),)
+DEFAULTS = ((parts.SelfScaled(AVERAGING), parts.SelfScaled(AVERAGING, 0.04, 0.03, 0.35, 0.25, 0.1, 400.0, 0.25)),)

@@ -20,7 +20,7 @@ def surefoot_model(state, params, grads, *, lr, betas, relative_step, rate, down
     sizes = [max(_size(p), FLOOR) for p in params]
     counted = [size for p, size in zip(params, sizes) if p.ndim > 1] or sizes
     common = math.exp(np.mean(np.log(counted)))
-    state["weights"] = state.get("weights", 0.0) + t
+    state["weights"] = state.get("weights", 0.0) + t * t
     moved = []
     for kept, y, g, size in zip(own, params, grads, sizes):
         kept["v"] = betas[1] * kept["v"] + (1 - betas[1]) * g * g
@@ -34,7 +34,7 @@ def surefoot_model(state, params, grads, *, lr, betas, relative_step, rate, down
         shrink = min(0.5, keep / 2 * (step * _size(u) / max(size, common)) ** 2)
         x = kept["z"] + (y - kept["z"]) / kept["share"]
         kept["z"] = kept["z"] - step * u - shrink * kept["z"]
-        x = x + t / state["weights"] * (kept["z"] - x)
+        x = x + t * t / state["weights"] * (kept["z"] - x)
         kept["share"] = betas[0]
         moved.append(betas[0] * x + (1 - betas[0]) * kept["z"])
     return moved

@@ -61,7 +61,7 @@ class SelfScaled(Nest):
     release: float = 0.25
     cap: float = 0.1
     cap_steps: float = 400.0
-    keep: float = 0.4
+    keep: float = 0.25
     stage: ClassVar[int] = WEIGHTS
     bounds: ClassVar = {"relative_step": (1e-30, math.inf), "keep": (0.0, 1.0 + 1e-12), "release": (0.0, 1.0 + 1e-12)}
 
