@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from gradwright.study.record.study import FINISHED
-from gradwright.study.references.outcomes import Outcome
+from gradwright.study.references.outcome import Outcome
 
 
 class Key(NamedTuple):

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gradwright.study.references.language import Excess, excess
-from gradwright.study.references.margins import margins
-from gradwright.study.references.outcomes import Outcome, references_of, shares
+from gradwright.study.references.language import Excess, excess, in_nats
+from gradwright.study.references.margin import margins
+from gradwright.study.references.outcome import Outcome, references_of, shares
 from gradwright.study.references.profile import profiles
 from gradwright.study.references.regret import Regret, regrets_of
 from gradwright.study.tasks import find
@@ -138,7 +138,7 @@ def _excesses(file: TaskFile) -> list[Excess]:
     """For each contender at its own settings; runs over more steps say when it arrives."""
     base = [run for run in file.runs.values() if run.key.factor == 1]
     (against,) = references_of([run.outcome for run in base if not run.key.nuisance]).values() or (None,)
-    if against is None or not is_language(file.task):
+    if against is None or not in_nats(find(file.task).metric):
         return []
     made = []
     for name in dict.fromkeys(run.key.optimizer for run in base):
@@ -161,11 +161,6 @@ def _excess_row(each: Excess) -> tuple[str, ...]:
         times(each.steps, each.given),
         between(times(each.steps_low, each.given), times(each.steps_high, each.given)),
     )
-
-
-def is_language(task: str) -> bool:
-    """Whether a task counts in nats per symbol."""
-    return "nats per" in find(task).metric.label
 
 
 def mean(values: Sequence[float]) -> float:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +22,15 @@ BELOW, ABOVE = 1e-4, 1e3
 MEMORY = 0.9
 """The decay of the average by which the loss is smoothed."""
 GONE = 4.0
-"""The search ends where the smoothed loss has climbed back by this share of what it had fallen, or is not finite."""
-LEAST = 10
-"""Steps before which nothing is concluded."""
+"""The search ends where the smoothed loss has climbed by this multiple of what it had fallen, or of the noise of a batch
+where that is more, or is not finite."""
+FIRST = 14
+"""The first of so many parts of the run, half a decade by default, is where nothing happens yet: its mean is where the
+loss begins, its deviation the noise of a batch."""
+FALLEN, SHARE = 0.8, 3.0
+"""The suggestion: a third of the rate by which four fifths of the fall were gone through."""
+LEAST = 20
+"""Steps, of which fewer say nothing."""
 
 
 @dataclass(frozen=True)
@@ -60,14 +68,29 @@ class RateSearch:
         return self.rates[1 + slopes.index(min(slopes))]
 
     @property
+    def fallen(self) -> float:
+        """The learning rate by which the smoothed loss had gone through four fifths of its fall."""
+        begin, _ = _beginning(self.losses, len(self.losses))
+        mark = begin - FALLEN * (begin - self.smoothed[self._bottom])
+        first = _settled(len(self.losses))
+        return next((self.rates[at] for at in range(first, self._bottom) if self.smoothed[at] <= mark), self.lowest)
+
+    @property
+    def learned(self) -> bool:
+        """Whether the loss fell by more than the noise of a batch."""
+        begin, noise = _beginning(self.losses, len(self.losses))
+        return begin - self.smoothed[self._bottom] > noise
+
+    @property
     def suggestion(self) -> float:
-        """A learning rate to begin with: a tenth of :attr:`lowest`, which is close to the edge already."""
-        return self.lowest / 10
+        """A learning rate to begin with: a third of :attr:`fallen`; nan where nothing was :attr:`learned`."""
+        return self.fallen / SHARE if self.learned else math.nan
 
     @property
     def _bottom(self) -> int:
-        usable = [value if math.isfinite(value) else math.inf for value in self.smoothed]
-        return usable.index(min(usable))
+        first = _settled(len(self.smoothed))
+        usable = [value if math.isfinite(value) else math.inf for value in self.smoothed[first:]]
+        return first + usable.index(min(usable))
 
     def save(self, path: str | Path) -> Path:
         """The curve as an SVG or PNG picture, by the ending of the path."""
@@ -76,6 +99,11 @@ class RateSearch:
         return picture(self, Path(path))
 
     def __str__(self) -> str:
+        if not self.learned:
+            return (
+                f"{self.optimizer} on {self.task}: the loss fell by no more than the noise of a batch between "
+                f"lr={self.rates[0]:.2g} and {self.rates[-1]:.2g}: give another range, more steps or larger batches"
+            )
         return (
             f"{self.optimizer} on {self.task}: the loss was least at lr={self.lowest:.2g}, fell fastest at "
             f"{self.steepest:.2g}; begin with {self.suggestion:.2g} ({self.ended} after {len(self.rates)} steps)"
@@ -96,7 +124,7 @@ def find_lr(
     .. math:: \eta_i = \text{low} \, (\text{high} / \text{low})^{i / (n - 1)}
 
     (arXiv:1506.01186.) It is a hint and no tuning: one noisy run of a hundred steps knows nothing of the horizon, and
-    what falls fastest at first is seldom what ends lowest. How good its suggestions are has not been measured.
+    what falls fastest at first is seldom what ends lowest. How good its suggestions are is in docs/no_tuning.md.
     The model is a fresh one; nothing of the user's is changed.
 
     Args:
@@ -113,8 +141,8 @@ def find_lr(
         ValueError: the range is empty, there are too few steps, several tasks or optimizers are given, or the loss is
             not finite at the lowest learning rate.
     """
-    if steps < 2 * LEAST:
-        raise ValueError(f"steps={steps} must be at least {2 * LEAST}: a curve of fewer says nothing")
+    if steps < LEAST:
+        raise ValueError(f"steps={steps} must be at least {LEAST}: a curve of fewer says nothing")
     chosen, entered = read_tasks(task), contenders(optimizer)
     if len(chosen) > 1 or len(entered) > 1:
         raise ValueError("find_lr looks at one task and one optimizer: name one of each")
@@ -152,7 +180,7 @@ def _climb(
             group["lr"] = rate * share
         loss, _ = advance(step)
         if not math.isfinite(loss):
-            if step < LEAST:
+            if step < _settled(steps):
                 raise ValueError(f"the loss became {loss} at step {step + 1}, lr={rate:g}: give a lower low")
             ended = "the loss was not finite"
             break
@@ -160,8 +188,25 @@ def _climb(
         rates.append(rate)
         losses.append(loss)
         smoothed.append(average / (1 - MEMORY ** (step + 1)))
-        best = min(smoothed)
-        if step >= LEAST and smoothed[-1] > best + GONE * max(losses[0] - best, 1e-3 * abs(losses[0])):
+        if step >= _settled(steps) and _climbed(losses, smoothed, steps):
             ended = "the loss had climbed far"
             break
     return RateSearch(task, name, tuple(rates), tuple(losses), tuple(smoothed), ended)
+
+
+def _settled(steps: int) -> int:
+    """The steps of a run during which the loss is not judged."""
+    return max(3, steps // FIRST)
+
+
+def _beginning(losses: Sequence[float], steps: int) -> tuple[float, float]:
+    """Where the loss begins, and the noise of a batch."""
+    first = losses[: _settled(steps)]
+    return statistics.fmean(first), statistics.stdev(first)
+
+
+def _climbed(losses: Sequence[float], smoothed: Sequence[float], steps: int) -> bool:
+    """Whether the loss has climbed so far that it will not come back."""
+    begin, noise = _beginning(losses, steps)
+    best = min(smoothed[_settled(steps) :])
+    return smoothed[-1] > best + GONE * max(begin - best, noise, 1e-3 * abs(begin))

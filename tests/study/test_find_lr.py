@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -22,7 +23,8 @@ def test_it_finds_where_the_loss_stops_falling(tmp_path):
     # SGD diverges on this bowl beyond 3, where the curvature of the slope is 2 / 3; the bias is right at once
     assert 0.1 < found.lowest < 20
     assert found.steepest < found.lowest
-    assert found.suggestion == pytest.approx(found.lowest / 10)
+    assert found.steepest < found.fallen < found.lowest
+    assert found.suggestion == pytest.approx(found.fallen / 3)
     assert "begin with" in str(found)
     for ending in ("svg", "png"):
         assert found.save(tmp_path / f"rates.{ending}").stat().st_size > 1000
@@ -85,3 +87,31 @@ def test_a_search_space_has_the_default_in_its_middle_and_makes_optimizers():
     assert "momentum" in search_space("Muon", betas=True).ranges
     with pytest.raises(ValueError, match="no recipe called 'AdamX'"):
         search_space("AdamX")
+
+
+def searched(losses):
+    """A search that saw these losses, over seven decades."""
+    rates = tuple(1e-7 * 10 ** (7 * at / (len(losses) - 1)) for at in range(len(losses)))
+    average, smoothed = 0.0, []
+    for step, loss in enumerate(losses):
+        average = 0.9 * average + 0.1 * loss
+        smoothed.append(average / (1 - 0.9 ** (step + 1)))
+    return RateSearch("task", "SGD", rates, tuple(losses), tuple(smoothed), "the range was gone through")
+
+
+def test_noise_before_anything_is_learned_is_no_least_loss_and_no_end():
+    rng = np.random.default_rng(0)
+    noise = 0.02 * rng.standard_normal(140)
+    level = [1.0] * 80 + [1.0 - 0.02 * at for at in range(40)] + [0.2] * 20
+    found = searched([0.9, *(level + noise)[1:]])  # the first batch is an easy one
+    assert found.learned
+    assert found.rates[100] < found.fallen <= found.lowest
+    still = searched((1.0 + noise).tolist())
+    assert not still.learned
+    assert math.isnan(still.suggestion)
+    assert "no more than the noise of a batch" in str(still)
+
+
+def test_noise_does_not_end_a_search():
+    for seed in range(3):  # batches of four samples; nothing is learned for sixty steps
+        assert len(find_lr("digits-batch-4", "torch:AdamW", seed=seed).rates) > 100

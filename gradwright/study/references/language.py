@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradwright.study.references.bootstrap import DRAWS, interval
-from gradwright.study.references.outcomes import Outcome
+from gradwright.study.references.outcome import Outcome
 from gradwright.study.references.table import Reference
 from gradwright.study.tasks.seeding import derive
+from gradwright.study.tasks.task import Metric
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,11 @@ def excess(contender: str, runs: Sequence[Outcome], against: Reference, longer: 
         *(steps.seen(rng) if steps else (math.inf, math.inf, math.inf)),
         max((run.steps for run in longer or runs), default=0) / against.steps,
     )
+
+
+def in_nats(metric: Metric) -> bool:
+    """Whether a metric counts nats per symbol, as those of language do."""
+    return "nats per" in metric.label
 
 
 def _means(values: np.ndarray, rng: np.random.Generator, draws: int = DRAWS) -> np.ndarray:

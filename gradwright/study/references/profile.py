@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradwright.study.references.bootstrap import drawn, interval
-from gradwright.study.references.outcomes import Outcome, references_of, shares
+from gradwright.study.references.outcome import Outcome, references_of, shares
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from gradwright.study.record.study import Study
 from gradwright.study.references.bootstrap import drawn, interval
-from gradwright.study.references.outcomes import Outcome, comparable, outcomes, references_of, shares
+from gradwright.study.references.outcome import Outcome, comparable, outcomes, references_of, shares
 from gradwright.study.references.table import Reference
 
 

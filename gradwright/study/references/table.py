@@ -134,6 +134,11 @@ def reference(task: str) -> Reference | None:
     return _stored().get(task) or (_stored().get(base) if changes and same else None)
 
 
+def stored_tasks() -> tuple[str, ...]:
+    """The names of the tasks that have a reference."""
+    return tuple(_stored())
+
+
 @functools.cache
 def _stored() -> dict[str, Reference]:
     file = files(__package__).joinpath("references.json")

@@ -25,7 +25,8 @@ def picture(search: RateSearch, path: Path) -> Path:
     axes = figure.subplots()
     axes.plot(search.rates, search.losses, color="0.8", linewidth=1, label="each batch")
     axes.plot(search.rates, search.smoothed, color="C0", linewidth=2, label="average")
-    for rate, word, dash in ((search.suggestion, "suggestion", "-"), (search.lowest, "least", ":")):
+    marks = [(search.suggestion, "suggestion", "-")] if search.learned else []
+    for rate, word, dash in (*marks, (search.lowest, "least", ":")):
         axes.axvline(rate, color="C1", linestyle=dash, label=f"{word}: {rate:.2g}")
     low, high = min(search.losses), search.losses[0]
     room = max(high - low, 1e-12)
