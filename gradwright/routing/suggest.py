@@ -16,10 +16,15 @@ from gradwright.recipe.registry import spec_named
 from gradwright.recipes import Adafactor, AdamW, Muon, Surefoot
 from gradwright.routing.plan import Plan, Rules, plan
 from gradwright.routing.roles import survey
+from gradwright.routing.table import shares
 
 HIDDEN = "matrix & !embedding & !head"
 """What Muon is for."""
 HALF = (torch.float16, torch.bfloat16)
+EVALUATED = """optimizer = gradwright.Surefoot(model.parameters())
+# for each batch: optimizer.zero_grad(); loss.backward(); optimizer.step()
+with optimizer.evaluating():
+    ...  # validate, and save the weights to keep"""
 UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -70,6 +75,7 @@ class Suggestion:
         lines = [*self.facts, ""]
         for at, option in enumerate(self.options, start=1):
             lines += [f"{at}. {option.title}: {_size(option.state_bytes)} of state", f"   {option.why}"]
+            lines += [f"   {line}" for line in shares(option.plan)] if len(option.plan.rules) > 1 else []
             lines += ["", *(f"       {line}" for line in option.code.splitlines()), ""]
         return "\n".join(lines).rstrip()
 
@@ -126,6 +132,11 @@ def _facts(model: nn.Module) -> Iterator[str]:
         )
     if sparse := [name for name, module in model.named_modules() if getattr(module, "sparse", False)]:
         yield f"{sparse[0]} gives sparse gradients, which no recipe takes: make it with sparse=False"
+    if _is_linear(modules):
+        yield (
+            "one linear layer: gradwright.linear_model finds its optimum under the usual losses without training, "
+            "and bounds how far it is from it"
+        )
     if (deep := _depth(modules)) > 6 and not any("Norm" in type(module).__name__ for module in modules):
         yield f"{deep} layers and no normalisation: a fixed learning rate must be found with care, or not be needed"
 
@@ -134,8 +145,8 @@ def _options(model: nn.Module) -> Iterator[Option]:
     yield _option(
         model,
         "Surefoot",
-        "Nothing to tune: no learning rate, no schedule, no warm-up. Evaluate and save inside optimizer.evaluating().",
-        "optimizer = gradwright.Surefoot(model.parameters())",
+        "Nothing to tune: no learning rate, no schedule, no warm-up. What it was measured on: docs/no_tuning.md.",
+        EVALUATED,
         {"*": Surefoot},
     )
     found = survey(model)
@@ -183,6 +194,12 @@ def _state_bytes(made: Plan) -> int:
                 held += prod(slot.shape_for(spec)) * slot.dtype_for(spec).itemsize
                 shared |= {key} if slot.shared else set()
     return held
+
+
+def _is_linear(modules: list[nn.Module]) -> bool:
+    """Whether one linear layer holds all weights."""
+    holders = [module for module in modules if any(True for _ in module.parameters(recurse=False))]
+    return len(holders) == 1 and isinstance(holders[0], nn.Linear)
 
 
 def _depth(modules: list[nn.Module]) -> int:

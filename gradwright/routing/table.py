@@ -77,14 +77,19 @@ def _ranges(indices: list[int]) -> str:
 
 def plan_text(plan: Plan) -> str:
     """The plan: its rules with their share of the model, then its parameters."""
-    summary = [(f"{rule.text} -> {rule}", *_size(plan.rows, i)) for i, rule in enumerate(plan.rules)]
-    if any(row.rule is None for row in plan.rows):
-        summary.append(("frozen: requires_grad is False", *_size(plan.rows, None)))
     body: list[tuple[str, ...]] = [("parameter", "shape", "roles", "recipe", "knobs", "why")]
     for name, count, rest in folded((row.name, _printed(plan, row)) for row in plan.rows):
         body.append((f"{name} ({count})" if count > 1 else name, *rest))
     no_decay = [f"no decay: {plan.no_decay}"] if plan.no_decay else []
-    return "\n".join([*aligned(summary), plan.note, *no_decay, "", *aligned(body)])
+    return "\n".join([*shares(plan), plan.note, *no_decay, "", *aligned(body)])
+
+
+def shares(plan: Plan) -> list[str]:
+    """The rules of a plan with their share of the model, a line each."""
+    lines = [(f"{rule.text} -> {rule}", *_size(plan.rows, i)) for i, rule in enumerate(plan.rules)]
+    if any(row.rule is None for row in plan.rows):
+        lines.append(("frozen: requires_grad is False", *_size(plan.rows, None)))
+    return aligned(lines)
 
 
 def _size(rows: Iterable[Row], rule: int | None) -> tuple[str, str]:

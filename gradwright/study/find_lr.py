@@ -22,7 +22,7 @@ BELOW, ABOVE = 1e-4, 1e3
 MEMORY = 0.9
 """The decay of the average by which the loss is smoothed."""
 GONE = 4.0
-"""The search ends where the smoothed loss has climbed by this multiple of what it had fallen, or of the noise of a batch
+"""The search ends where the smoothed loss has climbed by this multiple of what it had fallen, or of a batch's noise
 where that is more, or is not finite."""
 FIRST = 14
 """The first of so many parts of the run, half a decade by default, is where nothing happens yet: its mean is where the

@@ -52,8 +52,18 @@ def test_facts_are_told():
     text = str(suggest(model))
     assert "0 gives sparse gradients" in text
     assert "2 tensors are frozen" in text
+    assert "one linear layer: gradwright.linear_model" in str(suggest(nn.Sequential(nn.Flatten(), nn.Linear(4, 2))))
+    assert "one linear layer" not in text
     deep = nn.Sequential(*(nn.Linear(4, 4) for _ in range(8)))
     assert "8 layers and no normalisation" in str(suggest(deep))
+
+
+def test_an_option_of_several_recipes_says_who_gets_what():
+    text = str(suggest(network().requires_grad_(True)))
+    (line,) = (line for line in text.splitlines() if "-> Muon" in line)
+    assert "1 parameter " in line
+    assert "64 numbers" in line
+    assert "-> Surefoot" not in text
 
 
 def test_muon_is_not_offered_where_it_has_nothing_to_do():

@@ -7,8 +7,8 @@ import pytest
 
 from gradwright.study.references import Cell, Reference, table
 from gradwright.study.references.language import excess
-from gradwright.study.references.margins import margins
-from gradwright.study.references.outcomes import Outcome
+from gradwright.study.references.margin import margins
+from gradwright.study.references.outcome import Outcome
 from gradwright.study.references.profile import profiles
 
 

@@ -11,13 +11,12 @@ from typing import Any
 from gradwright.study import tasks
 from gradwright.study.record.study import Study, TaskNote
 from gradwright.study.record.words import difference, listing, mean_and_deviation, number, plural, value
-from gradwright.study.references.regret import Regret
-from gradwright.study.references.regret import regrets as beside_tuned
 from gradwright.study.report import figures
 from gradwright.study.report.reasons import reasons
 from gradwright.study.report.statistics import Gap
 from gradwright.study.report.summary import Arm, arms, basin, initial, regrets
 from gradwright.study.report.svg import Shades
+from gradwright.study.report.untuned import untuned
 from gradwright.study.report.verdict import Verdict, beside, explanation, headline, verdict
 
 NEEDED = ("jinja2", "matplotlib", "scipy")
@@ -40,7 +39,6 @@ def html(study: Study) -> str:
 
     colours = figures.shades(study)
     seen = [task for task in study.tasks if any(run.task == task.name for run in study.runs)]
-    untuned = beside_tuned(study)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("gradwright.study.report", "."),
         autoescape=True,
@@ -56,8 +54,7 @@ def html(study: Study) -> str:
         trained_by=_trained_by(study),
         sections=[_section(study, task, colours) for task in seen],
         overview=_overview(study, seen) if len(seen) > 1 else [],
-        untuned=[_untuned(each) for each in untuned],
-        stale=listing(sorted({name for each in untuned for name in each.stale})),
+        untuned=untuned(study, colours),
         command=command(study),
         seconds=sum(run.total_seconds for run in study.runs if math.isfinite(run.total_seconds)),
     )
@@ -179,24 +176,6 @@ def _overview(study: Study, seen: list[TaskNote]) -> list[dict[str, Any]]:
         mean = sum(cell["behind"] for cell in cells) / len(cells)
         rows.append({"name": name, "cells": cells, "mean": mean, "percent": _percent(mean)})
     return sorted(rows, key=lambda row: row["mean"])
-
-
-def _untuned(found: Regret) -> dict[str, Any]:
-    """One row of the table beside a tuned AdamW."""
-    return {
-        "name": found.contender,
-        "names": list(found.tasks),
-        "mean": _signed(found.mean),
-        "interval": f"{_signed(found.low)} to {_signed(found.high)}",
-        "worst": _signed(found.worst),
-        "where": max(found.tasks, key=lambda name: found.tasks[name]),
-        "trials": f"{found.trials:g}" if math.isfinite(found.trials) else "more than all",
-        "cells": [_signed(share) for share in found.tasks.values()],
-    }
-
-
-def _signed(share: float) -> str:
-    return f"{100 * share:.1f} %".replace("-", "\u2212")
 
 
 def _gap(task: TaskNote, gap: Gap) -> tuple[str, str]:
