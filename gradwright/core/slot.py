@@ -21,6 +21,8 @@ class Slot:
         keep: the parameter's dimensions that the slot keeps; the others become 1.
             ``None``: like the parameter. ``()``: a single number, 0-d.
         shape: any other shape, already computed from the parameter's. Excludes ``keep``.
+        of: the shape whose dimensions ``keep`` counts, where that is not the parameter's own but one in which it is
+            seen, such as (3, d, d) for three matrices that are stored as one.
         start: the value every entry starts with; ``"param"`` fills the slot with the parameter as it
             stands before that parameter's first step (so that weights loaded after construction count).
         dtype: stored as this. ``None``: the parameter's own type at full size; at least float32 where the
@@ -32,6 +34,7 @@ class Slot:
 
     keep: tuple[int, ...] | None = None
     shape: tuple[int, ...] | None = None
+    of: tuple[int, ...] | None = None
     start: float | Literal["param"] = 0.0
     dtype: torch.dtype | None = None
     shared: bool = False
@@ -40,6 +43,8 @@ class Slot:
     def __post_init__(self) -> None:
         if self.keep is not None and self.shape is not None:
             raise ValueError("Slot: give keep or shape, not both")
+        if self.of is not None and self.keep is None:
+            raise ValueError("Slot: of= says what keep= counts; give keep too")
         if self.start == "param" and not self.full_size:
             raise ValueError('Slot: start="param" needs a slot like the parameter (keep=None, shape=None)')
         if self.shared and self.full_size:
@@ -57,8 +62,9 @@ class Slot:
             return spec.shape
         if not self.keep:
             return ()
-        kept = {dim % spec.ndim for dim in self.keep}
-        return tuple(size if dim in kept else 1 for dim, size in enumerate(spec.shape))
+        shape = spec.shape if self.of is None else self.of
+        kept = {dim % len(shape) for dim in self.keep}
+        return tuple(size if dim in kept else 1 for dim, size in enumerate(shape))
 
     def dtype_for(self, spec: ParamSpec) -> torch.dtype:
         """The type this slot is stored in beside a parameter of ``spec``."""

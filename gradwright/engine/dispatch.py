@@ -123,7 +123,7 @@ class Dispatch:
                 give_up(kinds, why)
             self.eager += members
             return None
-        if found.program.split is not None:
+        if found.program.folding is not None:
             # rows and columns are those of memory, so only a contiguous tensor has them
             self.eager += [at for at in members if not step.params[at].is_contiguous()]
             members = [at for at in members if step.params[at].is_contiguous()]
@@ -178,13 +178,17 @@ def _on_plain_torch(step: TensorStep) -> StepCoroutine:
 
 
 def _traceable(step: TensorStep) -> bool:
-    """Whether all links of the chain have words in the graph for what they do at this step."""
+    """Whether torch can share out what the chain does at this step: all links have words in the graph for it.
+
+    Blocks of rows lie across ranks in ways of their own, so a tensor that is seen in blocks is not shared out.
+    """
     kinds = None
     try:
         kinds = specializations(step.chain, step.spec, step.maximize, select.BACKENDS["torch"], step.param.device)
         unknown = [float("nan")] * (len(kinds.shared) + kinds.needs_loss)  # no Python decides on them
         numbers = (step.state[key] for key in kinds.numbers)
-        return not kinds.at((*step.chain.knobs().values(), step.step, step.clock, *numbers, *unknown)).program.links
+        program = kinds.at((*step.chain.knobs().values(), step.step, step.clock, *numbers, *unknown)).program
+        return not program.links and (program.folding is None or program.folding.blocks == 1)
     except Untraceable as why:
         if kinds is not None:
             give_up(kinds, why)

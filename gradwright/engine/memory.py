@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -35,13 +34,9 @@ def is_dense(param: Tensor) -> bool:
     return True
 
 
-def folded(params: Sequence[Tensor], split: int | None) -> np.ndarray:
+def table_of_sizes(sizes: Sequence[tuple[int, int]]) -> np.ndarray:
     """For each tensor its rows and columns, and where they begin among the rows and columns of all."""
-    if split is None:
-        sizes = [(1, param.numel()) for param in params]
-    else:
-        sizes = [(math.prod(param.shape[:split]), math.prod(param.shape[split:])) for param in params]
-    dims = np.zeros((len(params), 4), dtype=np.int64)
+    dims = np.zeros((len(sizes), 4), dtype=np.int64)
     dims[:, :2] = sizes
     dims[1:, 2:] = np.cumsum(dims[:-1, :2], axis=0)
     return dims

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import enum
+import math
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from gradwright.core.storage import Storage
 
@@ -12,6 +14,39 @@ HOST, SHARED, TENSOR, ROW, COLUMN, ELEMENT = range(6)
 """Where a value lives: a double on the host that depends on knobs, step counts and host scalars; a double that depends
 on totals, the loss or shared slots (never a Python ``if``); one number of each tensor, such as a norm; one of each row
 or column, where the tensor is seen as a matrix of its leading against its trailing dimensions; one of each entry."""
+
+
+class Folding(NamedTuple):
+    """How a tensor is seen as a matrix: the dimensions before ``leading`` number its rows.
+
+    Where ``blocks`` is above 1, the next dimension is cut into so many equal parts, and these number rows too: three
+    matrices that are stored as one, (3 d, d), are three rows of d · d entries.
+    """
+
+    leading: int
+    blocks: int = 1
+
+    @property
+    def split(self) -> int:
+        """How many dimensions number the rows, in the shape in which the tensor is seen."""
+        return self.leading + (self.blocks > 1)
+
+    def seen(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of a tensor with the dimension that is cut written as two."""
+        if self.blocks == 1:
+            return shape
+        at = self.leading
+        return (*shape[:at], self.blocks, shape[at] // self.blocks, *shape[at + 1 :])
+
+    def sizes(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        """Rows and columns of a tensor."""
+        seen = self.seen(shape)
+        return math.prod(seen[: self.split]), math.prod(seen[self.split :])
+
+    @classmethod
+    def between(cls, shape: tuple[int, ...], seen: tuple[int, ...]) -> Folding:
+        """The one in which a tensor of ``shape`` is ``seen`` so."""
+        return next(one for one in map(cls, range(len(shape)), seen) if one.seen(shape) == seen)
 
 
 class Source(enum.Enum):

@@ -15,6 +15,7 @@ from gradwright.engine.operand import (
     HOST,
     SHARED,
     TENSOR,
+    Folding,
     Operand,
     Source,
     summed_in,
@@ -109,12 +110,18 @@ class _Planner:
             self._host(live, stores),
             self.numbers,
             self.shared,
-            self.trace.split if any(TENSOR < self.nodes[at].kind < ELEMENT for at in live) else None,
+            self._folding(live),
             self.spec.computing_dtype,
             self.maximize,
         )
         soon = {name: at for name, at in first.items() if interrupted < at < last}
         return _hastened(made, soon)
+
+    def _folding(self, live: list[int]) -> Folding | None:
+        """None where nothing asks for rows."""
+        folding = self.trace.folding
+        asked = any(TENSOR < self.nodes[at].kind < ELEMENT for at in live)
+        return folding if asked or (folding is not None and folding.blocks > 1) else None
 
     def _host(self, live: list[int], stores: list[dict[str, int]]) -> tuple[int, ...]:
         nodes = self.nodes

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
+from torch import Tensor
 
 from gradwright.engine.graph.graph import Graph, Node
-from gradwright.engine.operand import ELEMENT, TENSOR, Operand, Source, made_by
+from gradwright.engine.operand import ELEMENT, TENSOR, Folding, Operand, Source, made_by
 from gradwright.engine.ops import OPAQUE
 
 
@@ -74,7 +75,7 @@ class Program:
         host: the host and shared nodes that kernels take as scalars, one row a tensor.
         numbers: the new value of each HostScalar, a host node.
         shared: the new value of each shared slot, a shared node.
-        split: how many leading dimensions are the rows, where rows or columns occur.
+        folding: what the rows are, where rows or columns occur.
         computing: the type of the arithmetic.
         maximize: whether gradients are read with the other sign.
     """
@@ -85,13 +86,19 @@ class Program:
     host: tuple[int, ...]
     numbers: dict[str, int]
     shared: dict[str, int]
-    split: int | None
+    folding: Folding | None
     computing: torch.dtype
     maximize: bool
 
     @cached_property
     def sweeps(self) -> tuple[Sweep, ...]:
         return tuple(phase for phase in self.phases if isinstance(phase, Sweep))
+
+    def sizes(self, params: Sequence[Tensor]) -> list[tuple[int, int]]:
+        """Rows and columns of tensors; one row where nothing asks for rows."""
+        if self.folding is None:
+            return [(1, param.numel()) for param in params]
+        return [self.folding.sizes(tuple(param.shape)) for param in params]
 
     @property
     def last(self) -> int:

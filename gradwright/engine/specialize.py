@@ -96,7 +96,7 @@ class Specializations:
     def _made(self, numbers: dict[str, float]) -> Specialization:
         traced = trace(self.chain, self.spec, numbers)
         program = planned(traced, self.spec, self.maximize)
-        facts = (program.phases, program.operands, program.host, program.numbers, program.shared, program.split)
+        facts = (program.phases, program.operands, program.host, program.numbers, program.shared, program.folding)
         where = (self.backend.name, self.device) if self.backend.on_trial else (self.backend.name,)
         kind = (where, tuple(program.graph.nodes), facts, program.computing, program.maximize)
         signature = repr((kind, self.inputs, sorted(traced.guards.items())))

@@ -40,22 +40,26 @@ class _Trial:
     def __init__(self, program: Program, kernel: Kernel, device: torch.device) -> None:
         self.program, self.kernel, self.device = program, kernel, device
         self.random = torch.Generator().manual_seed(1)
-        folded = program.split is not None
+        folded = program.folding is not None
         self.shapes = [self._shape(sizes) for sizes in (FOLDED if folded else FLAT)]
 
     def _shape(self, sizes: tuple[int, ...]) -> tuple[int, ...]:
         """Rows before the split, columns behind it."""
-        if self.program.split is None:
+        if self.program.folding is None:
             return sizes
-        return (sizes[0], *[1] * (self.program.split - 1), sizes[1])
+        leading, blocks = self.program.folding
+        if blocks > 1:
+            return (*[sizes[0]] * bool(leading), *[1] * (leading - 1), 3 * blocks, sizes[1])
+        return (sizes[0], *[1] * (leading - 1), sizes[1])
 
     def _tensor(self, operand: Operand, shape: tuple[int, ...]) -> Tensor:
         """Weights and gradients of both signs; state as if it were of squares, which suits every kind."""
-        split = self.program.split or 0
+        folding = self.program.folding
+        seen, split = (shape, 0) if folding is None else (folding.seen(shape), folding.split)
         size = {
             ELEMENT: shape,
-            ROW: (*shape[:split], *[1] * (len(shape) - split)),
-            COLUMN: (*[1] * split, *shape[split:]),
+            ROW: (*seen[:split], *[1] * (len(seen) - split)),
+            COLUMN: (*[1] * split, *seen[split:]),
         }.get(operand.kind, ())
         values = torch.randn(size, generator=self.random, dtype=torch.float64, device="cpu")
         if operand.source is Source.STATE:

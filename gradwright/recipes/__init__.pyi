@@ -1290,6 +1290,7 @@ class Surefoot(Recipe[...]):
         cap: Number = 0.1,
         cap_steps: Number = 400.0,
         keep: Number = 0.25,
+        split: int = 1,
         *,
         maximize: bool = False,
         engine: str = "auto",

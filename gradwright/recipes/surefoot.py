@@ -21,6 +21,7 @@ def Surefoot(
     cap: float = 0.1,
     cap_steps: float = 400.0,
     keep: float = 0.25,
+    split: int = 1,
 ):
     """No learning rate to find, no schedule, no warm-up: every size is found in training.
 
@@ -53,10 +54,15 @@ def Surefoot(
         cap: the longest step, relative to G.
         cap_steps: steps after which the cap falls as 1 / √t.
         keep: in [0, 1], how much of the growth of the weights by steps at a right angle to them is taken back.
+        split: how many equal blocks of rows a matrix consists of: 3 for query, key and value weights of one shape, 6
+            for (512, 128, 128) rows, 4 for the gates of an LSTM.
+
+    Raises:
+        ValueError: ``split`` does not share out the rows of a parameter, or that is no matrix.
     """
     averaging = ScheduleFree(lr, betas[0], r=2.0, power=0.0)
     return chain(
         Precondition(Full(betas[1]), AddEps(TINY)),
-        ClipRms(1.0, each_matrix=True),
-        SelfScaled(averaging, relative_step, rate, down, release, cap, cap_steps, keep),
+        ClipRms(1.0, each_matrix=True, split=split),
+        SelfScaled(averaging, relative_step, rate, down, release, cap, cap_steps, keep, split),
     )

@@ -15,13 +15,13 @@ from gradwright.optimizer.optimizer import Optimizer
 from gradwright.recipe.registry import spec_named
 from gradwright.recipes import Adafactor, AdamW, Muon, Surefoot
 from gradwright.routing.plan import Plan, Rules, plan
-from gradwright.routing.roles import survey
+from gradwright.routing.roles import Survey, survey
 from gradwright.routing.table import shares
 
 HIDDEN = "matrix & !embedding & !head"
 """What Muon is for."""
 HALF = (torch.float16, torch.bfloat16)
-EVALUATED = """optimizer = gradwright.Surefoot(model.parameters())
+EVALUATED = """
 # for each batch: optimizer.zero_grad(); loss.backward(); optimizer.step()
 with optimizer.evaluating():
     ...  # validate, and save the weights to keep"""
@@ -137,19 +137,25 @@ def _facts(model: nn.Module) -> Iterator[str]:
             "one linear layer: gradwright.linear_model finds its optimum under the usual losses without training, "
             "and bounds how far it is from it"
         )
+    if threefold := [name for name, module in model.named_modules() if _threefold(module)]:
+        yield (
+            f"{threefold[0]} gives three times what it takes: if those are queries, keys and values, give each a scale "
+            f'with gradwright.route(model, {{"name:{threefold[0]}.weight": gradwright.Surefoot.bind(split=3), ...}})'
+        )
     if (deep := _depth(modules)) > 6 and not any("Norm" in type(module).__name__ for module in modules):
         yield f"{deep} layers and no normalisation: a fixed learning rate must be found with care, or not be needed"
 
 
 def _options(model: nn.Module) -> Iterator[Option]:
+    found = survey(model)
+    code, rules = _surefoot(found)
     yield _option(
         model,
         "Surefoot",
         "Nothing to tune: no learning rate, no schedule, no warm-up. What it was measured on: docs/no_tuning.md.",
-        EVALUATED,
-        {"*": Surefoot},
+        code + EVALUATED,
+        rules,
     )
-    found = survey(model)
     hidden = [
         roles
         for name, roles in found.roles.items()
@@ -174,6 +180,16 @@ def _options(model: nn.Module) -> Iterator[Option]:
         "optimizer = gradwright.Adafactor(model.parameters())",
         {"*": Adafactor},
     )
+
+
+def _surefoot(found: Survey) -> tuple[str, Rules]:
+    """One group, or two where query, key and value weights are stored as one matrix and get a scale each."""
+    trained = {name: roles for name, roles in found.roles.items() if found.params[name].requires_grad}
+    if not any("fused" in roles.roles for roles in trained.values()):
+        return "optimizer = gradwright.Surefoot(model.parameters())", {"*": Surefoot}
+    rest = {} if all("fused" in roles.roles for roles in trained.values()) else {"*": Surefoot}
+    code = 'rules = {"fused": gradwright.Surefoot.bind(split=3)' + ', "*": gradwright.Surefoot' * len(rest) + "}"
+    return f"{code}\noptimizer = gradwright.route(model, rules)", {"fused": Surefoot.bind(split=3), **rest}
 
 
 def _option(model: nn.Module, title: str, why: str, code: str, rules: Rules) -> Option:
@@ -204,6 +220,10 @@ def _is_linear(modules: list[nn.Module]) -> bool:
 
 def _depth(modules: list[nn.Module]) -> int:
     return sum(isinstance(module, (nn.Linear, nn.modules.conv._ConvNd)) for module in modules)
+
+
+def _threefold(module: nn.Module) -> bool:
+    return isinstance(module, nn.Linear) and module.out_features == 3 * module.in_features > 3
 
 
 def _bytes(param: torch.Tensor) -> int:

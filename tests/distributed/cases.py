@@ -141,6 +141,24 @@ def partial_gradient(mesh: DeviceMesh) -> float:
     return (alone.detach() - whole(other)).abs().max().item()
 
 
+def blocks_of_rows(mesh: DeviceMesh) -> float:
+    """How far fused matrices are off whose blocks lie across ranks, beside a tensor with which they share a scale."""
+    starts = [torch.randn(shape, generator=torch.Generator().manual_seed(4)) for shape in ((6, 4), (3, 1), (5, 4))]
+    alone = [nn.Parameter(start.clone()) for start in starts]
+    other = [nn.Parameter(distribute_tensor(start, mesh, [Shard(0)])) for start in starts]
+    one, its = (
+        gw.Surefoot([{"params": params[:2], "split": 3}, {"params": params[2:]}], **engine)
+        for params, engine in ((alone, {"engine": "eager"}), (other, {}))
+    )
+    for _ in range(4):
+        for mine, theirs in zip(alone, other):
+            mine.grad = mine.detach().sin()
+            theirs.grad = spread_as(mine.grad, theirs)
+        one.step()
+        its.step()
+    return max((mine.detach() - whole(theirs)).abs().max().item() for mine, theirs in zip(alone, other))
+
+
 def two_dimensions(mesh: DeviceMesh) -> float:
     """How far a model is off whose rows are tensor-parallel, and sharded by FSDP2 once more, on four ranks."""
     grid = init_device_mesh("cpu", (2, dist.get_world_size() // 2), mesh_dim_names=("data", "model"))

@@ -23,6 +23,7 @@ NAMES = (
     "explained",
     "plain_gradient",
     "partial_gradient",
+    "blocks_of_rows",
 )
 
 

@@ -20,7 +20,7 @@ from gradwright import (
     clipped,
     lookahead,
 )
-from gradwright.engine.operand import COLUMN, HOST, ROW, TENSOR
+from gradwright.engine.operand import COLUMN, HOST, ROW, TENSOR, Folding
 from gradwright.engine.program import Opaque, Reduce, Sweep
 from tests.engine.traced import program_of, trace_of
 
@@ -95,7 +95,7 @@ def test_the_kinds_of_adafactors_state():
     trace = trace_of(Adafactor, (6, 4))
     kinds = {key.split(".")[-1]: kind for key, kind in trace.kinds.items()}
     assert kinds == {"row": ROW, "column": COLUMN}
-    assert trace.split == 1
+    assert trace.folding == Folding(1)
 
 
 def test_only_what_changes_is_stored():
@@ -158,8 +158,8 @@ def test_segments_end_where_a_step_is_interrupted():
 
 def test_a_vector_has_neither_rows_nor_columns():
     program = program_of(Adafactor, (7,))
-    assert program.split is None
+    assert program.folding is None
     assert not program.of(ROW, COLUMN)
     program = program_of(Adafactor, (7, 3))
-    assert program.split == 1
+    assert program.folding == Folding(1)
     assert sorted(one.kind for one in program.of(ROW, COLUMN)) == [ROW, COLUMN]

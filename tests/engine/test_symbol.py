@@ -9,7 +9,7 @@ from gradwright.core import ParamSpec, Slot, chain
 from gradwright.core.ops import largest, lerp, maximum, minimum, norm, rms, sqrt, total, where
 from gradwright.engine.graph.symbol import Untraceable
 from gradwright.engine.graph.trace import trace
-from gradwright.engine.operand import COLUMN, ELEMENT, HOST, ROW, SHARED, TENSOR
+from gradwright.engine.operand import COLUMN, ELEMENT, HOST, ROW, SHARED, TENSOR, Folding
 from tests.engine.parts import Does
 from tests.engine.traced import element, op_of, tracer
 
@@ -127,6 +127,44 @@ def test_only_one_folding_into_rows_and_columns():
         total(x, (0, 1))
     with pytest.raises(Untraceable):
         total(element(tracer((6, 4, 3))), (1,))
+
+
+@pytest.mark.parametrize(
+    ("shape", "dim", "keep", "folding"),
+    [
+        ((6, 4), 0, (0,), Folding(0, 3)),
+        ((6, 4), 0, (0, 1), Folding(1)),
+        ((3, 4), 0, (0,), Folding(0, 3)),
+        ((3, 1), 0, (0,), Folding(0, 3)),
+        ((2, 6, 4), 1, (0, 1), Folding(1, 3)),
+        ((6, 4, 3), 0, (0, 1, 2), Folding(2)),
+    ],
+)
+def test_parts_of_a_dimension_are_rows(shape, dim, keep, folding):
+    of = tracer(shape)
+    cut = element(of).unflatten(dim, (3, -1))
+    found = cut - total(cut, keep)
+    assert (of.folding or folding) == folding
+    assert found.seen == folding.seen(shape) or folding.blocks == 1
+    if folding.blocks > 1:
+        assert found.flatten(dim, dim + 1).seen == shape
+        assert of.folding == folding
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda x: x.unflatten(0, (4, -1)),
+        lambda x: x.unflatten(0, (2, 2)),
+        lambda x: x.unflatten(0, (3, -1)).unflatten(0, (3, -1)),
+        lambda x: x.unflatten(0, (3, -1)) + x,
+        lambda x: x.unflatten(0, (3, -1)).flatten(),
+        lambda x: total(x, (0,)).unflatten(0, (3, -1)),
+    ],
+)
+def test_other_ways_to_cut_have_no_word(write):
+    with pytest.raises(Untraceable, match=r"seen as|flatten"):
+        write(element(tracer((6, 4))))
 
 
 def test_means_count_what_they_sum():

@@ -30,6 +30,7 @@ CONTRACT = (Contract(gw.Surefoot, {}, BELOW_A_CAP, ulps=512), Contract(gw.Surefo
 PARITY = (
     Parity("surefoot", gw.Surefoot, surefoot, shapes=((4, 3),)),
     Parity("surefoot, all knobs", gw.Surefoot, surefoot, KNOBS, shapes=((3, 5),)),
+    Parity("surefoot, fused", gw.Surefoot, surefoot, {**KNOBS, "split": 3}, shapes=((6, 4),)),
     Parity("surefoot, a vector", gw.Surefoot, surefoot, KNOBS, shapes=((5,),)),
 )
 
@@ -62,4 +63,4 @@ PARTS = (
 
 STAGES = {3: {"SelfScaled"}}
 
-DEFAULTS = ((parts.SelfScaled(AVERAGING), parts.SelfScaled(AVERAGING, 0.04, 0.03, 0.35, 0.25, 0.1, 400.0, 0.25)),)
+DEFAULTS = ((parts.SelfScaled(AVERAGING), parts.SelfScaled(AVERAGING, 0.04, 0.03, 0.35, 0.25, 0.1, 400.0, 0.25, 1)),)

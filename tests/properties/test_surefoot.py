@@ -79,6 +79,51 @@ def test_each_matrix_of_a_stack_finds_its_own_scale():
     ]
 
 
+@pytest.mark.parametrize("engine", ["eager", "torch", "auto"])
+@pytest.mark.parametrize(("shape", "axis"), [((4, 3), 0), ((2, 4, 3), 1), ((2, 3, 2, 2), 0), ((1, 3), 0)], ids=str)
+def test_matrices_stored_as_one_move_as_if_they_were_apart(shape, axis, engine):
+    start, steps = walk((shape,) * 3)
+    sizes = (1.0, 1e3, 1e-3)  # each finds a scale of its own
+    steps = [[size * g for size, g in zip(sizes, step)] for step in steps]
+    roles = ["stack" if axis else "matrix" if len(shape) == 2 else "convolution"] * 3
+    apart = run(gw.Surefoot, start, steps, roles=roles)
+    fused = [np.concatenate(start, axis)], [[np.concatenate(step, axis)] for step in steps]
+    together = run(gw.Surefoot, *fused, split=3, engine=engine, roles=roles[:1])
+    np.testing.assert_allclose(together.last[0], np.concatenate(apart.last, axis), rtol=1e-10, atol=1e-14)
+    found = np.concatenate([apart.state("self_scaled.k", at).ravel() for at in range(3)])
+    k = together.state("self_scaled.k")
+    assert len(set(found)) > 1
+    assert sorted(k.ravel()) == sorted(found)
+
+
+def test_blocks_are_checkpointed(tmp_path):
+    start, steps = walk(((6, 4),))
+    whole = run(gw.Surefoot, start, steps, split=3)
+    half = run(gw.Surefoot, start, steps[:6], split=3)
+    torch.save(half.optimizer.state_dict(), tmp_path / "state.pt")
+    param = torch.nn.Parameter(torch.tensor(half.last[0]))
+    resumed = gw.Surefoot([param], split=3, engine="eager")
+    resumed.load_state_dict(torch.load(tmp_path / "state.pt"))
+    for step in steps[6:]:
+        param.grad = torch.tensor(step[0])
+        resumed.step()
+    assert np.array_equal(param.detach().numpy(), whole.last[0])
+
+
+@pytest.mark.parametrize(
+    ("shape", "split", "kind", "message"),
+    [
+        ((4, 3), 3, ValueError, "has 4 rows, and split=3 does not divide them"),
+        ((6,), 3, ValueError, "not a matrix, and split=3 cuts matrices into blocks of rows"),
+        ((6, 3), 0, ValueError, "split=0 must be at least 1"),
+        ((6, 3), (2, 4), TypeError, "split"),
+    ],
+)
+def test_a_split_that_fits_nothing_is_refused(shape, split, kind, message):
+    with pytest.raises(kind, match=message):
+        gw.Surefoot([torch.nn.Parameter(torch.zeros(shape))], split=split)
+
+
 def test_a_model_of_zeros_learns():
     layer = torch.nn.Linear(3, 1)
     torch.nn.init.zeros_(layer.weight)

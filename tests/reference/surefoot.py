@@ -13,8 +13,16 @@ def _size(x):
     return math.sqrt(np.mean(x * x))
 
 
-def surefoot_model(state, params, grads, *, lr, betas, relative_step, rate, down, release, cap, cap_steps, keep):
-    """The new parameters of all tensors after a step with all gradients."""
+def surefoot_model(state, params, grads, *, split=1, **knobs):
+    """The new parameters of all tensors after a step with all gradients; each block of rows is a tensor of its own."""
+    if split == 1:
+        return _step(state, params, grads, **knobs)
+    cut = [[block for x in xs for block in np.split(x, split)] for xs in (params, grads)]
+    moved = _step(state, *cut, **knobs)
+    return [np.concatenate(moved[at : at + split]) for at in range(0, len(moved), split)]
+
+
+def _step(state, params, grads, *, lr, betas, relative_step, rate, down, release, cap, cap_steps, keep):
     t = age(state)
     own = state.setdefault("own", [{"z": p, "v": 0.0, "k": 0.0, "share": 1.0} for p in params])
     sizes = [max(_size(p), FLOOR) for p in params]

@@ -42,6 +42,18 @@ def test_codes_make_the_optimizers_they_stand_beside():
         assert [group["lr"] for group in made.param_groups] == [group["lr"] for group in planned.param_groups]
 
 
+def test_queries_keys_and_values_get_a_scale_each():
+    layer = nn.TransformerEncoderLayer(8, 2, 16)
+    found = suggest(layer)
+    assert [group["split"] for group in found.optimizer().param_groups] == [3, 1]
+    scope = {"gradwright": gw, "model": layer}
+    exec(found.options[0].code, scope)
+    assert [group["split"] for group in scope["optimizer"].param_groups] == [3, 1]
+    layer.self_attn.in_proj_weight.requires_grad_(False)
+    assert "split" not in suggest(layer).options[0].code
+    assert "0 gives three times what it takes: if those are queries" in str(suggest(nn.Sequential(nn.Linear(4, 12))))
+
+
 def test_facts_are_told():
     text = str(suggest(network().to(torch.bfloat16)))
     assert "bfloat16 round small steps away" in text

@@ -13,7 +13,7 @@ from torch import Tensor
 from gradwright.engine.backend import Column
 from gradwright.engine.cpp.prelude import BUFFERS, CHUNK, COUNTS
 from gradwright.engine.cpp.printer import print_cpp
-from gradwright.engine.memory import folded
+from gradwright.engine.memory import table_of_sizes
 from gradwright.engine.operand import COLUMN, ELEMENT, ROW, TENSOR, Source
 from gradwright.engine.program import Program
 from gradwright.native import build
@@ -45,10 +45,10 @@ class CppBound:
         program, real = kernel.program, kernel.real
         self.kernel, self.count = kernel, len(params)
         self.threads = torch.get_num_threads()
-        dims = folded(params, program.split)
+        dims = table_of_sizes(program.sizes(params))
         nodes = program.graph.nodes
         kinds = [nodes[at].kind for at in program.reductions]
-        chunk, self.first = _chunks(dims, program.split is not None, COLUMN in kinds)
+        chunk, self.first = _chunks(dims, program.folding is not None, COLUMN in kinds)
         cells = np.concatenate(([0], np.cumsum(dims[chunk[:, 0], 1])))
         longest, total = int(dims[:, :2].max()), int(dims[:, :2].sum())
         vectors = sum(TENSOR < node.kind < ELEMENT for node in nodes)

@@ -30,7 +30,7 @@ class Values:
         self.access = {one.name: access(one.storage) for one in program.operands}
         self.singles = [one.name for one in program.of(TENSOR) if one.source is Source.STATE]
         self.vectors = {one.name: one.kind for one in program.of(ROW, COLUMN)}
-        self.matrix = program.split is not None
+        self.matrix = program.folding is not None
         if self.matrix and any(self.access[one.name].in_blocks for one in program.of(ELEMENT)):
             raise Untraceable("rows and columns in float16")
         self.host = {at: index for index, at in enumerate(program.host)}

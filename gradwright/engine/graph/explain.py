@@ -168,7 +168,8 @@ class _Writer:
             return f"{self._in(args[0], SUM)} {operation.sign} {self._in(args[1], SUM)}", SUM
         inside = ", ".join(self._term(arg)[0] for arg in (args[:1] if op == OPAQUE else args))
         name = data if op == OPAQUE else "max" if op == "amax" else (operation.sign if operation else "") or op
-        where = {ROW: " over each row", COLUMN: " over each column"}.get(kind, "") if op in ("sum", "amax") else ""
+        row = "block" if self.trace.folding and self.trace.folding.blocks > 1 else "row"
+        where = {ROW: f" over each {row}", COLUMN: " over each column"}.get(kind, "") if op in ("sum", "amax") else ""
         name = rf"\operatorname{{{name}{where}}}".replace("_", r"\_") if self.latex else f"{name}{where}"
         return f"{name}({inside})", ATOM
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 
 from gradwright.core import Total
 from gradwright.engine.graph.graph import Graph
-from gradwright.engine.operand import COLUMN, ELEMENT, HOST, ROW, SHARED, TENSOR, summed_in
+from gradwright.engine.operand import COLUMN, ELEMENT, HOST, ROW, SHARED, TENSOR, Folding, summed_in
 from gradwright.engine.ops import OPERATIONS
 
 
@@ -24,13 +25,13 @@ class Tracer:
         self.graph = Graph()
         self.numbers = numbers
         self.shape = shape
-        self.split: int | None = None
+        self.folding: Folding | None = None
         self.guards: dict[int, bool | float] = {}
         self.totals: dict[str, tuple[int, ...]] = {}
         self._values: dict[int, Any] = {}
 
-    def symbol(self, name: str, kind: int) -> Symbol:
-        return Symbol(self, self.graph.input(name, kind))
+    def symbol(self, name: str, kind: int, seen: tuple[int, ...] | None = None) -> Symbol:
+        return Symbol(self, self.graph.input(name, kind), seen)
 
     def wrap(self, value: Any) -> int:
         if isinstance(value, Symbol):
@@ -40,11 +41,14 @@ class Tracer:
         raise Untraceable(f"a {type(value).__name__} beside symbols")
 
     def apply(self, op: str, *args: Any) -> Symbol:
-        return Symbol(self, self.graph.apply(op, *map(self.wrap, args)))
+        seen = {arg.seen for arg in args if isinstance(arg, Symbol) and arg.kind > TENSOR}
+        if len(seen) > 1:
+            raise Untraceable(f"values seen as {' and '.join(map(str, sorted(seen)))} together")
+        return Symbol(self, self.graph.apply(op, *map(self.wrap, args)), *seen)
 
-    def full(self, value: float) -> Symbol:
+    def full(self, value: float, seen: tuple[int, ...] | None = None) -> Symbol:
         """A tensor like the parameter, full of one number."""
-        return Symbol(self, self.graph.constant(value, ELEMENT))
+        return Symbol(self, self.graph.constant(value, ELEMENT), seen)
 
     def settle(self, total: Total) -> Any:
         """What the sums over all parameters of a total's parts will be called.
@@ -61,13 +65,14 @@ class Tracer:
         sums = tuple(self.symbol(key, SHARED) for key in summed_in(total.name, len(parts)))
         return sums[0] if len(sums) == 1 else sums
 
-    def kind_of(self, keep: Iterable[int]) -> int:
-        """The kind of a value that keeps these dimensions.
+    def kind_of(self, keep: Iterable[int], seen: tuple[int, ...] | None = None) -> int:
+        """The kind of a value that keeps these dimensions of the shape in which the tensor is seen.
 
-        A tensor is seen as a matrix in one way only: the dimensions before ``split`` are its rows.
+        A tensor is seen as a matrix in one way only, its ``folding``.
         """
-        keeps = set(keep)
-        wide = [dim for dim, size in enumerate(self.shape) if size > 1]
+        shape = self.shape if seen is None else seen
+        keeps = {dim % len(shape) for dim in keep}
+        wide = [dim for dim, size in enumerate(shape) if size > 1]
         kept = [dim for dim in wide if dim in keeps]
         if kept == wide:
             return ELEMENT
@@ -78,11 +83,23 @@ class Tracer:
         elif kept == wide[-len(kept) :]:
             kind, split = COLUMN, kept[0]
         else:
-            raise Untraceable(f"a value that keeps dimensions {kept} of {self.shape}")
-        if self.split not in (None, split):
-            raise Untraceable("rows and columns of two different foldings")
-        self.split = split
+            raise Untraceable(f"a value that keeps dimensions {kept} of {shape}")
+        self.fold(self._folding(split, shape))
         return kind
+
+    def fold(self, folding: Folding) -> None:
+        if self.folding not in (None, folding):
+            raise Untraceable("rows and columns of two different foldings")
+        self.folding = folding
+
+    def _folding(self, split: int, seen: tuple[int, ...]) -> Folding:
+        """Where the rows end, in dimensions of the tensor itself and parts of the next one."""
+        if seen == self.shape:
+            return Folding(split)
+        cut = Folding.between(self.shape, seen)
+        if split <= cut.leading:
+            return Folding(split)
+        return cut if math.prod(seen[cut.split : split]) == 1 else Folding(split - 1)
 
     def decide(self, node: int) -> Any:
         """The value of a host number now; the plan holds for as long as it stays so."""
@@ -117,9 +134,11 @@ class Symbol:
 
     is_symbol = True
 
-    def __init__(self, tracer: Tracer, node: int) -> None:
+    def __init__(self, tracer: Tracer, node: int, seen: tuple[int, ...] | None = None) -> None:
         self.tracer = tracer
         self.node = node
+        self.seen = tracer.shape if seen is None else seen
+        """The shape of the tensor that it belongs to, as it is seen here; of a single number it says nothing."""
 
     @property
     def kind(self) -> int:
@@ -177,8 +196,28 @@ class Symbol:
 
     def dim(self) -> int:
         if self.kind in (ROW, COLUMN, ELEMENT):
-            return len(self.tracer.shape)
+            return len(self.seen)
         raise Untraceable("the number of dimensions of a number")
+
+    def unflatten(self, dim: int, sizes: tuple[int, ...]) -> Symbol:
+        """The same entries with one dimension cut into equal parts, which is all that a graph has a word for."""
+        at = dim % self.dim()
+        parts, rest = sizes
+        if self.kind != ELEMENT or self.seen != self.tracer.shape or parts < 1 or self.seen[at] % parts:
+            raise Untraceable(f"unflatten({dim}, {sizes}) of {self.seen}")
+        if rest not in (-1, self.seen[at] // parts):
+            raise Untraceable(f"unflatten({dim}, {sizes}) of {self.seen}")
+        return Symbol(self.tracer, self.node, Folding(at, parts).seen(self.seen))
+
+    def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Symbol:
+        """What undoes :meth:`unflatten`; the parts are the rows of the tensor from then on."""
+        at, end = start_dim % self.dim(), end_dim % self.dim()
+        whole = (*self.seen[:at], math.prod(self.seen[at : end + 1]), *self.seen[end + 1 :])
+        if self.kind != ELEMENT or whole != self.tracer.shape:
+            raise Untraceable(f"flatten({start_dim}, {end_dim}) of {self.seen}")
+        if self.seen != whole:
+            self.tracer.fold(Folding.between(whole, self.seen))
+        return Symbol(self.tracer, self.node)
 
     def _reduced(self, op: str, dim: Any, keepdim: bool) -> Symbol:
         if self.kind == TENSOR and dim is None:
@@ -190,9 +229,9 @@ class Symbol:
         else:
             if not keepdim:
                 raise Untraceable("a reduction that drops dimensions")
-            ndim = len(self.tracer.shape)
+            ndim = len(self.seen)
             gone = {d % ndim for d in ([dim] if isinstance(dim, int) else dim)}
-            kind = self.tracer.kind_of(d for d in range(ndim) if d not in gone)
+            kind = self.tracer.kind_of([d for d in range(ndim) if d not in gone], self.seen)
         if kind == self.kind:
             return self
         node = self.tracer.graph.nodes[self.node]
@@ -201,7 +240,7 @@ class Symbol:
         if self.kind != ELEMENT and kind != TENSOR:
             # what is one number for each row has nothing left to reduce along columns, and the other way round
             kind = TENSOR if {self.kind, kind} == {ROW, COLUMN} else self.kind
-        return Symbol(self.tracer, self.tracer.graph.reduce(op, self.node, kind))
+        return Symbol(self.tracer, self.tracer.graph.reduce(op, self.node, kind), self.seen)
 
     def sum(self, dim: Any = None, keepdim: bool = False) -> Symbol:
         return self._reduced("sum", dim, keepdim)
@@ -277,7 +316,7 @@ def _plain(op: str) -> Callable[..., Symbol]:
 
 
 def _filled(tracer: Tracer, like: Symbol, value: float) -> Symbol:
-    return tracer.full(value) if like.kind == ELEMENT else Symbol(tracer, tracer.graph.constant(value))
+    return tracer.full(value, like.seen) if like.kind == ELEMENT else Symbol(tracer, tracer.graph.constant(value))
 
 
 TORCH_FUNCTIONS: dict[Any, Callable[..., Symbol]] = {

@@ -11,7 +11,7 @@ from gradwright.core import Chain, Context, HostScalar, ParamSpec, Slot
 from gradwright.core.transform import CONDITION, Transform, UpdateCoroutine, walk
 from gradwright.engine.graph.graph import Graph, joined
 from gradwright.engine.graph.symbol import Symbol, Tracer, Untraceable
-from gradwright.engine.operand import ELEMENT, HOST, SHARED, TENSOR
+from gradwright.engine.operand import ELEMENT, HOST, SHARED, TENSOR, Folding
 
 
 @dataclass
@@ -25,7 +25,7 @@ class Trace:
         guards: host nodes on which Python decided, and what they were.
         slots: what the chain declares.
         kinds: where each slot lives, as a kind of the graph.
-        split: how many leading dimensions are the rows, where rows or columns occur.
+        folding: what the rows are, where rows or columns occur.
         totals: the parts of each total that is asked for, in order; its sums are inputs called by ``summed_in``.
     """
 
@@ -35,7 +35,7 @@ class Trace:
     guards: dict[int, bool | float]
     slots: dict[str, Slot | HostScalar]
     kinds: dict[str, int]
-    split: int | None
+    folding: Folding | None
     totals: dict[str, tuple[int, ...]]
 
 
@@ -68,12 +68,14 @@ def trace(chain: Chain, spec: ParamSpec, numbers: dict[str, float]) -> Trace:
         if value is not state[key] or starts:
             node = tracer.wrap(value)
             _check_kind(tracer, key, slot, node)
+            _check_seen(value, getattr(slot, "of", None) or spec.shape, f"the state {key!r}")
             changed[key] = node
     kinds = {key: _slot_kind(tracer, slot) for key, slot in slots.items()}
     update = tracer.wrap(u)
+    _check_seen(u, spec.shape, "the update")
     if TENSOR <= tracer.graph.nodes[update].kind < ELEMENT and spec.numel > 1:
         raise Untraceable("an update that is smaller than its tensor")
-    return Trace(tracer.graph, update, changed, tracer.guards, slots, kinds, tracer.split, tracer.totals)
+    return Trace(tracer.graph, update, changed, tracer.guards, slots, kinds, tracer.folding, tracer.totals)
 
 
 def _run(chain: Chain, tracer: Tracer, u: Any, state: dict[str, Any], ctx: Context) -> tuple[Any, dict[str, Any]]:
@@ -136,7 +138,7 @@ def _state_symbol(tracer: Tracer, key: str, slot: Slot | HostScalar, param: Symb
             return param
         if slot.dtype is not None and not slot.dtype.is_floating_point:
             raise Untraceable(f"the {slot.dtype} state {key!r}")
-    return tracer.symbol(key, _slot_kind(tracer, slot))
+    return tracer.symbol(key, _slot_kind(tracer, slot), slot.of if isinstance(slot, Slot) else None)
 
 
 def _slot_kind(tracer: Tracer, slot: Slot | HostScalar) -> int:
@@ -148,10 +150,15 @@ def _slot_kind(tracer: Tracer, slot: Slot | HostScalar) -> int:
         raise Untraceable("a state of a shape of its own")
     if slot.keep is None:
         return ELEMENT
-    return tracer.kind_of(slot.keep) if slot.keep else TENSOR
+    return tracer.kind_of(slot.keep, slot.of) if slot.keep else TENSOR
 
 
 def _check_kind(tracer: Tracer, key: str, slot: Slot | HostScalar, node: int) -> None:
     own = _slot_kind(tracer, slot)
     if joined((tracer.graph.nodes[node].kind, own)) != own:
         raise Untraceable(f"the state {key!r} computed from larger values than its own")
+
+
+def _check_seen(value: Any, shape: tuple[int, ...], what: str) -> None:
+    if isinstance(value, Symbol) and value.kind > TENSOR and value.seen != shape:
+        raise Untraceable(f"{what}, seen as {value.seen} where it is {shape}")

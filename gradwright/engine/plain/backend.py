@@ -14,7 +14,7 @@ from torch import Tensor
 from gradwright.engine.access import as_real
 from gradwright.engine.backend import Column
 from gradwright.engine.graph.symbol import Untraceable
-from gradwright.engine.operand import ROW, TENSOR, Operand, Source
+from gradwright.engine.operand import ELEMENT, ROW, TENSOR, Operand, Source
 from gradwright.engine.ops import OPAQUE, OPERATIONS, REDUCTIONS
 from gradwright.engine.program import Program, table_of
 
@@ -55,7 +55,8 @@ class TorchBound:
 
     def __init__(self, program: Program, params: Sequence[Tensor]) -> None:
         self.program, self.nodes = program, program.graph.nodes
-        self.shapes = [tuple(as_real(param.detach()).shape) for param in params]
+        shapes = [tuple(as_real(param.detach()).shape) for param in params]
+        self.shapes = [program.folding.seen(shape) if program.folding else shape for shape in shapes]
         self.device = params[0].device
         self.tensors: dict[str, Sequence[Tensor]] = {}
         self.rows: list[Sequence[float]] = []
@@ -116,7 +117,7 @@ class TorchBound:
         return OPERATIONS[op].torch(*given)
 
     def _count(self, what: str, at: int) -> int:
-        shape, split = self.shapes[at], self.program.split
+        shape, split = self.shapes[at], self.program.folding.split if self.program.folding else None
         over = {"numel": shape, "rows": shape[:split], "columns": shape[split:]}[what]
         return torch.Size(over).numel()
 
@@ -126,15 +127,15 @@ class TorchBound:
         function, own = REDUCTIONS[op], self.nodes[arg].kind
         if kind == TENSOR:
             return function(value) if value.dim() else value
-        split, ndim = self.program.split or 0, value.dim()
+        split, ndim = self.program.folding.split if self.program.folding else 0, value.dim()
         gone = tuple(range(split, ndim) if kind == ROW else range(split))
         return value if own == kind else function(value, dim=gone, keepdim=True)
 
     def _load(self, name: str, at: int) -> Tensor:
         # a copy, since what one value overwrites another may still be about to hand on
         held = self.program.operand(name).storage.decode(self.tensors[name][at])
-        value = held.to(self.program.computing, copy=True)
-        return value.reshape(()) if self.program.operand(name).kind == TENSOR else value
+        value, kind = held.to(self.program.computing, copy=True), self.program.operand(name).kind
+        return value.reshape(() if kind == TENSOR else self.shapes[at]) if kind in (TENSOR, ELEMENT) else value
 
     def _store(self, operand: Operand, at: int, value: Tensor) -> None:
         if operand.source is Source.SUM:
@@ -142,9 +143,11 @@ class TorchBound:
             return
         (target,) = self.tensors[operand.name][at : at + 1]
         if operand.source is Source.PARAM:
-            value = target.to(self.program.computing) - value
+            value = target.to(self.program.computing).reshape(self.shapes[at]) - value
         (stored,) = operand.storage.encode(value)
-        target.copy_(stored.expand(target.shape) if stored.numel() != target.numel() else stored.reshape(target.shape))
+        if stored.numel() != target.numel():
+            stored = stored.expand(self.shapes[at] if operand.kind == ELEMENT else target.shape)
+        target.copy_(stored.reshape(target.shape))
 
     def part(self, key: str) -> Tensor:
         return torch.stack(self.parts[key]).sum()

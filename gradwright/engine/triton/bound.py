@@ -16,7 +16,7 @@ from torch import Tensor
 from gradwright.engine.backend import Column
 from gradwright.engine.capture import NOT_WARM, capturing
 from gradwright.engine.graph.shared import compile_shared
-from gradwright.engine.memory import folded
+from gradwright.engine.memory import table_of_sizes
 from gradwright.engine.operand import COLUMN, ROW, TENSOR
 from gradwright.engine.program import Program
 from gradwright.engine.triton import launch
@@ -55,7 +55,7 @@ class TritonBound:
     def __init__(self, kernel: TritonKernel, params: Sequence[Tensor]) -> None:
         program = kernel.program
         self.kernel, self.count, self.device = kernel, len(params), params[0].device
-        self.chunks = chunks = Chunks(folded(params, program.split)[:, :2], program.split is not None)
+        self.chunks = chunks = Chunks(table_of_sizes(program.sizes(params))[:, :2], program.folding is not None)
         nodes = program.graph.nodes
         kinds = [nodes[at].kind for at in program.reductions]
         rows, columns = kinds.count(ROW), kinds.count(COLUMN)

@@ -37,7 +37,7 @@ def print_triton(program: Program, interpreted: bool = False) -> Printed:
 class _Printer(Values):
     def __init__(self, program: Program) -> None:
         super().__init__(program)
-        self.matrix = program.split is not None
+        self.matrix = program.folding is not None
         self._levels: dict[int, int] = {}
 
     def printed(self, interpreted: bool) -> Printed:

@@ -71,6 +71,26 @@ def check_matrix(owner: str, spec: ParamSpec, split: Split = 1) -> None:
             f"{owner}: {spec} is {kind}. Give such parameters to another recipe: "
             'gradwright.route(model, {"matrix & !embedding & !head": Muon, "*": AdamW})'
         )
+    _check_rows(owner, spec, split)
+
+
+def check_blocks(owner: str, spec: ParamSpec, split: int) -> None:
+    """Refuse a parameter whose rows are not shared out by a split into equal blocks.
+
+    Raises:
+        ValueError: says which, and the way out.
+    """
+    if split == 1:
+        return
+    if spec.own_ndim < 2:
+        raise ValueError(
+            f"{owner}: {spec} is not a matrix, and split={split} cuts matrices into blocks of rows; give it a group of "
+            "its own with split=1"
+        )
+    _check_rows(owner, spec, split)
+
+
+def _check_rows(owner: str, spec: ParamSpec, split: Split) -> None:
     rows, _ = matrix_shape(spec)
     if (sum(split) != rows) if isinstance(split, tuple) else rows % split:
         wrong = f"add up to {sum(split)}" if isinstance(split, tuple) else "does not divide them"
@@ -83,6 +103,34 @@ def check_matrix(owner: str, spec: ParamSpec, split: Split = 1) -> None:
 def block_rows(spec: ParamSpec, split: Split) -> tuple[int, ...]:
     """The number of rows of each block."""
     return split if isinstance(split, tuple) else (matrix_shape(spec)[0] // split,) * split
+
+
+def _block_dimension(spec: ParamSpec) -> int:
+    return spec.own_ndim - 2 if is_stack(spec) else 0
+
+
+def block_dimensions(spec: ParamSpec, split: int) -> tuple[int, ...]:
+    """The dimensions that number the matrices of what :func:`in_blocks` makes."""
+    return matrix_dimensions(spec) + (_block_dimension(spec),) * (split > 1)
+
+
+def block_shape(spec: ParamSpec, split: int) -> tuple[int, ...]:
+    """The shape of what :func:`in_blocks` makes."""
+    if split == 1:
+        return spec.shape
+    at = _block_dimension(spec)
+    return (*spec.shape[:at], split, spec.shape[at] // split, *spec.shape[at + 1 :])
+
+
+def in_blocks(u: Tensor, spec: ParamSpec, split: int) -> Tensor:
+    """A tensor (..., rows, columns) as a stack of equal blocks (..., split, rows / split, columns)."""
+    return u if split == 1 else u.unflatten(_block_dimension(spec), (split, -1))
+
+
+def from_blocks(u: Tensor, spec: ParamSpec, split: int) -> Tensor:
+    """What undoes :func:`in_blocks`."""
+    at = _block_dimension(spec)
+    return u if split == 1 else u.flatten(at, at + 1)
 
 
 def per_block(function: Callable[..., Tensor], spec: ParamSpec, split: Split, *tensors: Tensor) -> Tensor:

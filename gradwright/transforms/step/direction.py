@@ -9,11 +9,12 @@ from typing import Any, ClassVar
 
 import torch
 
-from gradwright.core import Chain, Context, Transform
+from gradwright.core import Chain, Context, ParamSpec, Transform
 from gradwright.core.dry_run import acts
+from gradwright.core.number import WHOLE
 from gradwright.core.ops import maximum, mean, minimum, norm, rms, where
 from gradwright.core.transform import State
-from gradwright.transforms.common.matrices import matrix_dimensions
+from gradwright.transforms.common.matrices import block_dimensions, check_blocks, from_blocks, in_blocks
 
 
 @dataclass(frozen=True)
@@ -65,15 +66,27 @@ class ClipRms(Transform):
     Args:
         threshold: d, greater than 0.
         each_matrix: clip each matrix of a stack by itself.
+        split: how many equal blocks of rows a matrix consists of; with ``each_matrix`` each is clipped by itself.
     """
 
     threshold: float = 1.0
     each_matrix: bool = False
-    bounds: ClassVar = {"threshold": (1e-12, math.inf)}
+    split: int = 1
+    bounds: ClassVar = {"threshold": (1e-12, math.inf), "split": (1, WHOLE)}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.split > 1 and not self.each_matrix:
+            raise ValueError(f"ClipRms: split={self.split} has no effect without each_matrix=True")
+
+    def check(self, spec: ParamSpec) -> None:
+        check_blocks("ClipRms", spec, self.split)
 
     def update(self, u: Any, state: State, ctx: Context) -> Any:
-        keep = matrix_dimensions(ctx.spec) if self.each_matrix else ()
-        return u / maximum(rms(u, keep) / self.threshold, 1.0), state
+        keep = block_dimensions(ctx.spec, self.split) if self.each_matrix else ()
+        blocks = in_blocks(u, ctx.spec, self.split)
+        clipped = blocks / maximum(rms(blocks, keep) / self.threshold, 1.0)
+        return from_blocks(clipped, ctx.spec, self.split), state
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from gradwright.core import Context, Nest, ParamSpec, Slot, Total
+from gradwright.core.number import WHOLE
 from gradwright.core.ops import exp, log, maximum, minimum, rms, sqrt, total, where
 from gradwright.core.transform import WEIGHTS, Slots, State, UpdateCoroutine
-from gradwright.transforms.common.matrices import matrix_dimensions
+from gradwright.transforms.common.matrices import block_dimensions, block_shape, check_blocks, from_blocks, in_blocks
 from gradwright.transforms.weights.schedule_free import ScheduleFree
 
 FLOOR = 1e-3
@@ -52,6 +53,7 @@ class SelfScaled(Nest):
         cap: the longest relative step.
         cap_steps: steps after which the cap falls as 1 / √t.
         keep: 1 keeps the norm against steps at a right angle to the weights, 0 lets it grow.
+        split: how many equal blocks of rows a matrix consists of; every block counts as a matrix, with a k of its own.
     """
 
     of: ScheduleFree
@@ -62,22 +64,33 @@ class SelfScaled(Nest):
     cap: float = 0.1
     cap_steps: float = 400.0
     keep: float = 0.25
+    split: int = 1
     stage: ClassVar[int] = WEIGHTS
-    bounds: ClassVar = {"relative_step": (1e-30, math.inf), "keep": (0.0, 1.0 + 1e-12), "release": (0.0, 1.0 + 1e-12)}
+    bounds: ClassVar = {
+        "relative_step": (1e-30, math.inf),
+        "keep": (0.0, 1.0 + 1e-12),
+        "release": (0.0, 1.0 + 1e-12),
+        "split": (1, WHOLE),
+    }
 
     def slots(self, spec: ParamSpec) -> Slots:
-        return {**super().slots(spec), "k": Slot(keep=matrix_dimensions(spec))}
+        seen = block_shape(spec, self.split) if self.split > 1 else None
+        return {**super().slots(spec), "k": Slot(keep=block_dimensions(spec, self.split), of=seen)}
+
+    def check(self, spec: ParamSpec) -> None:
+        check_blocks("SelfScaled", spec, self.split)
+        super().check(spec)
 
     def update(self, u: Any, state: State, ctx: Context) -> UpdateCoroutine:
-        each = matrix_dimensions(ctx.spec)
-        y, z = ctx.param, state["of.z"]
+        each, shape = block_dimensions(ctx.spec, self.split), block_shape(ctx.spec, self.split)
+        y, z, g, u = (in_blocks(x, ctx.spec, self.split) for x in (ctx.param, state["of.z"], ctx.grad, u))
         size = maximum(rms(y, each), FLOOR)
-        common = yield from self._common(size, ctx.spec)
-        along = total(ctx.grad * (y - z), each)
+        common = yield from self._common(size, math.prod(shape[: len(each)]), ctx.spec)
+        along = total(g * (y - z), each)
         # the first step leaves y and z together but for rounding, which says nothing
         rate = self.rate * minimum(1.0, maximum(ctx.step - 2.0, 0.0))
         k = state["k"]
-        entries = float(math.prod(ctx.spec.own_shape[len(each) :]))
+        entries = float(math.prod(ctx.spec.own_shape) // math.prod(shape[: len(each)]))
         up = where(k < 0, exp(self.release * math.log(entries)), 1.0 + 0.0 * k)
         k = k + rate * where(along > 0, up, where(along < 0, -self.down, 0.0 * along))
         longest = self.cap * minimum(1.0, sqrt(self.cap_steps / ctx.step))
@@ -86,12 +99,12 @@ class SelfScaled(Nest):
         shrink = minimum(self.keep / 2 * wide * wide, MOST)
         # ``of`` multiplies by its size, which is in the step already
         move = (step * u + shrink * z) / maximum(self.of.size, TINY)
-        return (yield from self.run("of", move, {**state, "k": k}, ctx))
+        return (yield from self.run("of", from_blocks(move, ctx.spec, self.split), {**state, "k": k}, ctx))
 
-    def _common(self, size: Any, spec: ParamSpec) -> Any:
+    def _common(self, size: Any, matrices: int, spec: ParamSpec) -> Any:
         """The geometric mean of the sizes of all matrices, or of all tensors where there is no matrix."""
         logs = total(log(size))
-        held = math.prod(spec.own_shape[: len(matrix_dimensions(spec))]) + 0.0 * logs
+        held = matrices + 0.0 * logs
         counts = 1.0 if spec.matches("!vector & !scalar") else 0.0
-        of_matrices, matrices, of_all, tensors = yield Total("common_scale", counts * logs, counts * held, logs, held)
-        return exp(where(matrices > 0, of_matrices / maximum(matrices, 1.0), of_all / tensors))
+        of_matrices, found, of_all, tensors = yield Total("common_scale", counts * logs, counts * held, logs, held)
+        return exp(where(found > 0, of_matrices / maximum(found, 1.0), of_all / tensors))
