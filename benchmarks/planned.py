@@ -30,6 +30,13 @@ def bytes_per_number(recipe: Any, knobs: dict[str, Any] | None = None) -> int:
     return 4 * sum(program_of(recipe, knobs or {}).traffic.values())
 
 
+def read_and_written(recipe: Any, knobs: dict[str, Any] | None = None) -> tuple[int, int]:
+    """How many bytes of float32 the program reads for each number of a parameter, and how many it writes."""
+    program = program_of(recipe, knobs or {})
+    written = 4 * sum(len(program.writes(sweep)) for sweep in range(len(program.sweeps)))
+    return bytes_per_number(recipe, knobs) - written, written
+
+
 def functions(recipe: Any, knobs: dict[str, Any] | None = None) -> frozenset[str]:
     """The operations that are computed for each entry."""
     program = program_of(recipe, knobs or {})

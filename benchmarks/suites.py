@@ -17,7 +17,7 @@ from unittest.mock import patch
 import rivals
 import torch
 from plain_muon import PlainMuon, newton_schulz
-from planned import bar_for, bytes_per_number, is_planned
+from planned import bar_for, bytes_per_number, is_planned, read_and_written
 from row import Row
 from shapes import FULL, SMOKE, Sets, Shape, backward, numbers, parameters
 from timing import Call, interleaved
@@ -160,6 +160,7 @@ REDUCING = {
     "Adafactor": ({"scale_parameter": False}, 20, 1.5),
     "Lamb": ({}, 40, 1.4),
     "SM3": ({}, 12, 1.3),
+    "Surefoot": ({}, 52, 1.3),
 }
 """Hyper-parameters, the bytes a number that a step should cost, and the bar."""
 
@@ -176,7 +177,9 @@ def reducing(bench: Bench) -> Iterator[Row]:
             continue
         params = bench.params(bench.sets.gpt)
         ours, theirs, fused = beside_adamw(bench, params, recipe(params, **knobs))
-        planned = f"{bytes_per_number(recipe, knobs)} planned" if is_planned(recipe, knobs) else "plain torch"
+        planned = "plain torch"
+        if is_planned(recipe, knobs):
+            planned = "{} read and {} written, as planned; AdamW 16 and 12".format(*read_and_written(recipe, knobs))
         yield Row(
             f"reducing-{name}",
             ours / (theirs * moved / ADAMW_BYTES),
