@@ -25,6 +25,7 @@ CONTRACT = (
     Contract(gw.SMMF, {"signs": "binary", "weight_decay": 0.01}, {"every_slot_moves": ONE_SIGN}),
     Contract(gw.thrifty(gw.AdamW)),
     Contract(gw.thrifty(gw.AdamW), {"moment": "tensor"}),
+    Contract(gw.thrifty(gw.AdamW), {"moment": "factored"}),
     Contract(gw.thrifty(gw.NAdamW)),
 )
 
@@ -40,6 +41,7 @@ PARITY = (
     Parity("smmf, no growth", gw.SMMF, smmf, {"lr": 0.1, "momentum": 0.7, "growth_rate": 0.5}),
     Parity("thrifty adamw", gw.thrifty(gw.AdamW), thrifty_adamw, {"lr": 0.03, "weight_decay": 0.1}),
     Parity("thrifty adamw, tensor", gw.thrifty(gw.AdamW), thrifty_adamw, {"lr": 0.03, "moment": "tensor"}),
+    Parity("thrifty adamw, factored", gw.thrifty(gw.AdamW), thrifty_adamw, {"lr": 0.03, "moment": "factored"}),
 )
 
 WORKED = (
@@ -149,6 +151,7 @@ GOLDEN = {
     "SMMF, binary": variant(gw.SMMF, signs="binary", beta2_decay=-0.8, weight_decay=0.1),
     "ThriftyAdamW": variant(gw.thrifty(gw.AdamW)),
     "ThriftyAdamW, tensor": variant(gw.thrifty(gw.AdamW), moment="tensor"),
+    "ThriftyAdamW, factored": variant(gw.thrifty(gw.AdamW), moment="factored"),
 }
 
 TWO = math.sqrt(2)
@@ -184,6 +187,20 @@ PARTS = (
     ),
     case((parts.PerRow(0.5), parts.Bare()), [[[[1.0, 7.0]]]], [[[[0.2, 1.4]]]], {"v": [[[[12.5]]]]}),
     case((parts.PerRow(0.5, floor=8.0), parts.Bare()), 2.0, 0.5, {"v": 2.0}),
+    # of one rank, the squares are what rows and columns say, so that all is left of the gradient is its sign
+    case(
+        (parts.RowsAndColumns(0.5), parts.Bare()),
+        [[1.0, -2.0], [3.0, 6.0]],
+        [[1.0, -1.0], [1.0, 1.0]],
+        {"row": [[1.25], [11.25]], "column": [[2.5, 10.0]]},
+    ),
+    case((parts.RowsAndColumns(0.5), parts.Bare()), [3.0, -4.0], [1.0, -1.0], {"v": [4.5, 8.0]}),
+    case(
+        (parts.RowsAndColumns(0.5), parts.AddEps(1.0)),
+        [[0.0, 0.0]],
+        [[0.0, 0.0]],
+        {"row": [[0.0]], "column": [[0.0, 0.0]]},
+    ),
     # v̂ = g² and so γ = c ξ²: ξ = ¼ and b = 24 make c = 1 / √(1 + 3) and d = 1 / (1 + 3)
     case(
         chain(parts.Precondition(parts.PerTensor(0.5), parts.Bare()), parts.ModelOrientedStep(0.25, by_role=False)),

@@ -24,17 +24,28 @@ AVERAGING = parts.ScheduleFree(1.0, 0.5, r=1.0, power=0.0)
 FLAT = {"rate": 0.25, "down": 0.5, "cap": 1e9, "keep": 0.0}
 
 BELOW_A_CAP = {"lr_sizes_the_step": "no lr lifts the cap, and keeping the norm grows with the square of the step"}
+FACTORED = gw.thrifty(gw.Surefoot)
 
-CONTRACT = (Contract(gw.Surefoot, {}, BELOW_A_CAP, ulps=512), Contract(gw.Surefoot, KNOBS, BELOW_A_CAP, ulps=512))
+CONTRACT = (
+    Contract(gw.Surefoot, {}, BELOW_A_CAP, ulps=512),
+    Contract(gw.Surefoot, KNOBS, BELOW_A_CAP, ulps=512),
+    Contract(FACTORED, {"moment": "factored"}, BELOW_A_CAP, ulps=512),
+)
 
 PARITY = (
     Parity("surefoot", gw.Surefoot, surefoot, shapes=((4, 3),)),
     Parity("surefoot, all knobs", gw.Surefoot, surefoot, KNOBS, shapes=((3, 5),)),
     Parity("surefoot, fused", gw.Surefoot, surefoot, {**KNOBS, "split": 3}, shapes=((6, 4),)),
+    Parity("surefoot, factored", FACTORED, surefoot, {**KNOBS, "moment": "factored"}, shapes=((4, 3),)),
+    Parity("surefoot, factored kernel", FACTORED, surefoot, {"moment": "factored"}, shapes=((4, 3, 2, 2),)),
     Parity("surefoot, a vector", gw.Surefoot, surefoot, KNOBS, shapes=((5,),)),
 )
 
-GOLDEN = {"Surefoot": variant(gw.Surefoot, None), "Surefoot, all knobs": variant(gw.Surefoot, **KNOBS)}
+GOLDEN = {
+    "Surefoot": variant(gw.Surefoot, None),
+    "Surefoot, all knobs": variant(gw.Surefoot, **KNOBS),
+    "ThriftySurefoot, factored": variant(FACTORED, None, moment="factored"),
+}
 
 PARTS = (
     # the gradient lies along y − z = 2: k = ¼; of itself the only tensor, it is its own scale: step 8 · ½ · e^¼

@@ -45,8 +45,8 @@ def test_the_declared_state_takes_a_fraction_of_a_byte_per_parameter(name, shape
 @pytest.mark.parametrize("shape", GPT, ids=str)
 def test_thrifty_adamw_pays_for_the_first_moment_alone(shape):
     assert declared_bytes(gw.AdamW, shape) == 8
-    for moment in ("row", "tensor"):
-        assert 4 < declared_bytes(gw.thrifty(gw.AdamW), shape, moment=moment) < 4.01
+    for moment in ("row", "tensor", "factored"):
+        assert 4 < declared_bytes(gw.thrifty(gw.AdamW), shape, moment=moment) < 4.02
 
 
 def accumulators(walk, count):
@@ -194,6 +194,11 @@ def test_thrifty_by_row_of_a_vector_is_the_recipe_itself():
     assert all(np.array_equal(p, q) for p, q in zip(plain, thrifty))
 
 
+def test_thrifty_surefoot_keeps_the_iterate_alone():
+    assert declared_bytes(gw.Surefoot, (768, 3072)) == pytest.approx(8, abs=0.01)
+    assert declared_bytes(gw.thrifty(gw.Surefoot), (768, 3072), moment="factored") == pytest.approx(4, abs=0.02)
+
+
 def test_thrifty_reaches_moments_inside_other_parts():
     recipe = gw.thrifty(gw.AMAdamW)
     assert recipe.chain().slots(ParamSpec((4, 3)))["adaptive_memory_moment.v"].shape_for(ParamSpec((4, 3))) == (4, 1)
@@ -209,7 +214,7 @@ def test_thrifty_refuses_a_largest_moment_over_time_and_an_unknown_kind():
     parameter = torch.nn.Parameter(torch.zeros(3, 2))
     with pytest.raises(ValueError, match="without amsgrad"):
         gw.thrifty(gw.AdamW)([parameter], amsgrad=True)
-    with pytest.raises(ValueError, match="moment='column' is unknown; known are row, tensor"):
+    with pytest.raises(ValueError, match="moment='column' is unknown; known are row, tensor, factored"):
         gw.thrifty(gw.AdamW)([parameter], moment="column")
 
 

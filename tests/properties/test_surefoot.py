@@ -68,6 +68,33 @@ def test_nothing_but_a_gradient_moves_k():
     assert before.state(key, 2) != after.state(key, 2)
 
 
+def test_a_tensor_that_joins_late_counts_its_own_steps():
+    """At its first two steps the weights and their average lie together, and what rounding leaves says nothing."""
+    early, late = (torch.nn.Parameter(torch.tensor(start)) for start in normals(((4, 3), (3, 5)), 1))
+    optimizer = gw.Surefoot([early], engine="eager")
+    found = []
+    for t in range(9):
+        if t == 5:
+            optimizer.add_param_group({"params": [late]})
+        for param in (early, late)[: 1 + (t >= 5)]:
+            param.grad = param.detach().sin()
+        optimizer.step()
+        found.append([float(optimizer.state[param].get("self_scaled.k", 0.0)) for param in (early, late)])
+    assert [late for _, late in found[:7]] == [0.0] * 7
+    assert found[7][1] == found[2][0] != 0
+    assert found[8][0] != found[4][0]
+
+
+def test_what_is_frozen_rests_and_goes_on():
+    """A layer that is frozen for a while keeps k and its average; thawed, it goes on where it was."""
+    start, steps = walk()
+    rest = [[None, *step[1:]] for step in steps[4:8]]
+    before, within = run(gw.Surefoot, start, steps[:4]), run(gw.Surefoot, start, steps[:4] + rest)
+    for key in ("self_scaled.k", "self_scaled.of.z", "self_scaled.of.weight_sum", "precondition.v", "step"):
+        assert np.array_equal(before.state(key), within.state(key)), key
+    assert np.array_equal(before.last[0], within.last[0])
+
+
 def test_each_matrix_of_a_stack_finds_its_own_scale():
     (first, second), steps = walk(((4, 3), (4, 3)))
     steps = [[one, 1e3 * other] for one, other in steps]

@@ -74,14 +74,29 @@ def thrifty_adamw(state, p, g, *, lr, betas, eps, weight_decay, amsgrad, moment)
     """Of bare tensors: a vector's rows are its entries, those of a stack the rows of its matrices."""
     assert not amsgrad
     t = age(state)
-    if moment == "tensor":
+    if moment == "factored" and g.ndim > 1:
+        square = None
+    elif moment == "tensor":
         square = np.mean(g**2)
     else:
         square = {0: lambda s: s, 1: lambda s: s}.get(g.ndim, lambda s: _row_mean(s, 2 if s.ndim == 3 else 1))(g**2)
     m = state["m"] = betas[0] * state.get("m", 0.0) + (1 - betas[0]) * g
-    v = state["v"] = betas[1] * state.get("v", 0.0) + (1 - betas[1]) * square
+    if square is None:
+        v = factored(state, g, betas[1])
+    else:
+        v = state["v"] = betas[1] * state.get("v", 0.0) + (1 - betas[1]) * square
     u = m / (1 - betas[0] ** t) / (np.sqrt(v / (1 - betas[1] ** t)) + eps)
     return p * (1 - lr * weight_decay) - lr * u
+
+
+def factored(state, g, beta):
+    """The square of a tensor of two or more dimensions from the means of its rows and of its columns."""
+    rows = g.ndim - 1 if g.ndim == 3 else 1
+    s = np.reshape(g**2, (np.prod(g.shape[:rows], dtype=int), -1))
+    for name, axis in (("row", 1), ("column", 0)):
+        state[name] = beta * state.get(name, 0.0) + (1 - beta) * s.mean(axis)
+    total = state["row"].mean()
+    return np.zeros_like(g) if total == 0 else np.reshape(np.outer(state["row"], state["column"]) / total, g.shape)
 
 
 def _row_mean(s, leading):

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from tests.reference.age import age
+from tests.reference.low_memory import factored
 
 FLOOR, CLIP = 1e-3, 1.0
 
@@ -22,7 +23,7 @@ def surefoot_model(state, params, grads, *, split=1, **knobs):
     return [np.concatenate(moved[at : at + split]) for at in range(0, len(moved), split)]
 
 
-def _step(state, params, grads, *, lr, betas, relative_step, rate, down, release, cap, cap_steps, keep):
+def _step(state, params, grads, *, lr, betas, relative_step, rate, down, release, cap, cap_steps, keep, moment=""):
     t = age(state)
     own = state.setdefault("own", [{"z": p, "v": 0.0, "k": 0.0, "share": 1.0} for p in params])
     sizes = [max(_size(p), FLOOR) for p in params]
@@ -31,7 +32,10 @@ def _step(state, params, grads, *, lr, betas, relative_step, rate, down, release
     state["weights"] = state.get("weights", 0.0) + t * t
     moved = []
     for kept, y, g, size in zip(own, params, grads, sizes):
-        kept["v"] = betas[1] * kept["v"] + (1 - betas[1]) * g * g
+        if moment == "factored" and g.ndim > 1:
+            kept["v"] = factored(kept, g, betas[1])
+        else:
+            kept["v"] = betas[1] * kept["v"] + (1 - betas[1]) * g * g
         root = np.sqrt(kept["v"] / (1 - betas[1] ** t))
         u = np.divide(g, root, out=np.zeros_like(g), where=root > 0)
         u = u / max(1.0, _size(u) / CLIP)

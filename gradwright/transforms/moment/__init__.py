@@ -22,7 +22,7 @@ from gradwright.transforms.moment.moments import (
 )
 from gradwright.transforms.moment.precondition import Precondition
 from gradwright.transforms.moment.rectify import GrowingClip, Rectify, RestFirst, UntunedWarmup
-from gradwright.transforms.moment.reduced import PerRow, PerTensor
+from gradwright.transforms.moment.reduced import PerRow, PerTensor, RowsAndColumns
 from gradwright.transforms.moment.sm3 import Sm3
 from gradwright.transforms.moment.square_matrix import SquareEma, SquareMatrix
 
@@ -50,6 +50,7 @@ __all__ = [
     "Precondition",
     "Rectify",
     "RestFirst",
+    "RowsAndColumns",
     "Sm3",
     "Softplus",
     "SquareEma",

@@ -1,4 +1,4 @@
-"""Moments with one number for a whole tensor, or for each of its rows."""
+"""Moments with one number for a whole tensor, for each of its rows, or for each of its rows and columns."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from gradwright.core import Context, ParamSpec, Slot
-from gradwright.core.ops import maximum, mean
+from gradwright.core.ops import maximum, mean, sqrt
 from gradwright.core.transform import Slots, State
 from gradwright.transforms.common.bounds import FRACTION
 from gradwright.transforms.common.rows import row_dims
 from gradwright.transforms.moment.moments import Estimate, Moment
+
+TINY = 1e-37
+"""Divided by where all gradients were zero, so that nothing is divided by nothing."""
 
 
 @dataclass(frozen=True)
@@ -56,3 +59,43 @@ class PerRow(Moment):
         square = mean(ctx.grad * ctx.grad, row_dims(ctx.spec, self.only))
         v = self.beta * state["v"] + (1 - self.beta) * square
         return Estimate(maximum(v, self.floor), correction=1 - self.beta**ctx.step), {"v": v}
+
+
+@dataclass(frozen=True)
+class RowsAndColumns(Moment):
+    """Adam's moment in the space of its row and column means.
+
+    R ← β R + (1 − β) (mean of g² over each row),   C ← β C + (1 − β) (mean of g² over each column)
+    E[g²]ᵢⱼ ≈ Rᵢ Cⱼ / mean(R), corrected by 1 − βᵗ
+
+    Rows are those of :func:`row_dims`, so that a stack of matrices has rows of each and columns in common, and a kernel
+    (out, in · kh · kw). What has no columns, a vector or a number, keeps every entry. Beside
+    :class:`~gradwright.transforms.Factored`, Adafactor's own, β does not depend on the age, and nothing is added to g².
+
+    Args:
+        beta: β, in [0, 1).
+    """
+
+    beta: float
+    bounds: ClassVar = {"beta": FRACTION}
+
+    def slots(self, spec: ParamSpec) -> Slots:
+        rows, columns = _rows_and_columns(spec)
+        return {"row": Slot(keep=rows), "column": Slot(keep=columns)} if columns else {"v": Slot(keep=rows)}
+
+    def estimate(self, u: Any, state: State, ctx: Context) -> tuple[Estimate, State]:
+        rows, columns = _rows_and_columns(ctx.spec)
+        square, correction = ctx.grad * ctx.grad, 1 - self.beta**ctx.step
+        if not columns:
+            v = self.beta * state["v"] + (1 - self.beta) * square
+            return Estimate(v, correction=correction), {"v": v}
+        row = self.beta * state["row"] + (1 - self.beta) * mean(square, rows)
+        column = self.beta * state["column"] + (1 - self.beta) * mean(square, columns)
+        root = sqrt(row / maximum(mean(row), TINY)) * sqrt(column)
+        return Estimate(root=root, correction=correction), {"row": row, "column": column}
+
+
+def _rows_and_columns(spec: ParamSpec) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The dimensions that count rows, and those that count columns."""
+    rows = tuple(range(spec.ndim)) if spec.own_ndim < 2 else row_dims(spec)
+    return rows, tuple(dim for dim in range(spec.ndim) if dim not in rows)
