@@ -50,7 +50,7 @@ def application() -> Any:
             str,
             typer.Option(
                 help="What to train: digits-mlp, digits-vae, zipf-noise, stdlib-gpt, ...; several with commas; suite, "
-                "suite-measured."
+                "suite-measured, suite-frozen."
             ),
         ] = "digits-mlp",
         optimizers: Annotated[

@@ -1,4 +1,5 @@
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -6,12 +7,19 @@ import torch
 from gradwright.study import compare, tasks
 from gradwright.study.tasks.corpus import standard_library, windows
 from gradwright.study.tasks.digits import digits
+from gradwright.study.tasks.frozen.adding_lstm import sequences
+from gradwright.study.tasks.frozen.diabetes_quantiles import pinball
+from gradwright.study.tasks.frozen.digits_contrastive import supervised_contrastive
+from gradwright.study.tasks.frozen.graph_distances import FARTHEST, graphs
+from gradwright.study.tasks.frozen.mixture_density import negative_log_likelihood
+from gradwright.study.tasks.frozen.oscillator_pinn import DAMPING, END, FREQUENCY, derivative, solution
 from gradwright.study.tasks.measured.digits_conv import noisy_digits
 from gradwright.study.tasks.measured.stdlib_words import WORDS, words
 from gradwright.study.tasks.zipf_noise import zipf_data
 
-LARGE = ("stdlib-gpt-1m", "stdlib-gpt-post-norm")
-QUICK = ("digits-shifted", "digits-batch-norm", "recommender")
+PAGE = Path(__file__).parents[2] / "docs" / "no_tuning.md"
+LARGE = ("stdlib-gpt-1m", "stdlib-gpt-post-norm", "digits-vit-post-norm")
+QUICK = ("recommender", "mixture-density", "diabetes-quantiles")
 
 
 @pytest.mark.parametrize(
@@ -52,6 +60,13 @@ def test_a_task_stands_in_one_column():
     assert set(listed) <= set(tasks.names())
 
 
+@pytest.mark.skipif(not PAGE.is_file(), reason="the documentation is not there")
+def test_the_page_lists_every_task_in_its_column():
+    rows = {line.split("`")[1]: line for line in PAGE.read_text().splitlines() if line.startswith("| `suite")}
+    for column, names in tasks.COLUMNS.items():
+        assert tuple(rows[column].split("`")[3::2]) == names
+
+
 def test_fine_tuning_starts_at_rest():
     session = tasks.find("digits-shifted").begin(0)
     with torch.no_grad():
@@ -63,6 +78,59 @@ def test_fine_tuning_starts_at_rest():
 def test_two_in_five_labels_are_wrong():
     assert (noisy_digits().y != digits().y).float().mean() == pytest.approx(0.4, abs=0.05)
     assert torch.equal(noisy_digits().y_validation, digits().y_validation)
+
+
+def test_the_oscillator_obeys_its_law():
+    times = torch.linspace(0, END, 9, dtype=torch.float64, requires_grad=True)
+    u = solution(times)
+    velocity = derivative(u, times)
+    residual = derivative(velocity, times) + 2 * DAMPING * velocity + FREQUENCY**2 * u
+    assert residual.abs().max() < 1e-9
+    assert u[0].item() == pytest.approx(1)
+    assert velocity[0].item() == pytest.approx(0, abs=1e-12)
+
+
+def test_one_number_of_either_half_is_marked():
+    x, total = sequences(50, "test")
+    assert (x[:, :12, 1].sum(1) == 1).all()
+    assert (x[:, 12:, 1].sum(1) == 1).all()
+    assert torch.allclose(total, (x[..., 0] * x[..., 1]).sum(1))
+
+
+def test_distances_are_those_of_a_walk():
+    joined, distance = graphs().joined[7], graphs().distance[7]
+    seen = {0: 0}
+    for node in (queue := [0]):
+        for other in joined[node].nonzero()[:, 0].tolist():
+            if other not in seen:
+                seen[other] = seen[node] + 1
+                queue.append(other)
+    assert distance.tolist() == [min(seen.get(node, FARTHEST), FARTHEST) for node in range(len(distance))]
+
+
+def test_a_mixture_of_one_is_a_gaussian():
+    mean, log_deviation, y = torch.tensor([0.3, 2.0]), torch.tensor([-1.0, 0.5]), torch.tensor([0.1, 1.0])
+    outputs = torch.stack([torch.zeros(2), mean, log_deviation], 1)
+    expected = -torch.distributions.Normal(mean, log_deviation.exp()).log_prob(y).mean()
+    assert negative_log_likelihood(outputs, y).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_the_pinball_loss_is_least_at_the_quantile():
+    y = torch.linspace(0, 100, 101)
+    losses = [pinball(torch.tensor([[10.0, 50.0, at]]).expand(101, 3), y).item() for at in (85.0, 90.0, 95.0)]
+    assert losses[1] < min(losses[0], losses[2])
+
+
+def test_the_contrastive_loss_is_that_of_pairs_one_by_one():
+    points = torch.nn.functional.normalize(torch.randn(6, 3, generator=torch.Generator().manual_seed(0)), dim=1)
+    labels = [0, 0, 1, 1, 1, 2]
+    each = []
+    for i in range(5):  # the last one has no other of its label
+        weights = {j: math.exp((points[i] @ points[j]).item() / 0.2) for j in range(6) if j != i}
+        alike = [j for j in weights if labels[j] == labels[i]]
+        each.append(-sum(math.log(weights[j] / sum(weights.values())) for j in alike) / len(alike))
+    found = supervised_contrastive(points, torch.tensor(labels)).item()
+    assert found == pytest.approx(sum(each) / 5, rel=1e-4)
 
 
 def test_words_are_ranked_by_how_common_they_are():
