@@ -1,6 +1,6 @@
 """The adding problem: an LSTM has to carry two numbers through a sequence of others.
 
-Data: generated: 24 uniform numbers, two of them marked, one in either half; the target is the sum of the marked ones.
+Data: generated: ten uniform numbers, two of them marked, one in either half; the target is the sum of the marked ones.
 Model: an LSTM of width 48 and a linear head. Budget: 600 steps of 64 sequences. Metric: mean squared error on 1024
 sequences; saying 1 always has 0.167. Why: a plateau with nearly no signal comes before the descent.
 """
@@ -14,11 +14,11 @@ from torch.nn.functional import mse_loss
 from gradwright.study.tasks.seeding import generator
 from gradwright.study.tasks.task import Metric, Session, Task, sha256
 
-LENGTH, WIDTH, JUDGED = 24, 48, 1024
+LENGTH, WIDTH, JUDGED = 10, 48, 1024
 
 
 def sequences(count: int, *key: object) -> tuple[Tensor, Tensor]:
-    """Numbers and marks ``(count, 24, 2)``, sums ``(count,)``."""
+    """Numbers and marks ``(count, 10, 2)``, sums ``(count,)``."""
     rng = generator("adding-lstm", *key)
     numbers, half = torch.rand(count, LENGTH, generator=rng), LENGTH // 2
     places = torch.randint(half, (count, 2), generator=rng) + torch.tensor([0, half])
@@ -51,7 +51,7 @@ def start(seed: int, batch: int = 64) -> Session:
 
 TASK = Task(
     name="adding-lstm",
-    description="An LSTM of width 48 adds the two marked ones of 24 numbers that it reads one after another.",
+    description="An LSTM of width 48 adds the two marked ones of ten numbers that it reads one after another.",
     start=start,
     metrics=(Metric("mse", "mean squared error of the sum"),),
     steps=600,
