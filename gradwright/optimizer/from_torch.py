@@ -97,7 +97,7 @@ def _renamed(recipe_spec: RecipeSpec, key: Any, entry: dict[str, Any]) -> dict[s
     """A saved entry's tensors by the names of the recipe's slots; complex ones as their real and imaginary parts."""
     found = {}
     for name, value in entry.items():
-        if name == "step" or value is None:
+        if name in ("step", *form_of(recipe_spec).derived) or value is None:
             continue
         if name not in recipe_spec.torch_state:
             known = ", ".join(recipe_spec.torch_state)

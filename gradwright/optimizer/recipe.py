@@ -124,6 +124,7 @@ def recipe(
     torch_state: dict[str, str] | None = None,
     cycled: str = "",
     bounds: Mapping[str, tuple[float, float]] | None = None,
+    initial: str = "",
 ) -> Callable[[Callable[P, Any]], type[Recipe[P]]]:
     """Turn a function from hyper-parameters to a chain into an optimizer class of the same name.
 
@@ -147,6 +148,7 @@ def recipe(
             instead of switching it on.
         bounds: ranges of hyper-parameters as (lowest allowed, first too large), where no part of the chain declares
             them. Numbers are otherwise at least 0, and whole numbers below 2³¹.
+        initial: hyper-parameters that count at a parameter's first step only; to change one later is a warning.
 
     Raises:
         TypeError: a hyper-parameter has no default, or one is named that there is not.
@@ -164,6 +166,7 @@ def recipe(
             torch_state or {},
             frozenset(cycled.split()),
             bounds or {},
+            frozenset(initial.split()),
         )
         made: Any = make_recipe(recipe_spec, module=function.__module__, qualname=function.__qualname__)
         return made

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from gradwright.core import Chain, ParamSpec
+from gradwright.core.warn import warn_once
 from gradwright.optimizer.pointers import room
 from gradwright.recipe.spec import RecipeSpec
 
@@ -58,3 +60,13 @@ def serves_sparse(recipe_spec: RecipeSpec, chain: Chain) -> str:
     if "scale_free" in recipe_spec.traits:
         return f"or give it to another method, none of which is {recipe_spec.name}: torch's SGD, Adagrad or SparseAdam"
     return "or give it to torch.optim.SGD with weight_decay=0, which takes sparse gradients"
+
+
+def warn_of_late(recipe_spec: RecipeSpec, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """Tell whoever changes what counts at the first step only that the step is behind."""
+    for name in sorted(recipe_spec.initial):
+        if old.get(name) != new[name]:
+            warn_once(
+                f"{recipe_spec.name}: {name} was changed, which has no effect any more: it counts at a parameter's "
+                "first step only; leave out what changes it, such as a scheduler"
+            )

@@ -16,7 +16,7 @@ from gradwright.engine.access import as_real
 from gradwright.engine.collective import is_spread
 from gradwright.optimizer import groups
 from gradwright.optimizer.pointers import PointerCache, StateTable, has_memory, room
-from gradwright.optimizer.refusals import is_locked, refuse_empty, refuse_weights, serves_sparse
+from gradwright.optimizer.refusals import is_locked, refuse_empty, refuse_weights, serves_sparse, warn_of_late
 from gradwright.optimizer.tracked import Changes, TrackedState
 from gradwright.recipe.registry import spec_named
 from gradwright.recipe.spec import RecipeSpec
@@ -216,6 +216,8 @@ class StatefulOptimizer(torch.optim.Optimizer):
         key, chain = chains.get(id(group), (None, None))
         if key != (recipe_spec, knobs):
             old, chain = chain, recipe_spec.chain(group)
+            if key is not None and any(self.state.get(param, {}).get("step") for param in group["params"]):
+                warn_of_late(recipe_spec, key[1], knobs)
             if old is None or old.structure() != chain.structure():
                 self.__dict__["_memory"] = {}
                 for param in group["params"]:

@@ -26,7 +26,7 @@ def to_torch(optimizer: Optimizer) -> StateDict:
 
     Args:
         optimizer: an optimizer whose groups all run one recipe that torch has too: SGD, Adam, AdamW, NAdam, RAdam,
-            Adamax, Adafactor (``form="torch"``) or Muon.
+            Adamax, Adagrad, RMSprop, Adadelta, ASGD, Rprop, Adafactor (``form="torch"``) or Muon.
 
     Returns:
         What ``torch.optim.NAME.load_state_dict`` takes, for an optimizer over the same parameters in the same groups.
@@ -64,7 +64,7 @@ def to_torch(optimizer: Optimizer) -> StateDict:
         indices = list(range(first, first + len(group["params"])))
         groups.append({**_settings(recipe_spec, form, defaults, group), "params": indices})
         for index, param in zip(indices, group["params"]):
-            if entry := _entry(recipe_spec, form, param, optimizer.state[param]):
+            if entry := _entry(recipe_spec, form, param, optimizer.state[param], groups[-1]):
                 state[index] = entry
     return {"state": state, "param_groups": groups}
 
@@ -94,15 +94,19 @@ def _settings(recipe_spec: RecipeSpec, form: TorchForm, defaults: Any, group: di
     return {**defaults, **settings, **kept}
 
 
-def _entry(recipe_spec: RecipeSpec, form: TorchForm, param: Tensor, state: dict[str, Any]) -> dict[str, Any]:
-    """A parameter's state in torch's words; nothing before its first step, as in torch."""
-    if not state.get("step"):
+def _entry(
+    recipe_spec: RecipeSpec, form: TorchForm, param: Tensor, state: dict[str, Any], group: dict[str, Any]
+) -> dict[str, Any]:
+    """A parameter's state in torch's words; nothing before its first step where torch has nothing then."""
+    if not state.get("step") and not (state and form.from_the_start):
         return {}
     if "training_weights" in state:
         raise ValueError("to_torch: the evaluation weights are in place; call optimizer.train() first")
     entry: dict[str, Any] = (
         {"step": torch.tensor(state["step"], dtype=torch.float32, device="cpu")} if form.counts else {}
     )
+    for name, rule in form.derived.items():
+        entry[name] = torch.tensor(rule(state["step"], group), dtype=torch.float64, device="cpu")
     for name, slot in recipe_spec.torch_state.items():
         if slot not in state:
             continue

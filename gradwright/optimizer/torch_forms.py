@@ -29,6 +29,9 @@ class TorchForm:
         fixed: the recipe's hyper-parameters that torch does not have, at the values that make its method torch's.
         renamed: torch's names of others.
         counts: whether torch keeps a step count beside each parameter.
+        from_the_start: whether torch makes state when it is given parameters, and misses it where it is not loaded.
+        derived: what torch keeps although it follows from the step count and the settings, which is how it is written;
+            it is not read.
         read: the settings of torch's group in the recipe's words, given the type of the parameters.
         write: the same in torch's words.
 
@@ -38,6 +41,8 @@ class TorchForm:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     renamed: Mapping[str, str] = field(default_factory=dict)
     counts: bool = True
+    from_the_start: bool = False
+    derived: Mapping[str, Callable[[float, Settings], float]] = field(default_factory=dict)
     read: Callable[[Settings, torch.dtype], Settings] = _as_it_is
     write: Callable[[Settings, torch.dtype], Settings] = _as_it_is
 
@@ -105,8 +110,15 @@ def _write_muon(settings: Settings, dtype: torch.dtype) -> Settings:
     return {**settings, "adjust_lr": adjust, "ns_coefficients": rows[0], "ns_steps": len(rows), "eps": EPS_OF_MUON}
 
 
+def _write_momentum(settings: Settings, dtype: torch.dtype) -> Settings:
+    return {**settings, "momentum": settings["momentum"] or 0.0}
+
+
 FORMS: dict[str, TorchForm] = {
-    "SGD": TorchForm(counts=False, read=_read_sgd, write=lambda s, _: {**s, "momentum": s["momentum"] or 0.0}),
+    "SGD": TorchForm(counts=False, read=_read_sgd, write=_write_momentum),
+    "RMSprop": TorchForm(write=_write_momentum),
+    "Adagrad": TorchForm(from_the_start=True),
+    "ASGD": TorchForm(derived={"mu": lambda step, settings: 1 / max(1.0, step - settings["t0"])}),
     "Adam": TorchForm(read=_read_decay(False, "AdamW")),
     "AdamW": TorchForm(read=_read_decay(True, "Adam")),
     "NAdam": TorchForm(fixed={"form": "torch"}),

@@ -28,6 +28,7 @@ class RecipeSpec:
         torch_state: what ``torch.optim`` calls each slot, where it has the method.
         cycled: hyper-parameters that torch's schedulers may cycle even while they are ``None``.
         bounds: ranges of hyper-parameters, as (lowest allowed, first too large), where no part declares them.
+        initial: hyper-parameters that count at a parameter's first step only; to change one later is a warning.
 
     Attributes:
         defaults: the hyper-parameters with their defaults.
@@ -44,6 +45,7 @@ class RecipeSpec:
     torch_state: Mapping[str, str] = field(default_factory=dict)
     cycled: frozenset[str] = frozenset()
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    initial: frozenset[str] = frozenset()
     defaults: dict[str, Any] = field(init=False)
     kinds: dict[str, Knob] = field(init=False)
     floats: frozenset[str] = field(init=False)
@@ -56,7 +58,7 @@ class RecipeSpec:
                 f"recipe {self.name}: {', '.join(missing)} need a default, so that everyone starts somewhere"
             )
         kinds = knobs_of(self.build, self.signed, self.bounds)
-        if strange := sorted((self.signed | self.cycled | self.bounds.keys()) - kinds.keys()):
+        if strange := sorted((self.signed | self.cycled | self.initial | self.bounds.keys()) - kinds.keys()):
             hint = nearest(strange[0], kinds, f"it has {', '.join(kinds)}")
             raise TypeError(f"recipe {self.name}: there is no hyper-parameter {strange[0]!r}; {hint}")
         object.__setattr__(self, "kinds", kinds)

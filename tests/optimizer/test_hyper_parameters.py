@@ -1,6 +1,7 @@
 """A hyper-parameter of the wrong kind or size is refused with the recipe's name and its own, wherever it is given."""
 
 import fractions
+import warnings
 from decimal import Decimal
 
 import numpy
@@ -190,3 +191,21 @@ def test_annotations_that_only_a_type_checker_sees_do_not_hide_the_others(made):
     with pytest.raises(TypeError, match=r"Hidden: rounds=1\.5 is a float; give a whole number"):
         recipe.bind(rounds=1.5)
     assert isinstance(recipe.chain().links[0], Transform)
+
+
+def test_a_change_that_comes_too_late_is_a_warning(monkeypatch):
+    from gradwright.core import warn
+
+    monkeypatch.setattr(warn, "_told", set())
+    weight = torch.nn.Parameter(torch.ones(2))
+    optimizer = gradwright.Rprop([weight], lr=0.1)
+    optimizer.param_groups[0]["lr"] = 0.2  # before the first step it counts
+    weight.grad = torch.ones(2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        optimizer.step()
+    assert weight.tolist() == pytest.approx([0.8, 0.8])
+    optimizer.param_groups[0]["lr"] = 0.3
+    with pytest.warns(UserWarning, match="Rprop: lr was changed, which has no effect any more"):
+        optimizer.step()
+    assert weight.tolist() == pytest.approx([0.56, 0.56])

@@ -67,6 +67,43 @@ PAIRS = [
         {"lr": 0.02, "maximize": True},
     ),
     *pairs(
+        gw.RMSprop,
+        torch.optim.RMSprop,
+        {"lr": 0.02},
+        {"lr": 0.02, "alpha": 0.9, "eps": 1e-2, "weight_decay": 0.1},
+        {"lr": 0.02, "momentum": 0.9, "weight_decay": 0.1},
+        {"lr": 0.02, "centered": True, "alpha": 0.9},
+        {"lr": 0.02, "centered": True, "momentum": 0.9, "weight_decay": 0.1, "maximize": True},
+    ),
+    *pairs(
+        gw.Adagrad,
+        torch.optim.Adagrad,
+        {"lr": 0.1},
+        {"lr": 0.1, "lr_decay": 0.1, "initial_accumulator_value": 0.1, "weight_decay": 0.1},
+        {"lr": 0.1, "eps": 0.1, "maximize": True},
+    ),
+    *pairs(
+        gw.Adadelta,
+        torch.optim.Adadelta,
+        {"lr": 1.0},
+        {"lr": 0.5, "rho": 0.95, "eps": 1e-3, "weight_decay": 0.1},
+        {"lr": 1.0, "maximize": True},
+    ),
+    *pairs(
+        gw.ASGD,
+        torch.optim.ASGD,
+        {"lr": 0.1},
+        {"lr": 0.1, "lambd": 0.1, "alpha": 0.5, "t0": 3.0, "weight_decay": 0.1},
+        {"lr": 0.1, "lambd": 0.01, "t0": 10.0, "maximize": True},
+    ),
+    *pairs(
+        gw.Rprop,
+        torch.optim.Rprop,
+        {"lr": 0.01},
+        {"lr": 0.3, "etas": (0.3, 1.5), "step_sizes": (1e-2, 0.5)},
+        {"lr": 0.01, "maximize": True},
+    ),
+    *pairs(
         gw.Adafactor,
         torch.optim.Adafactor,
         {"lr": 0.05, "eps": (1e-7, 1e-3)},
@@ -128,7 +165,7 @@ def test_the_trajectory_is_torchs(pair, double_precision):
 @pytest.mark.parametrize("pair", PAIRS, ids=str)
 def test_the_trajectory_stays_torchs_while_hyper_parameters_change(pair, double_precision):
     def changes(t):
-        changed = {"lr": pair.knobs["lr"] * (0.4 + (t % 7) / 7)}
+        changed = {} if pair.ours.spec.initial == {"lr"} else {"lr": pair.knobs["lr"] * (0.4 + (t % 7) / 7)}
         if "betas" in pair.ours.spec.defaults and "amsgrad" not in pair.knobs:
             changed["betas"] = (0.9 - 0.1 * (t % 3), 0.95)
         if pair.knobs.get("momentum") is not None:

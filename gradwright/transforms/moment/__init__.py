@@ -11,7 +11,15 @@ from gradwright.transforms.moment.denominator import (
     KeepZero,
     Softplus,
 )
-from gradwright.transforms.moment.full import FullPlusEps, InfinityNorm, Lagged, Uncorrected, UpdateSquare
+from gradwright.transforms.moment.full import (
+    Centered,
+    FullPlusEps,
+    InfinityNorm,
+    Lagged,
+    Sum,
+    Uncorrected,
+    UpdateSquare,
+)
 from gradwright.transforms.moment.moments import (
     Belief,
     Estimate,
@@ -31,6 +39,7 @@ __all__ = [
     "Atan2",
     "Bare",
     "Belief",
+    "Centered",
     "Denominator",
     "EpsHat",
     "EpsInside",
@@ -55,6 +64,7 @@ __all__ = [
     "Softplus",
     "SquareEma",
     "SquareMatrix",
+    "Sum",
     "Uncorrected",
     "UntunedWarmup",
     "UpdateSquare",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from gradwright.core import Context, ParamSpec, Slot
+from gradwright.core.number import as_float
 from gradwright.core.ops import maximum
 from gradwright.core.transform import Slots, State
 from gradwright.transforms.common.bounds import FRACTION
@@ -114,3 +116,55 @@ class Uncorrected(Moment):
     def estimate(self, u: Any, state: State, ctx: Context) -> tuple[Estimate, State]:
         estimate, changed = self.of.estimate(u, state, ctx)
         return Estimate(estimate.raw_square), changed
+
+
+@dataclass(frozen=True)
+class Sum(Moment):
+    """AdaGrad's moment, which forgets nothing: s ← s + g², from s₀ on. Without correction; steps shrink as 1 / √t.
+
+    It is kept in float32 at least: in a half type a new square is soon less than the last digit of the sum.
+
+    Args:
+        start: s₀ ≥ 0, what every entry begins with. It is read when the state is made, so that it is no knob.
+    """
+
+    start: Any = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        start = as_float("Sum: start", self.start)
+        if not 0 <= start < math.inf:
+            raise ValueError(f"Sum: start={start:g} must be a finite number of at least 0")
+        object.__setattr__(self, "start", start)
+
+    def slots(self, spec: ParamSpec) -> Slots:
+        return {"sum": Slot(start=self.start, dtype=spec.computing_dtype)}
+
+    def estimate(self, u: Any, state: State, ctx: Context) -> tuple[Estimate, State]:
+        s = state["sum"] + ctx.grad * ctx.grad
+        return Estimate(s), {"sum": s}
+
+
+@dataclass(frozen=True)
+class Centered(Moment):
+    """The variance of the gradient around its own average, without correction: v − q².
+
+    v ← β v + (1 − β) g²;   q ← β q + (1 − β) g
+
+    Of gradients that stay the same it goes to zero, where rounding decides: it is cut off at 0, so that the root of it
+    is a number.
+
+    Args:
+        beta: β, in [0, 1).
+    """
+
+    beta: float
+    bounds: ClassVar = {"beta": FRACTION}
+
+    def slots(self, spec: ParamSpec) -> Slots:
+        return {"v": Slot(), "q": Slot()}
+
+    def estimate(self, u: Any, state: State, ctx: Context) -> tuple[Estimate, State]:
+        v = self.beta * state["v"] + (1 - self.beta) * (ctx.grad * ctx.grad)
+        q = self.beta * state["q"] + (1 - self.beta) * ctx.grad
+        return Estimate(maximum(v - q * q, 0.0)), {"v": v, "q": q}

@@ -7,7 +7,10 @@ from gradwright.transforms.step.distance import DistanceOverGradients, WeightedD
 from gradwright.transforms.step.layer_rate import LayerRate
 from gradwright.transforms.step.lazy import Lazy
 from gradwright.transforms.step.prodigy import Prodigy
+from gradwright.transforms.step.resilient import ResilientStep
 from gradwright.transforms.step.size import EveryKth, LossScaled, RelativeStep, Scale, WeightScale
+from gradwright.transforms.step.units import RestoreUnits
+from gradwright.transforms.step.waning import InverseTime, WaningScale
 
 __all__ = [
     "Cautious",
@@ -18,15 +21,19 @@ __all__ = [
     "DistancePull",
     "DistanceStep",
     "EveryKth",
+    "InverseTime",
     "LayerRate",
     "Lazy",
     "LossScaled",
     "ModelOrientedStep",
     "Prodigy",
     "RelativeStep",
+    "ResilientStep",
+    "RestoreUnits",
     "Scale",
     "Sign",
     "TrustRatio",
+    "WaningScale",
     "WeightScale",
     "WeightedDistance",
 ]

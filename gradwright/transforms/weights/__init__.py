@@ -2,6 +2,7 @@
 
 from gradwright.transforms.weights.average import (
     Exponential,
+    LateMean,
     PolynomialDecay,
     PowerFunction,
     WeightAverage,
@@ -31,6 +32,7 @@ __all__ = [
     "Decay",
     "Exponential",
     "Hyperball",
+    "LateMean",
     "Lookahead",
     "NormLoss",
     "OnceTrusted",

@@ -90,6 +90,22 @@ class PolynomialDecay(Window):
 
 
 @dataclass(frozen=True)
+class LateMean(Window):
+    """The mean of all weights after the first ``start`` steps, and the newest weights before that: ASGD's.
+
+    The share of the newest is 1 / max(1, t − 1 − start).
+
+    Args:
+        start: at least 0.
+    """
+
+    start: float
+
+    def share(self, t: Any) -> Any:
+        return 1 / maximum(1.0, t - 1 - self.start)
+
+
+@dataclass(frozen=True)
 class WeightTrack(Transform):
     """Keep an average of the weights; neither training nor evaluation notices.
 
