@@ -29,6 +29,7 @@ from gradwright.recipes.thrifty import thrifty as thrifty
 __all__ = [
     "ADOPT",
     "AMMSGD",
+    "ASGD",
     "MARS",
     "NSGDA",
     "PNM",
@@ -46,7 +47,9 @@ __all__ = [
     "AdaMomentum",
     "AdaMuon",
     "AdaPNM",
+    "Adadelta",
     "Adafactor",
+    "Adagrad",
     "Adam",
     "AdamAtan2",
     "AdamCPR",
@@ -75,6 +78,8 @@ __all__ = [
     "NorMuon",
     "Prodigy",
     "RAdam",
+    "RMSprop",
+    "Rprop",
     "SAdam",
     "ScheduleFreeAdamW",
     "ScheduleFreeNorMuon",
@@ -177,6 +182,26 @@ class AMSGrad(Recipe[...]):
         eps: Number = 1e-08,
         weight_decay: Number = 0.0,
         form: Literal["raw", "corrected", "paper"] = "raw",
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class ASGD(Recipe[...]):
+    """Averaged stochastic gradient descent, as ``torch.optim.ASGD``."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.01,
+        lambd: Number = 0.0001,
+        alpha: Number = 0.75,
+        t0: Number = 1000000.0,
+        weight_decay: Number = 0.0,
         *,
         maximize: bool = False,
         engine: str = "auto",
@@ -336,6 +361,25 @@ class AdaPNM(Recipe[...]):
         differentiable: Literal[False] | None = None,
     ) -> None: ...
 
+class Adadelta(Recipe[...]):
+    """AdaDelta: RMSprop whose steps are measured by those before them, as ``torch.optim.Adadelta``."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 1.0,
+        rho: Number = 0.9,
+        eps: Number = 1e-06,
+        weight_decay: Number = 0.0,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
 class Adafactor(Recipe[...]):
     """Adam without a momentum, with a factored second moment and a step relative to the weights."""
 
@@ -351,6 +395,26 @@ class Adafactor(Recipe[...]):
         relative_step: bool = True,
         scale_parameter: bool = True,
         form: Literal["paper", "torch"] = "paper",
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class Adagrad(Recipe[...]):
+    """AdaGrad: the gradient over the root of the sum of all its squares, as ``torch.optim.Adagrad``."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.01,
+        lr_decay: Number = 0.0,
+        weight_decay: Number = 0.0,
+        initial_accumulator_value: Number = 0.0,
+        eps: Number = 1e-10,
         *,
         maximize: bool = False,
         engine: str = "auto",
@@ -1005,6 +1069,45 @@ class RAdam(Recipe[...]):
         weight_decay: Number = 0.0,
         decoupled_weight_decay: bool = False,
         degenerated_to_sgd: bool = True,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class RMSprop(Recipe[...]):
+    """RMSprop: the gradient over the root of an average of its squares, as ``torch.optim.RMSprop``."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.01,
+        alpha: Number = 0.99,
+        eps: Number = 1e-08,
+        weight_decay: Number = 0.0,
+        momentum: Number | None = None,
+        centered: bool = False,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class Rprop(Recipe[...]):
+    """Resilient backpropagation: each entry has a step of its own, longer while its gradient keeps its sign."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.01,
+        etas: tuple[float, float] = (0.5, 1.2),
+        step_sizes: tuple[float, float] = (1e-06, 50.0),
         *,
         maximize: bool = False,
         engine: str = "auto",
