@@ -8,6 +8,7 @@ from gradwright.contract import (
     knobs,
     promises,
     purity,
+    rows,
     saving,
     scaling,
     schedules,

@@ -64,7 +64,7 @@ def zero_weights_can_leave(recipe: RecipeClass, knobs: Knobs) -> None:
         assert bool(value.any()), f"weights of shape {tuple(value.shape)} that started at zero are still there"
 
 
-@check()
+@check(rows="it takes them")
 def sparse_gradients_are_refused(recipe: RecipeClass, knobs: Knobs) -> None:
     """A sparse gradient is a ValueError that names recipe, parameter and a way out; nothing has changed."""
     training = Training(recipe, knobs).step(2)

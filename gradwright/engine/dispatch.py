@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from gradwright.engine import eager, select
+from gradwright.engine import eager, rows, select
 from gradwright.engine.access import access_to
 from gradwright.engine.backend import Backend
 from gradwright.engine.batch import TensorBatch
@@ -70,6 +70,7 @@ class Dispatch:
     def __init__(self, step: GroupStep, engine: str, merged: bool = True) -> None:
         self.memory, self.engine = step.memory, engine
         self.structure, self.maximize = step.chain.structure(), step.maximize
+        self.states = step.states
         self.eager: list[int] = []
         chosen: dict[Any, tuple[Backend, list[int]]] = {}
         for at, param in enumerate(step.params):
@@ -99,7 +100,7 @@ class Dispatch:
 
     def _backend(self, at: int, param: Tensor) -> Backend | None:
         """What can serve a parameter where it lies; ``None`` for plain torch."""
-        if at in self.memory.odd or at in self.memory.shared:
+        if at in self.memory.odd or at in self.memory.shared or rows.AGES in self.states[at]:
             return None
         found = select.backend(self.engine, param.device)
         return found if found is not None and found.serves(param) else None
@@ -174,6 +175,8 @@ class Dispatch:
 
 
 def _on_plain_torch(step: TensorStep) -> StepCoroutine:
+    if rows.AGES in step.state:
+        return rows.run(step)
     return eager.run(step, access_to(step.param, is_spread(step.param) and _traceable(step)))
 
 

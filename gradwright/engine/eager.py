@@ -32,7 +32,7 @@ def run(tensor_step: TensorStep, access: Access = DIRECT) -> StepCoroutine:
     before = {key: _load(state[key], slot, param, tensor_step.step) for key, slot in slots.items()}
     ctx = Context(param, grad, tensor_step.step, tensor_step.clock, tensor_step.loss, spec)
     u, after, _ = yield from walk(tensor_step.chain, grad, before, ctx)
-    _check_shape(u, spec.shape, "the update", tensor_step)
+    check_shape(u, spec.shape, "the update", tensor_step)
     moved = param - u
     _store(after, state, slots, tensor_step, access)
     access.write(tensor_step.param, moved)
@@ -65,7 +65,7 @@ def _store(
             continue
         if slot.fixed and tensor_step.step > 1:
             continue
-        _check_shape(value, old.shape, f"the state {key!r}", tensor_step)
+        check_shape(value, old.shape, f"the state {key!r}", tensor_step)
         # an update may hand one slot's old value to another, so what is still to be read is copied first
         aliases = _memory(value) in held
         writes.append((old, value.clone() if aliases else value))
@@ -85,7 +85,8 @@ def _memory(tensor: Tensor) -> int:
         return id(tensor)
 
 
-def _check_shape(value: Any, shape: Sequence[int], what: str, tensor_step: TensorStep) -> None:
+def check_shape(value: Any, shape: Sequence[int], what: str, tensor_step: TensorStep) -> None:
+    """Refuse what an update returned in another shape than that of what it stands for."""
     if tuple(value.shape) != tuple(shape):
         raise RuntimeError(
             f"{what} of {tensor_step.spec} came back with shape {tuple(value.shape)}, expected {tuple(shape)}; "

@@ -19,6 +19,8 @@ class Memory(Protocol):
     """Where the tensors of a group lie at this step, looked at before it.
 
     Attributes:
+        params: the parameters that have state.
+        states: their state.
         version: another number whenever a parameter or its state lies elsewhere than before.
         unfit: the parameters whose gradients cannot be read where they lie, but must be copied first.
         shared: the parameters that share memory with others, or with state: only one after another gives them a
@@ -29,6 +31,8 @@ class Memory(Protocol):
             ``None`` where nobody would tell.
     """
 
+    params: list[Tensor]
+    states: list[dict[str, Any]]
     version: int
     unfit: Set[int]
     shared: Set[int]

@@ -13,6 +13,7 @@ from torch.nn.parameter import is_lazy
 from gradwright.core import HostScalar, Slot
 from gradwright.core.number import as_float, shown
 from gradwright.core.warn import warn_user
+from gradwright.engine.rows import AGES, row_slots
 from gradwright.optimizer import foreign
 from gradwright.optimizer.groups import OWN_KEYS
 from gradwright.optimizer.matching import OF_THE_MODEL, matched
@@ -58,8 +59,10 @@ def restored(optimizer: Optimizer, saved: Saved) -> tuple[dict[Tensor, dict[str,
                     f"state_dict holds state of {shown(key)}, a parameter that has no shape yet: run the model once on "
                     "a batch, so that its lazy modules are made, and load then"
                 )
-            name = optimizer.spec_of(param).name
-            state[param] = _restored_tensors(optimizer, param, name, saved.state[key], slots_of(param), shared)
+            spec, found, slots = optimizer.spec_of(param), saved.state[key], slots_of(param)
+            if AGES in found:
+                slots = row_slots(slots, spec)
+            state[param] = _restored_tensors(optimizer, param, spec.name, found, slots, shared)
     for param, slots in unknown:
         state[param] = _fresh(optimizer, param, slots, shared)
     return state, new_groups
@@ -131,6 +134,8 @@ def _restored_tensors(
             state[key] = _number(name, key, value)
             continue
         tensor = _tensor(name, key, value, like=optimizer.new_slot(param, slot))
+        if key == AGES and tensor.numel() and int(tensor.min()) < 0:
+            raise ValueError(f"state_dict: {key!r} of {name} holds {int(tensor.min())}; the checkpoint is damaged")
         if slot.shared:
             _check_shared(name, key, tensor, shared.setdefault(key, tensor))
             tensor = shared[key]

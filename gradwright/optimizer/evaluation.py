@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from gradwright.core import Chain
+from gradwright.engine import rows
 from gradwright.engine.access import access_to
 
 if TYPE_CHECKING:
@@ -75,4 +76,6 @@ def _weights(chain: Chain, param: Tensor, training: Tensor, state: Mapping[str, 
     """What a parameter with these training weights is evaluated with."""
     access = access_to(param, traceable=False)
     held = {key: access.read(value) if isinstance(value, Tensor) else value for key, value in state.items()}
+    if rows.AGES in held:
+        return rows.evaluate(chain, access.read(training), held)
     return chain.evaluate(access.read(training), held, state["step"])

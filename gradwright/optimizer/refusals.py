@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradwright.core import Chain, ParamSpec
+from gradwright.core import ParamSpec
 from gradwright.core.warn import warn_once
 from gradwright.optimizer.pointers import room
 from gradwright.recipe.spec import RecipeSpec
@@ -53,13 +53,23 @@ def refuse_empty(name: str, tensor: Tensor) -> None:
         )
 
 
-def serves_sparse(recipe_spec: RecipeSpec, chain: Chain) -> str:
-    """Which of torch's optimizers takes sparse gradients and is the nearest to a recipe, as the tail of an error."""
-    if chain.any_moment:
-        return "or give it to torch.optim.SparseAdam or Adagrad, which divide by a second moment too"
-    if "scale_free" in recipe_spec.traits:
-        return f"or give it to another method, none of which is {recipe_spec.name}: torch's SGD, Adagrad or SparseAdam"
-    return "or give it to torch.optim.SGD with weight_decay=0, which takes sparse gradients"
+def refuse_sparse(name: str, recipe_spec: RecipeSpec, grad: Tensor) -> None:
+    """Refuse a sparse gradient that is none of rows, or whose recipe cannot step rows apart.
+
+    Raises:
+        ValueError: it is one; says which recipes take it.
+    """
+    if "rows" not in recipe_spec.traits:
+        raise ValueError(
+            f"{name} is sparse, and {recipe_spec.name} cannot leave the other rows at rest; build its Embedding with "
+            "sparse=False, or give it to a recipe that can, such as SGD, Adagrad, RMSprop, Adam, AdamW or Lion (all "
+            "that can: gradwright list --trait rows)"
+        )
+    if grad.layout != torch.sparse_coo or grad.sparse_dim() != 1:
+        raise ValueError(
+            f"{name} is sparse in {grad.sparse_dim()} dimensions, and rows are those of the first alone, as the "
+            "gradient of an Embedding has them; make it dense with to_dense()"
+        )
 
 
 def warn_of_late(recipe_spec: RecipeSpec, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:

@@ -14,9 +14,10 @@ from torch.nn.parameter import is_lazy
 from gradwright.core import Chain, HostScalar, ParamSpec, Slot
 from gradwright.engine.access import as_real
 from gradwright.engine.collective import is_spread
+from gradwright.engine.rows import begin_tables, slots_beside
 from gradwright.optimizer import groups
 from gradwright.optimizer.pointers import PointerCache, StateTable, has_memory, room
-from gradwright.optimizer.refusals import is_locked, refuse_empty, refuse_weights, serves_sparse, warn_of_late
+from gradwright.optimizer.refusals import is_locked, refuse_empty, refuse_sparse, refuse_weights, warn_of_late
 from gradwright.optimizer.tracked import Changes, TrackedState
 from gradwright.recipe.registry import spec_named
 from gradwright.recipe.spec import RecipeSpec
@@ -73,6 +74,9 @@ class StatefulOptimizer(torch.optim.Optimizer):
         if chain.evaluates and any("training_weights" in state for state in memory.states):
             raise RuntimeError("the evaluation weights are in place; call optimizer.train() before stepping")
         memory.look_at_gradients(lambda param, grad: self._refuse_gradient(group, param, grad))
+        if begin_tables(memory, chain, self.spec_of):
+            caches.pop(place)
+            return self.memory_of(index, group, chain)
         return memory
 
     def tracked(self, state: dict[str, Any]) -> TrackedState:
@@ -120,7 +124,7 @@ class StatefulOptimizer(torch.optim.Optimizer):
                 chain.check(spec)  # it may have another shape than when it was given
             except ValueError as refusal:
                 raise RuntimeError(f"{group['recipe']}: {refusal}") from None
-            for key, slot in chain.slots(spec).items() if state else ():
+            for key, slot in slots_beside(state, chain, spec).items() if state else ():
                 value = state.get(key)
                 if value is not None and isinstance(slot, Slot):
                     self._refuse_state(group, spec, key, slot, value)
@@ -140,7 +144,7 @@ class StatefulOptimizer(torch.optim.Optimizer):
 
     def _tensor_slots(self, param: Tensor, chain: Chain, first: bool) -> list[str]:
         """The slots of a parameter that are tensors; those that all share belong to the first."""
-        slots = chain.slots(self.spec_of(param)).items()
+        slots = slots_beside(self.state[param], chain, self.spec_of(param)).items()
         return [key for key, slot in slots if isinstance(slot, Slot) and (first or not slot.shared)]
 
     def _refuse_gradient(self, group: dict[str, Any], param: Tensor, grad: Tensor) -> None:
@@ -152,9 +156,7 @@ class StatefulOptimizer(torch.optim.Optimizer):
                 return
         name = f"{group['recipe']}: the gradient of {self.spec_of(param)}"
         if grad.layout != torch.strided:
-            recipe_spec = self.recipe_spec_of(group)
-            rest = serves_sparse(recipe_spec, recipe_spec.chain(group))
-            raise ValueError(f"{name} is sparse; build its Embedding with sparse=False, {rest}")
+            refuse_sparse(name, self.recipe_spec_of(group), grad)
         if grad.shape != param.shape:
             raise RuntimeError(
                 f"{name} has shape {tuple(grad.shape)}, the parameter {tuple(param.shape)}; clear gradients with "
@@ -238,7 +240,7 @@ class StatefulOptimizer(torch.optim.Optimizer):
         state = self.state[param] if param in self.state else self.tracked({})
         self.state[param] = state
         state.setdefault("step", 0.0)
-        for key, slot in chain.slots(self.spec_of(param)).items():
+        for key, slot in slots_beside(state, chain, self.spec_of(param)).items():
             value = state.get(key)
             if isinstance(slot, HostScalar):
                 if value is None:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from gradwright.core import HostScalar
 from gradwright.core.number import shown
+from gradwright.engine.rows import AGES
 from gradwright.optimizer import foreign
 from gradwright.optimizer.torch_forms import TorchForm, form_of, torch_defaults
 from gradwright.recipe.registry import spec_named
@@ -64,7 +66,8 @@ def to_torch(optimizer: Optimizer) -> StateDict:
         indices = list(range(first, first + len(group["params"])))
         groups.append({**_settings(recipe_spec, form, defaults, group), "params": indices})
         for index, param in zip(indices, group["params"]):
-            if entry := _entry(recipe_spec, form, param, optimizer.state[param], groups[-1]):
+            kept = _of_one_age(optimizer, group, param)
+            if entry := _entry(recipe_spec, form, param, kept, groups[-1]):
                 state[index] = entry
     return {"state": state, "param_groups": groups}
 
@@ -92,6 +95,22 @@ def _settings(recipe_spec: RecipeSpec, form: TorchForm, defaults: Any, group: di
             raise ValueError(f"to_torch: torch.optim.{recipe_spec.name} of this version has no {name}")
     kept = {key: group[key] for key in ("name", "param_names", *foreign.RATES) if key in group}
     return {**defaults, **settings, **kept}
+
+
+def _of_one_age(optimizer: Optimizer, group: dict[str, Any], param: Tensor) -> dict[str, Any]:
+    """The state of a parameter, as that of one whose rows are all of the age that they have in common."""
+    state = optimizer.state[param]
+    if AGES not in state:
+        return state
+    first, last = int(state[AGES].min()), int(state[AGES].max())
+    if first != last:
+        raise ValueError(
+            f"to_torch: {group['recipe']}: the rows of {optimizer.spec_of(param)} have taken {first} to {last} steps, "
+            "and torch counts one for all of them; go on here"
+        )
+    slots = optimizer.slots_for(group)(param)
+    numbers = {key: float(state[key][0]) for key, slot in slots.items() if isinstance(slot, HostScalar)}
+    return {**state, **numbers, "step": float(first)}
 
 
 def _entry(

@@ -2,6 +2,7 @@
 
 TRAITS: dict[str, str] = {
     "elementwise": "each entry is updated from its own gradient and state alone",
+    "rows": "takes sparse gradients: the rows that they touch move, each at its own age, and the others rest",
     "scale_free": "the step does not change when all gradients are multiplied by a number",
     "reduces": "the update needs norms or means of the tensor",
     "relative": "the step is measured against the weights",

@@ -22,7 +22,7 @@ from gradwright.transforms import (
 
 @recipe(
     paper="JMLR 12:2121 (2011); torch.optim.Adagrad",
-    traits="elementwise scale_free coupled_decay low_memory",
+    traits="elementwise rows scale_free coupled_decay low_memory",
     torch_state={"sum": "precondition.sum"},
     initial="initial_accumulator_value",
 )
@@ -53,7 +53,7 @@ def Adagrad(
 
 @recipe(
     paper="Tieleman & Hinton 2012, lecture 6e; centred: arXiv:1308.0850",
-    traits="elementwise scale_free coupled_decay",
+    traits="elementwise rows scale_free coupled_decay",
     torch_state={"square_avg": "precondition.v", "grad_avg": "precondition.q", "momentum_buffer": "heavy_ball.m"},
     cycled="momentum",
 )
@@ -91,7 +91,7 @@ def RMSprop(
 
 @recipe(
     paper="arXiv:1212.5701; torch.optim.Adadelta",
-    traits="elementwise coupled_decay",
+    traits="elementwise rows coupled_decay",
     torch_state={"square_avg": "precondition.v", "acc_delta": "restore_units.d"},
 )
 def Adadelta(lr: float = 1.0, rho: float = 0.9, eps: float = 1e-6, weight_decay: float = 0.0):

@@ -26,7 +26,7 @@ from gradwright.transforms import (
 TORCH_STATE = {"exp_avg": "ema.m", "exp_avg_sq": "precondition.v", "max_exp_avg_sq": "precondition.v_max"}
 
 
-@recipe(paper="arXiv:1412.6980", traits="elementwise scale_free coupled_decay", torch_state=TORCH_STATE)
+@recipe(paper="arXiv:1412.6980", traits="elementwise rows scale_free coupled_decay", torch_state=TORCH_STATE)
 def Adam(
     lr: float = 1e-3,
     betas: tuple[float, float] = (0.9, 0.999),
@@ -51,7 +51,7 @@ def Adam(
     return chain(L2(weight_decay), Ema(betas[0], debias=True), Precondition(moment, AddEps(eps)), Scale(lr))
 
 
-@recipe(paper="arXiv:1711.05101", traits="elementwise scale_free", torch_state=TORCH_STATE)
+@recipe(paper="arXiv:1711.05101", traits="elementwise rows scale_free", torch_state=TORCH_STATE)
 def AdamW(
     lr: float = 1e-3,
     betas: tuple[float, float] = (0.9, 0.999),
@@ -87,7 +87,7 @@ def AdamW(
 
 @recipe(
     paper="Dozat 2016; torch.optim.NAdam",
-    traits="elementwise scale_free coupled_decay",
+    traits="elementwise rows scale_free coupled_decay",
     torch_state={
         "exp_avg": "nesterov_schedule.m",
         "mu_product": "nesterov_schedule.product",
@@ -135,7 +135,7 @@ def NAdam(
     return chain(L2(weight_decay), core, Scale(lr))
 
 
-@recipe(paper="Dozat 2016 in the AlgoPerf baseline's form", traits="elementwise scale_free")
+@recipe(paper="Dozat 2016 in the AlgoPerf baseline's form", traits="elementwise rows scale_free")
 def NAdamW(
     lr: float = 1e-3,
     betas: tuple[float, float] = (0.9, 0.999),
@@ -162,7 +162,7 @@ def NAdamW(
     )
 
 
-@recipe(paper="arXiv:2010.07468", traits="elementwise")
+@recipe(paper="arXiv:2010.07468", traits="elementwise rows")
 def AdaBelief(
     lr: float = 1e-3,
     betas: tuple[float, float] = (0.9, 0.999),

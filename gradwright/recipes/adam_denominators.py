@@ -25,7 +25,7 @@ from gradwright.transforms import (
 )
 
 
-@recipe(paper="https://openreview.net/forum?id=ryQu7f-RZ", traits="elementwise scale_free coupled_decay")
+@recipe(paper="https://openreview.net/forum?id=ryQu7f-RZ", traits="elementwise rows scale_free coupled_decay")
 def AMSGrad(
     lr: float = 1e-3,
     betas: tuple[float, float] = (0.9, 0.999),
@@ -64,7 +64,7 @@ def AMSGrad(
 
 @recipe(
     paper="arXiv:1412.6980",
-    traits="elementwise scale_free coupled_decay",
+    traits="elementwise rows scale_free coupled_decay",
     torch_state={"exp_avg": "ema.m", "exp_inf": "precondition.r"},
 )
 def Adamax(
@@ -90,7 +90,7 @@ def Adamax(
     )
 
 
-@recipe(paper="arXiv:2011.02150", traits="elementwise scale_free coupled_decay")
+@recipe(paper="arXiv:2011.02150", traits="elementwise rows scale_free coupled_decay")
 def EAdam(
     lr: float = 1e-3,
     betas: tuple[float, float] = (0.9, 0.999),
@@ -127,7 +127,7 @@ def EAdam(
     )
 
 
-@recipe(paper="arXiv:1908.00700", traits="elementwise coupled_decay")
+@recipe(paper="arXiv:1908.00700", traits="elementwise rows coupled_decay")
 def SAdam(
     lr: float = 0.1,
     betas: tuple[float, float] = (0.9, 0.999),
@@ -165,7 +165,7 @@ def SAdam(
     return chain(L2(weight_decay), Ema(betas[0], debias=True), Precondition(moment, denominator), Scale(lr))
 
 
-@recipe(paper="arXiv:2407.05872", traits="elementwise scale_free")
+@recipe(paper="arXiv:2407.05872", traits="elementwise rows scale_free")
 def AdamAtan2(
     lr: float = 1e-3,
     betas: tuple[float, float] = (0.9, 0.999),

@@ -23,7 +23,7 @@ from gradwright.transforms import (
 )
 
 
-@recipe(paper="arXiv:2106.11514", traits="elementwise scale_free coupled_decay")
+@recipe(paper="arXiv:2106.11514", traits="elementwise rows scale_free coupled_decay")
 def AdaMomentum(
     lr: float = 1e-3,
     betas: tuple[float, float] = (0.9, 0.999),
@@ -95,7 +95,7 @@ def AdamNorm(
     )
 
 
-@recipe(paper="arXiv:2409.03137", traits="elementwise scale_free")
+@recipe(paper="arXiv:2409.03137", traits="elementwise rows scale_free")
 def AdEMAMix(
     lr: float = 1e-3,
     betas: tuple[float, float, float] = (0.9, 0.999, 0.9999),

@@ -9,7 +9,7 @@ from gradwright.transforms import L2, Decay, LateMean, WaningScale, WeightAverag
 
 @recipe(
     paper="Polyak & Juditsky 1992; torch.optim.ASGD",
-    traits="elementwise averages coupled_decay",
+    traits="elementwise rows averages coupled_decay",
     torch_state={"eta": "waning_scale.eta", "ax": "weight_average.average"},
 )
 def ASGD(

@@ -88,11 +88,16 @@ class Combinator:
             self.name + base.name,
             self._build(base, defaults, offered, names),
             f"{self.paper} on {base.paper}",
-            (base.traits - self.loses) | self.gains,
+            self._traits(base),
             base.only,
             base.signed,
             cycled=base.cycled,
         )
+
+    def _traits(self, base: RecipeSpec) -> frozenset[str]:
+        """What the new recipe is; where rows hang together, or all parameters, none can rest while others step."""
+        traits = (base.traits - self.loses) | self.gains
+        return traits if self.gains.isdisjoint(("reduces", "totals", "clock")) else traits - {"rows"}
 
     def _defaults(self, base: RecipeSpec) -> dict[str, Any]:
         """What the hyper-parameters of the old recipe are where nobody says anything."""

@@ -84,7 +84,7 @@ def adanorm(base: Chain, gamma: float = 0.95) -> Chain:
     return chain(base.upto(CONDITION), RestoreNorm(gamma), base.beyond(CONDITION))
 
 
-@combinator("UntunedWarmup", paper="arXiv:1910.04209")
+@combinator("UntunedWarmup", paper="arXiv:1910.04209", loses="rows")
 def untuned_warmup(base: Chain) -> Chain:
     """Warm up for as long as the recipe's own second moment needs, with nothing to tune.
 

@@ -23,7 +23,7 @@ from gradwright.transforms import (
 )
 
 
-@recipe(paper="arXiv:1909.11015", traits="elementwise coupled_decay")
+@recipe(paper="arXiv:1909.11015", traits="elementwise rows coupled_decay")
 def DiffGrad(
     lr: float = 1e-3,
     betas: tuple[float, float] = (0.9, 0.999),
@@ -54,7 +54,7 @@ def DiffGrad(
     )
 
 
-@recipe(paper="arXiv:2208.06677", traits="elementwise scale_free")
+@recipe(paper="arXiv:2208.06677", traits="elementwise rows scale_free")
 def Adan(
     lr: float = 1e-3,
     betas: tuple[float, float, float] = (0.98, 0.92, 0.99),

@@ -20,7 +20,7 @@ from gradwright.transforms import (
 )
 
 
-@recipe(paper="arXiv:2103.17182", traits="elementwise")
+@recipe(paper="arXiv:2103.17182", traits="elementwise rows")
 def PNM(
     lr: float = 0.1,
     momentum: float = 0.9,
@@ -48,7 +48,7 @@ def PNM(
     return chain(L2(weight_decay), core, Scale(lr))
 
 
-@recipe(paper="arXiv:2103.17182", traits="elementwise scale_free")
+@recipe(paper="arXiv:2103.17182", traits="elementwise rows scale_free")
 def AdaPNM(
     lr: float = 1e-3,
     betas: tuple[float, float] = (0.9, 0.999),
@@ -82,7 +82,7 @@ def AdaPNM(
     return chain(L2(weight_decay), core, Scale(lr))
 
 
-@recipe(paper="doi:10.1007/s11063-024-11571-7", traits="elementwise")
+@recipe(paper="doi:10.1007/s11063-024-11571-7", traits="elementwise rows")
 def AdaGL(
     lr: float = 1e-3,
     betas: tuple[float, float] = (0.9, 0.999),

@@ -22,7 +22,7 @@ from gradwright.transforms import (
 
 @recipe(
     paper="arXiv:1908.03265",
-    traits="elementwise coupled_decay",
+    traits="elementwise rows coupled_decay",
     torch_state={"exp_avg": "ema.m", "exp_avg_sq": "rectify.of.v"},
 )
 def RAdam(
@@ -60,7 +60,7 @@ def RAdam(
     return chain(L2(weight_decay), core, Scale(lr))
 
 
-@recipe(paper="arXiv:2411.02853", traits="elementwise scale_free coupled_decay")
+@recipe(paper="arXiv:2411.02853", traits="elementwise rows scale_free coupled_decay")
 def ADOPT(
     lr: float = 1e-3,
     betas: tuple[float, float] = (0.9, 0.9999),

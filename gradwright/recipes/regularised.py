@@ -61,7 +61,7 @@ def AdamS(
     )
 
 
-@recipe(paper="arXiv:2011.11152", traits="elementwise")
+@recipe(paper="arXiv:2011.11152", traits="elementwise rows")
 def SGDS(
     lr: float = 1e-3,
     momentum: float | None = None,

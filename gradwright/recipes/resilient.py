@@ -11,7 +11,7 @@ from gradwright.transforms import ResilientStep
 
 @recipe(
     paper="Riedmiller & Braun 1993; torch.optim.Rprop",
-    traits="elementwise scale_free",
+    traits="elementwise rows scale_free",
     torch_state={"prev": "resilient_step.before", "step_size": "resilient_step.size"},
     bounds={"etas": (1e-12, math.inf), "step_sizes": (0.0, math.inf)},
     initial="lr",

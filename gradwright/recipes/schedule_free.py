@@ -25,7 +25,7 @@ from gradwright.transforms import (
 )
 
 
-@recipe(paper="arXiv:2405.15682", traits="elementwise scale_free averages")
+@recipe(paper="arXiv:2405.15682", traits="elementwise rows scale_free averages")
 def ScheduleFreeAdamW(
     lr: float = 2.5e-3,
     betas: tuple[float, float] = (0.9, 0.999),
@@ -60,7 +60,7 @@ def ScheduleFreeAdamW(
     )
 
 
-@recipe(paper="arXiv:2405.15682", traits="elementwise averages")
+@recipe(paper="arXiv:2405.15682", traits="elementwise rows averages")
 def ScheduleFreeSGD(
     lr: float = 1.0,
     momentum: float = 0.9,
@@ -84,7 +84,7 @@ def ScheduleFreeSGD(
     return chain(Decay(weight_decay), ScheduleFree(lr, momentum, warmup_steps, r, weight_lr_power))
 
 
-@recipe(paper="arXiv:2405.15682; authors' RAdamScheduleFree", traits="elementwise averages")
+@recipe(paper="arXiv:2405.15682; authors' RAdamScheduleFree", traits="elementwise rows averages")
 def ScheduleFreeRAdam(
     lr: float = 2.5e-3,
     betas: tuple[float, float] = (0.9, 0.999),

@@ -9,7 +9,7 @@ from gradwright.transforms import L2, HeavyBall, Scale
 
 @recipe(
     paper="Sutskever et al. 2013; torch.optim.SGD",
-    traits="elementwise coupled_decay",
+    traits="elementwise rows coupled_decay",
     torch_state={"momentum_buffer": "heavy_ball.m"},
     cycled="momentum",
 )

@@ -18,7 +18,7 @@ from gradwright.transforms import (
 )
 
 
-@recipe(paper="arXiv:2302.06675", traits="elementwise scale_free sign")
+@recipe(paper="arXiv:2302.06675", traits="elementwise rows scale_free sign")
 def Lion(lr: float = 1e-4, betas: tuple[float, float] = (0.9, 0.99), weight_decay: float = 0.0):
     """The sign of a two-speed momentum.
 
@@ -32,7 +32,7 @@ def Lion(lr: float = 1e-4, betas: tuple[float, float] = (0.9, 0.99), weight_deca
     return chain(TwoSpeed(*betas), Sign(), Decay(weight_decay), Scale(lr))
 
 
-@recipe(paper="arXiv:1802.04434", traits="elementwise scale_free sign low_memory")
+@recipe(paper="arXiv:1802.04434", traits="elementwise rows scale_free sign low_memory")
 def Signum(lr: float = 1e-4, momentum: float = 0.9, weight_decay: float = 0.0):
     """The sign of a momentum.
 

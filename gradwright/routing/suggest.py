@@ -131,7 +131,10 @@ def _facts(model: nn.Module) -> Iterator[str]:
             "(gradwright.training.recompute_batch_norm)"
         )
     if sparse := [name for name, module in model.named_modules() if getattr(module, "sparse", False)]:
-        yield f"{sparse[0]} gives sparse gradients, which no recipe takes: make it with sparse=False"
+        yield (
+            f"{sparse[0]} gives sparse gradients, which recipes with the trait rows take (gradwright list --trait "
+            "rows): give it to one of them, or make it with sparse=False"
+        )
     if _is_linear(modules):
         yield (
             "one linear layer: gradwright.linear_model finds its optimum under the usual losses without training, "
