@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gradwright import linear_model as linear_model
     from gradwright import losses as losses
     from gradwright import native as native
+    from gradwright import observe as observe
     from gradwright import optimizer as optimizer
     from gradwright import recipes as recipes
     from gradwright import routing as routing
@@ -46,6 +47,7 @@ _ROOMS = frozenset(
         "linear_model",
         "losses",
         "native",
+        "observe",
         "optimizer",
         "recipes",
         "routing",
