@@ -1,6 +1,7 @@
 """See a training run, and be told what is wrong with it."""
 
 from gradwright.observe.cause import Cause, Finding, Severity
+from gradwright.observe.diagnosis import diagnose
 from gradwright.observe.record import (
     HISTOGRAM_EDGES,
     BatchProbe,
@@ -16,9 +17,12 @@ from gradwright.observe.record import (
     Window,
 )
 from gradwright.observe.series import Series
+from gradwright.observe.thresholds import LIMITS, Thresholds
+from gradwright.observe.watch import Watch
 
 __all__ = [
     "HISTOGRAM_EDGES",
+    "LIMITS",
     "BatchProbe",
     "Cause",
     "Data",
@@ -32,6 +36,9 @@ __all__ = [
     "Record",
     "Series",
     "Severity",
+    "Thresholds",
     "Validation",
+    "Watch",
     "Window",
+    "diagnose",
 ]

@@ -32,7 +32,6 @@ class ParameterProbe:
         decay: rms(weight decay's part of the step) / rms(Δ), at most 1.
         turn: cosine of Δ and the Δ of the watched step before.
         alike: cosine of g and the gradient of the step before, where that was watched too.
-        kept: cosine of the mean gradient of the last watched steps and that of the first.
         kurtosis: of the gradient's entries; 3 for a normal distribution.
         tail: share of Σ g² in the largest 1 % of entries.
         hill: Hill's index α of the largest 1 % of magnitudes, P(|g| > x) ~ x^−α; below 2 the variance is infinite.
@@ -52,7 +51,6 @@ class ParameterProbe:
     decay: float = NAN
     turn: float = NAN
     alike: float = NAN
-    kept: float = NAN
     kurtosis: float = NAN
     tail: float = NAN
     hill: float = NAN
@@ -115,7 +113,13 @@ class Window:
         layers: probes by module name, in forward order; empty where activations are not observed.
         batch: outputs against targets.
         norm: of the gradient of all parameters that the optimizers hold.
+        alike: cosine of the whole gradient and that of the step before.
+        kept: cosine of the mean gradient of the last watched steps and that of the first eight; NaN until both are
+            known.
         loss: as it was passed; NaN where none was.
+        cleared: share of the looked-at parameters whose gradient was cleared before its first backward; NaN where that
+            cannot be told.
+        skipped: whether no optimizer took a step.
     """
 
     step: int
@@ -124,7 +128,11 @@ class Window:
     layers: dict[str, LayerProbe] = field(default_factory=dict)
     batch: BatchProbe | None = None
     norm: float = NAN
+    alike: float = NAN
+    kept: float = NAN
     loss: float = NAN
+    cleared: float = NAN
+    skipped: bool = False
 
 
 class Event(NamedTuple):
@@ -137,11 +145,21 @@ class Event(NamedTuple):
 
 
 class Validation(NamedTuple):
-    """A validation value, lower is better, with the mean training loss since the one before."""
+    """A validation value, lower is better.
+
+    Attributes:
+        step: after which.
+        value: as given.
+        training: mean training loss since the one before.
+        wrong_mode: whether the model was run since the last step in training mode alone, and differs by it.
+        wrong_weights: whether it was run without the weights that an optimizer keeps for evaluation.
+    """
 
     step: int
     value: float
     training: float = NAN
+    wrong_mode: bool = False
+    wrong_weights: bool = False
 
 
 @dataclass(frozen=True)
@@ -207,7 +225,7 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Histograms:
-    """Histograms by parameter name at one step; of at most 16,384 entries of each tensor, evenly spaced."""
+    """Histograms by parameter name at one step; of at most 8,192 entries of each tensor, evenly spaced."""
 
     step: int
     weights: dict[str, Histogram]
@@ -224,8 +242,9 @@ class Record:
         windows: the watched steps, oldest first; every other one of the older ones is dropped when they are too many.
         loss: the passed loss at every step.
         learning_rates: for each optimizer and group, as ``"AdamW.0"``, the learning rate at every step.
+        scale: of the gradient scaler at every watched step; empty without one.
         validation: values given to ``Watch.validation``.
-        events: skipped steps, evaluations in the wrong mode, the first value that is not finite, and the like.
+        events: the first loss that is not finite, sinks that failed, and the like.
         parameters: what is known of each, by name; tensors that are not the model's are named ``"AdamW.0[3]"``.
         settings: per optimizer and group the hyper-parameters at the last watched step.
         data: what the batches said of the data.
@@ -237,10 +256,13 @@ class Record:
     windows: list[Window] = field(default_factory=list)
     loss: Series = field(default_factory=Series)
     learning_rates: dict[str, Series] = field(default_factory=dict)
+    scale: Series = field(default_factory=Series)
     validation: list[Validation] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     parameters: dict[str, Held] = field(default_factory=dict)
     settings: dict[str, dict[str, float]] = field(default_factory=dict)
     data: Data = field(default_factory=Data)
     histograms: list[Histograms] = field(default_factory=list)
+    last_histograms_stay: bool = True
+    """Whether the last histograms are of a step that doubles, and stay when later ones come."""
     activations: bool = False

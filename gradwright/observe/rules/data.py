@@ -1,0 +1,122 @@
+"""The data: inputs, labels, classes, their order, and the loss before anything was learned."""
+
+from __future__ import annotations
+
+import math
+
+from gradwright.observe.cause import Cause, Finding, Severity
+from gradwright.observe.forward import INPUT
+from gradwright.observe.rules.rule import beyond, finding, listed, rule, span
+from gradwright.observe.run import Run, mean, typical
+from gradwright.observe.thresholds import Thresholds
+
+
+@rule(Cause.INPUTS_NOT_SCALED)
+def inputs_not_scaled(run: Run, limits: Thresholds) -> Finding | None:
+    """The first layers read data that are far from unit size."""
+    reading = {
+        name: typical(window.layers[name].inputs for window in run.early if name in window.layers)
+        for name in dict.fromkeys(n for w in run.early for n, layer in w.layers.items() if layer.reads_data)
+    }
+    inner = {name: size for name, size in reading.items() if name != INPUT}
+    sizes = inner or ({} if run.record.activations else reading)
+    large = {name: size for name, size in sizes.items() if size > limits.inputs or 0 < size < limits.inputs_small}
+    if not large:
+        return None
+    size = max(large.values(), key=lambda value: abs(math.log(value)))
+    return finding(
+        Cause.INPUTS_NOT_SCALED,
+        Severity.WARNING,
+        f"The inputs of {listed(list(large))} have the size {size:.3g} (root mean square); about 1 is expected.",
+        "inputs = (inputs - mean) / std   # of the training set, feature by feature",
+        beyond(size, limits.inputs, 50.0) if size > 1 else beyond(limits.inputs_small, size, 1e-4),
+        layers=list(large),
+        steps=span(run.early),
+        size=size,
+    )
+
+
+@rule(Cause.WRONG_INITIAL_LOSS)
+def wrong_initial_loss(run: Run, limits: Thresholds) -> Finding | None:
+    """The cross-entropy of the outputs at the first step is far above ln K."""
+    first = next((w for w in run.windows[:1] if w.batch is not None and w.step <= 2), None)
+    if first is None or first.batch is None:
+        return None
+    chance = math.log(first.batch.classes)
+    ratio = first.batch.cross_entropy / chance
+    if not ratio > limits.initial:
+        return None
+    return finding(
+        Cause.WRONG_INITIAL_LOSS,
+        Severity.WARNING,
+        f"The first cross-entropy is {first.batch.cross_entropy:.3g}; a uniform guess among {first.batch.classes} "
+        f"classes has ln K = {chance:.3g}.",
+        "nn.init.zeros_(head.weight); nn.init.zeros_(head.bias)   # or a small standard deviation",
+        beyond(ratio, limits.initial, 8.0),
+        steps=(first.step, first.step),
+        ratio=ratio,
+    )
+
+
+@rule(Cause.LABEL_NOISE)
+def label_noise(run: Run, limits: Thresholds) -> Finding | None:
+    """Where a model that has learned something disagrees with labels, they are no likelier than any other class."""
+    learned = [batch for batch in run.batches(run.stepped) if batch.accuracy > max(0.4, 3 / batch.classes)]
+    if len(learned) < limits.windows or learned[0].classes < 4 or run.record.data.tokens:
+        return None
+    wrong = mean(1 - batch.accuracy for batch in learned)
+    rank = mean(batch.rank for batch in learned)
+    if not wrong > limits.noise_wrong or not rank > limits.noise_rank:
+        return None
+    return finding(
+        Cause.LABEL_NOISE,
+        Severity.WARNING,
+        f"The model disagrees with {100 * wrong:.0f} % of the labels, and gives these the mean place {rank:.2f} among "
+        "the other classes (0: its second choice, 0.5: by chance): they look drawn at random.",
+        "gradwright.losses with label smoothing or a robust loss, or relabel the samples of the highest loss",
+        beyond(rank, limits.noise_rank, 0.5),
+        steps=span(run.stepped),
+        disagreement=wrong,
+        rank=rank,
+    )
+
+
+@rule(Cause.LONG_TAIL)
+def long_tail(run: Run, limits: Thresholds) -> Finding | None:
+    """The most frequent class has many times the samples of the rarest, beyond what chance does."""
+    data = run.record.data
+    if len(data.counts) < 2 or data.tokens or sum(data.counts) < 10 * len(data.counts):
+        return None
+    high, low = max(data.counts), min(data.counts)
+    ratio = (high - 2 * math.sqrt(high)) / (low + 2 * math.sqrt(low) + 1)
+    if not ratio > limits.imbalance:
+        return None
+    rare = [at for at, count in enumerate(data.counts) if count < high / limits.imbalance]
+    return finding(
+        Cause.LONG_TAIL,
+        Severity.WARNING,
+        f"The most frequent class has {high:.0f} of the samples seen, the rarest {low:.0f}; {len(rare)} of "
+        f"{len(data.counts)} classes have less than a fifteenth of the first.",
+        "a balanced loss of gradwright.losses, or sampling by class",
+        beyond(ratio, limits.imbalance, 10 * limits.imbalance),
+        steps=span(run.windows),
+        ratio=high / max(low, 1.0),
+    )
+
+
+@rule(Cause.NOT_SHUFFLED)
+def not_shuffled(run: Run, limits: Thresholds) -> Finding | None:
+    """Samples of a batch are alike, by their targets or else by their inputs."""
+    data = run.record.data
+    alike, what = (data.alike, "targets") if not math.isnan(data.alike) else (data.features_alike, "inputs")
+    if data.tokens or not alike > limits.alike or not run.batch_size >= 4:
+        return None
+    return finding(
+        Cause.NOT_SHUFFLED,
+        Severity.WARNING,
+        f"The {what} of samples in the same batch have the correlation {alike:.2f}; shuffled data have 0.",
+        "DataLoader(dataset, batch_size, shuffle=True)",
+        beyond(alike, limits.alike, 0.9),
+        steps=span(run.windows),
+        alike=alike,
+    )

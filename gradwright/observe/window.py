@@ -1,0 +1,220 @@
+"""From the samples of a watched step to numbers: computed where the tensors are, brought to the host later."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gradwright.observe.probes import SUMS, StepSamples, Sums, histogram_bins, largest, probe, sums
+from gradwright.observe.ranks import over_ranks
+from gradwright.observe.record import Histogram, ParameterProbe
+from gradwright.observe.sample import local, rows
+from gradwright.observe.settings import DecayFactors
+from gradwright.observe.steps import Past, Sampled
+
+ROWS = 128
+"""How many parameters are measured at once: a bound on temporary memory."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Some parameters of one device at one watched step, still on it.
+
+    Attributes:
+        names: of the parameters.
+        decay: of each.
+        scale: of each, how many entries one of the sample stands for.
+        absent: of each, whether it had no gradient.
+        numbers: sums, largest entry and the three products of early and late gradients, shape (names, len(SUMS) + 4).
+        bins: histograms of weight, gradient and change, shape (3, names, 129); None where they are not wanted.
+    """
+
+    names: tuple[str, ...]
+    decay: tuple[DecayFactors, ...]
+    scale: tuple[float, ...]
+    absent: tuple[bool, ...]
+    numbers: Tensor
+    bins: Tensor | None
+
+
+def measure(
+    found: dict[Tensor, Sampled],
+    past: dict[Tensor, Past],
+    names: dict[Tensor, str],
+    step: int,
+    *,
+    histograms: bool,
+) -> list[Measured]:
+    """The numbers of a watched step, some parameters at a time; the past moves on to this step."""
+    measured = []
+    by_device: dict[torch.device, list[Tensor]] = {}
+    for param in names:
+        if param in found and found[param].after is not None:
+            by_device.setdefault(found[param].after.device, []).append(param)  # type: ignore[union-attr]
+    for device, params in by_device.items():
+        for at in range(0, len(params), ROWS):
+            some = params[at : at + ROWS]
+            samples = [found[param] for param in some]
+            pasts = [past.setdefault(param, Past()) for param in some]
+            measured.append(_measured(some, samples, pasts, [names[p] for p in some], device, step, histograms))
+            for sample, earlier in zip(samples, pasts):
+                _move_on(sample, earlier, step)
+    return measured
+
+
+def _measured(
+    params: Sequence[Tensor],
+    samples: Sequence[Sampled],
+    pasts: Sequence[Past],
+    names: Sequence[str],
+    device: torch.device,
+    step: int,
+    histograms: bool,
+) -> Measured:
+    width = max(1, max(sample.after.numel() for sample in samples))  # type: ignore[union-attr]
+    seen = _samples(samples, pasts, width, device, step)
+    averages = torch.stack([_early_and_late(earlier, device) for earlier in pasts])
+    numbers = torch.cat([sums(seen), averages.to(seen.grad.dtype)], 1)
+    most = largest(seen.grad, seen.mask)
+    numbers, most = over_ranks(numbers, most, params)
+    bins = None
+    if histograms:
+        shown = (seen.after, seen.grad, seen.after - seen.before)
+        bins = torch.stack([histogram_bins(each, seen.mask) for each in shown])
+    return Measured(
+        tuple(names),
+        tuple(sample.decay for sample in samples),
+        tuple(_entries(param) / max(1, sample.after.numel()) for param, sample in zip(params, samples)),  # type: ignore[union-attr]
+        tuple(sample.grad is None for sample in samples),
+        torch.cat([numbers, most[:, None].to(numbers.dtype)], 1),
+        bins,
+    )
+
+
+def _entries(param: Tensor) -> int:
+    return local(param).numel()
+
+
+def _samples(
+    samples: Sequence[Sampled], pasts: Sequence[Past], width: int, device: torch.device, step: int
+) -> StepSamples:
+    def column(values: list[float]) -> Tensor:
+        return torch.tensor(values, dtype=torch.float64 if device.type != "mps" else torch.float32).to(device)[:, None]
+
+    sizes = torch.tensor([sample.after.numel() for sample in samples], device=device)  # type: ignore[union-attr]
+    last = [p.grad if p.grad_step == step - 1 and _alike(p.grad, s.grad) else None for p, s in zip(pasts, samples)]
+    change = [p.change if _alike(p.change, s.after) else None for p, s in zip(pasts, samples)]
+    grad = rows([sample.grad for sample in samples], width, device)
+    return StepSamples(
+        mask=torch.arange(width, device=device) < sizes[:, None],
+        before=rows([sample.before for sample in samples], width, device),
+        after=rows([sample.after for sample in samples], width, device),
+        grad=grad,
+        square=rows([sample.square for sample in samples], width, device),
+        eps=column([sample.eps for sample in samples]),
+        coupled=column([sample.decay.coupled for sample in samples]),
+        last_grad=rows(last, width, device),
+        last_change=rows(change, width, device),
+        norm=norms([sample.whole for sample in samples], grad),
+    )
+
+
+def norms(grads: Sequence[Tensor | None], like: Tensor) -> Tensor:
+    """Σ g² of whole gradients, shape (rows, 1); NaN where there is none."""
+    found = torch.full((len(grads), 1), math.nan, dtype=like.dtype, device=like.device)
+    there = [at for at, grad in enumerate(grads) if grad is not None]
+    if there:
+        whole = [local(grads[at]) for at in there]  # type: ignore[arg-type]
+        sizes = torch._foreach_norm(whole, dtype=like.dtype)
+        found[torch.tensor(there, device=like.device), 0] = torch.stack(list(sizes)).square()
+    return found
+
+
+def _alike(past: Tensor | None, now: Tensor | None) -> bool:
+    return past is not None and now is not None and past.shape == now.shape and past.device == now.device
+
+
+def _early_and_late(past: Past, device: torch.device) -> Tensor:
+    """⟨a, b⟩, ⟨a, a⟩ and ⟨b, b⟩ of the mean gradients of the first and of the last watched steps."""
+    first, last = past.first, past.last
+    if first is None or last is None or first.device != device:
+        return torch.full((3,), math.nan, device=device)
+    first, last = (
+        first.double() if device.type != "mps" else first,
+        last.to(torch.float64 if device.type != "mps" else last.dtype),
+    )
+    return torch.stack([(first * last).sum(), first.square().sum(), last.square().sum()])
+
+
+def _move_on(sample: Sampled, past: Past, step: int) -> None:
+    sample.whole = None
+    if sample.grad is not None:
+        past.grad, past.grad_step = sample.grad, step
+        past.average(sample.grad.float())
+    if sample.before is not None and sample.after is not None:
+        past.change = sample.after.float() - sample.before.float()
+
+
+@dataclass
+class Whole:
+    """What all parameters of a step come to together."""
+
+    norm: float = math.nan
+    alike: float = math.nan
+    kept: float = math.nan
+
+
+def read(measured: Measured, numbers: list[list[float]]) -> dict[str, ParameterProbe]:
+    """The probes of some parameters from their numbers on the host."""
+    found = {}
+    for at, name in enumerate(measured.names):
+        *these, _, _, _, most = numbers[at]
+        found[name] = (
+            ParameterProbe(absent=True, weight=_weight(these))
+            if measured.absent[at]
+            else probe(Sums(*these), most, *measured.decay[at])
+        )
+    return found
+
+
+def _weight(these: list[float]) -> float:
+    found = Sums(*these)
+    return math.sqrt(found.weight_after / found.entries) if found.entries and found.weight_after >= 0 else math.nan
+
+
+def whole(pieces: Sequence[tuple[Measured, list[list[float]]]]) -> Whole:
+    """Norm and cosines over all parameters; each sample counts for the entries that it stands for."""
+    total = dict.fromkeys(("norm", "product", "square", "last", "kept", "first", "late"), 0.0)
+    for measured, numbers in pieces:
+        for at, row in enumerate(numbers):
+            found, scale = Sums(*row[: len(SUMS)]), measured.scale[at]
+            if not measured.absent[at]:
+                total["norm"] += found.norm
+            _add(total, scale, product=found.with_last_grad, square=found.grad_square, last=found.last_grad)
+            kept, first, late = row[len(SUMS) : len(SUMS) + 3]
+            _add(total, scale, kept=kept, first=first, late=late)
+    return Whole(
+        math.sqrt(total["norm"]) if total["norm"] >= 0 else math.nan,
+        _cosine(total["product"], total["square"], total["last"]),
+        _cosine(total["kept"], total["first"], total["late"]),
+    )
+
+
+def _add(total: dict[str, float], scale: float, **values: float) -> None:
+    if not any(math.isnan(value) for value in values.values()):
+        for name, value in values.items():
+            total[name] += scale * value
+
+
+def _cosine(product: float, a: float, b: float) -> float:
+    return product / math.sqrt(a * b) if a > 0 and b > 0 else math.nan
+
+
+def histogram(counts: Sequence[int]) -> Histogram:
+    """From the 129 counts of one parameter."""
+    half = len(counts) // 2
+    return Histogram(tuple(counts[:half]), counts[half], tuple(counts[half + 1 :]))
