@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gradwright.observe.record import BatchProbe, Data
-from gradwright.observe.sample import stride_for
+from gradwright.observe.sample import stride_for, wide_type
 
 SAMPLES = 1024
 """Rows of outputs that are looked at in one batch."""
@@ -23,7 +23,7 @@ FEATURES = 256
 
 @dataclass(frozen=True)
 class Classified:
-    """A batch of a classification, still on the device: rows, loss, accuracy, rank, doubted, median, are these classes."""
+    """A batch of a classification, on its device: rows, loss, accuracy, rank, doubted, median, are these classes."""
 
     size: int
     classes: int
@@ -113,7 +113,7 @@ class Spread:
     def add(self, rows: Tensor) -> None:
         """A batch, shape (samples, columns)."""
         values = rows.detach()
-        values = values.double() if values.device.type != "mps" else values.float()
+        values = values.to(wide_type(values.device))
         total, squares = values.sum(0), values.square().sum(0)
         between = total.square() / len(values)
         if self.sum is None or self.sum.shape != total.shape or self.sum.device != total.device:
@@ -166,7 +166,7 @@ class DataObserver:
 
     def _count(self, labels: Tensor, classes: int) -> None:
         inside = (labels >= 0) & (labels < classes)
-        wide = torch.float64 if labels.device.type != "mps" else torch.float32
+        wide = wide_type(labels.device)
         counts = torch.zeros(classes, dtype=wide, device=labels.device)
         counts.scatter_add_(0, torch.where(inside, labels, 0), inside.to(wide))
         if self.counts is None or len(self.counts) != classes or self.counts.device != counts.device:

@@ -10,8 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from gradwright.observe.sample import sampled, wide_type
+
 PASSES = 10
 """For how many watched passes in a row a unit has to be zero to count as dead."""
+
+ENTRIES = 4096
+"""How many entries of what a layer makes are looked at; for what is not finite, all are."""
 
 INPUT = "(input)"
 """The name under which the first input of the whole model is kept."""
@@ -101,11 +106,7 @@ class ForwardObserver:
             self.passes[name] = self.passes.get(name, 0) + 1 if fits else 1
             self.quiet[name] = quiet
             if self.passes[name] >= PASSES and name in self.layers:
-                self.layers[name].dead = (
-                    (quiet >= PASSES).double().mean()
-                    if quiet.device.type != "mps"
-                    else (quiet >= PASSES).float().mean()
-                )
+                self.layers[name].dead = (quiet >= PASSES).to(wide_type(quiet.device)).mean()
         found, self.layers, self.alive = self.layers, {}, {}
         return found
 
@@ -119,7 +120,9 @@ class ForwardObserver:
         self.inputs = read.detach()
         if read.is_floating_point():
             with torch.no_grad():
-                self.layers[INPUT] = Seen(inputs=rms_of_present(self.inputs), reads_data=not read.requires_grad)
+                self.layers[INPUT] = Seen(
+                    inputs=rms_of_present(sampled(self.inputs, ENTRIES)), reads_data=not read.requires_grad
+                )
 
     def _hook(self, name: str) -> Callable[[nn.Module, Any, Any], None]:
         def seen(module: nn.Module, args: Any, output: Any) -> None:
@@ -134,27 +137,29 @@ class ForwardObserver:
         layer = self.layers.setdefault(name, Seen())
         if made is not None and made.is_floating_point():
             values = made.detach()
-            layer.rms = rms(values)
-            broken = (~values.isfinite()).sum()
-            layer.non_finite = broken if layer.non_finite is None else layer.non_finite + broken
+            layer.rms = rms(sampled(values, ENTRIES))
+            lowest, highest = values.aminmax() if values.numel() else (layer.rms, layer.rms)
+            broken = ~(lowest.isfinite() & highest.isfinite())
+            layer.non_finite = broken if layer.non_finite is None else layer.non_finite | broken
             if isinstance(module, CUTTING):
                 self._count_alive(name, values, unit_dim(values, module))
             for kind, (low, high) in BOUNDED.items():
                 if isinstance(module, kind):
-                    layer.saturated = at_ends(values, low, high)
+                    layer.saturated = at_ends(sampled(values, ENTRIES), low, high)
         if isinstance(module, _MATRIX) and read is not None and read.is_floating_point():
             self._see_read(name, module, read, layer)
 
     def _see_read(self, name: str, module: nn.Module, read: Tensor, layer: Seen) -> None:
         layer.reads_data, values = not read.requires_grad, read.detach()
-        layer.inputs = rms_of_present(values)
+        few = sampled(values, ENTRIES)
+        layer.inputs = rms_of_present(few)
         if layer.reads_data or not values.numel():
             return
-        layer.lowest, layer.highest = values.aminmax()
+        layer.lowest, layer.highest = few.aminmax()
         if not self.modular:
             self._count_alive(name, values, unit_dim(values, module))
         if layer.saturated is None:
-            layer.saturated = torch.where(layer.lowest < 0, at_ends(values, -1.0, 1.0), at_ends(values, 0.0, 1.0))
+            layer.saturated = torch.where(layer.lowest < 0, at_ends(few, -1.0, 1.0), at_ends(few, 0.0, 1.0))
 
     def _count_alive(self, name: str, values: Tensor, dim: int) -> None:
         others = [at for at in range(values.dim()) if at != dim]
@@ -209,7 +214,7 @@ def at_ends(values: Tensor, low: float, high: float) -> Tensor:
     margin = EDGE * (high - low)
     near = (values > high - margin) | ((values < low + margin) & (values != 0 if low == 0 else values < high))
     inside = (values >= low).all() & (values <= high).all()
-    return torch.where(inside, near.double().mean() if values.device.type != "mps" else near.float().mean(), torch.nan)
+    return torch.where(inside, near.to(wide_type(values.device)).mean(), torch.nan)
 
 
 def _wide(values: Tensor) -> torch.dtype:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from gradwright.observe.sample import wide_type
+
 
 def to_host(tensors: Sequence[Tensor]) -> list[list[float]]:
     """The entries of each tensor, in its order."""
@@ -15,7 +17,7 @@ def to_host(tensors: Sequence[Tensor]) -> list[list[float]]:
     for at, tensor in enumerate(tensors):
         by_device.setdefault(tensor.device, []).append(at)
     for device, places in by_device.items():
-        wide = torch.float32 if device.type == "mps" else torch.float64
+        wide = wide_type(device)
         values = torch.cat([tensors[at].detach().reshape(-1).to(wide) for at in places]).tolist()
         begin = 0
         for at in places:

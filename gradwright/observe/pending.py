@@ -23,6 +23,8 @@ class PendingWindow:
 
     step: int
     span: int
+    order: tuple[str, ...]
+    """Of the parameters' names."""
     measured: list[Measured]
     layers: dict[str, Seen]
     batch: Classified | None
@@ -49,10 +51,11 @@ class PendingWindow:
         batch = None if self.batch is None else self.batch.read(next(left))
         cleared = [float(each) if isinstance(each, bool) else next(left)[0] for each in self.cleared]
         together = whole(pieces)
+        probes = {name: probe for piece in pieces for name, probe in read(*piece).items()}
         return Window(
             self.step,
             self.span,
-            {name: probe for piece in pieces for name, probe in read(*piece).items()},
+            {name: probes[name] for name in self.order if name in probes},
             layers,
             batch,
             norm=together.norm,
@@ -141,14 +144,15 @@ class Pending:
 
     def _keep_histograms(self, record: Record) -> None:
         """Those of steps that double, and of the last watched step."""
-        if not self.windows:
+        drawn = [window for window in self.windows if any(each.bins is not None for each in window.measured)]
+        if not drawn:
             return
         if record.histograms and not record.last_histograms_stay:
             record.histograms.pop()
-        for window in self.windows:
-            if window.histograms or window is self.windows[-1]:
+        for window in drawn:
+            if window.histograms or window is drawn[-1]:
                 record.histograms.append(window.read_histograms())
-        record.last_histograms_stay = self.windows[-1].histograms
+        record.last_histograms_stay = drawn[-1].histograms
 
 
 def thinned(windows: list[Window]) -> list[Window]:

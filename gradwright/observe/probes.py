@@ -1,13 +1,12 @@
 """The probes of a step, as sums over entries: they add up over the ranks of a distributed run.
 
-Each row of a matrix is one parameter. Entries beyond the end of a row are marked by a mask; what is not finite
-within it counts as such.
+Each row of a matrix is one parameter; rows end in zeros where they are shorter than the matrix.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -20,10 +19,10 @@ TOP = 0.01
 
 @dataclass(frozen=True)
 class StepSamples:
-    """What a step was made of, a row a parameter and the same entries in each matrix; NaN where there is nothing.
+    """What a step was made of, a row a parameter and the same entries in each matrix; zeros where there is nothing.
 
     Attributes:
-        mask: which entries are there.
+        entries: how many each row has, shape (rows, 1).
         before, after: weights around the step.
         grad: as the optimizer saw it.
         square: the debiased second moment v̂.
@@ -34,7 +33,7 @@ class StepSamples:
         norm: Σ g² over all entries, of the sample or not, shape (rows, 1).
     """
 
-    mask: Tensor
+    entries: Tensor
     before: Tensor
     after: Tensor
     grad: Tensor
@@ -59,7 +58,6 @@ class Sums:
     grad_fourth: float
     change: float
     slope: float
-    zero: float
     present: float
     lost: float
     eps: float
@@ -82,63 +80,66 @@ SUMS = tuple(each.name for each in fields(Sums))
 def sums(step: StepSamples) -> Tensor:
     """The sums of each row, shape (rows, len(SUMS))."""
     grad, change = step.grad, step.after - step.before
-    square, present = grad * grad, step.mask & (grad != 0) & grad.isfinite()
-    with_v = step.square > 0
-    tail, hill = tails(grad, step.mask)
+    square, present, with_v = grad * grad, grad != 0, step.square > 0
+    tail, hill = tails(grad, step.entries)
     found = Sums(
-        entries=step.mask,
-        weight=step.before * step.before,
-        weight_after=step.after * step.after,
-        grad=grad,
-        grad_square=square,
-        grad_cube=square * grad,
-        grad_fourth=square * square,
-        change=change * change,
-        slope=grad * change,
-        zero=step.mask & (grad == 0),
-        present=present,
-        lost=present & (change == 0),
-        eps=with_v & (step.square.sqrt() < step.eps),
-        squares=with_v,
-        with_decay=(grad + step.coupled * step.before).square(),
-        last_grad=step.last_grad.square(),
-        with_last_grad=grad * step.last_grad,
-        last_change=step.last_change.square(),
-        with_last_change=change * step.last_change,
+        entries=step.entries,
+        weight=_dot(step.before, step.before),
+        weight_after=_dot(step.after, step.after),
+        grad=_sum(grad),
+        grad_square=_sum(square),
+        grad_cube=_dot(square, grad),
+        grad_fourth=_dot(square, square),
+        change=_dot(change, change),
+        slope=_dot(grad, change),
+        present=_sum(present),
+        lost=_sum(present & (change == 0)),
+        eps=_sum(with_v & (step.square < step.eps.square())),
+        squares=_sum(with_v),
+        with_decay=_sum((grad + step.coupled * step.before).square()),
+        last_grad=_dot(step.last_grad, step.last_grad),
+        with_last_grad=_dot(grad, step.last_grad),
+        last_change=_dot(step.last_change, step.last_change),
+        with_last_change=_dot(change, step.last_change),
         tail=tail,
         hill=hill,
         ranks=torch.ones_like(tail),
-        non_finite=step.mask & ~(grad.isfinite() & step.after.isfinite()),
+        non_finite=_sum(~(grad.isfinite() & step.after.isfinite())),
         norm=step.norm,
     )  # type: ignore[arg-type]
-    return torch.stack([_summed(getattr(found, name), step.mask) for name in SUMS], 1)
+    return torch.cat([getattr(found, name).to(grad.dtype) for name in SUMS], 1)
 
 
-def largest(grad: Tensor, mask: Tensor) -> Tensor:
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    """Of each two rows, shape (rows, 1)."""
+    return torch.linalg.vecdot(a, b)[:, None]
+
+
+def _sum(values: Tensor) -> Tensor:
+    return values.sum(1, keepdim=True)
+
+
+def largest(grad: Tensor) -> Tensor:
     """max |g| of each row, shape (rows,)."""
-    return torch.where(mask, grad.abs(), 0).amax(1)
+    return grad.abs().amax(1)
 
 
-def tails(grad: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+def tails(grad: Tensor, entries: Tensor) -> tuple[Tensor, Tensor]:
     """The share of Σ g² in the largest 1 % of a row's entries and Hill's index of these; shape (rows, 1)."""
-    size = torch.where(mask, grad.abs().nan_to_num(0, 0, 0), 0)
-    ordered = size.sort(1, descending=True).values
-    count = (mask.sum(1, keepdim=True) * TOP).ceil().clamp(min=1)
-    top = torch.arange(size.shape[1], device=size.device) < count
-    energy = ordered.square()
-    share = (energy * top).sum(1, keepdim=True) / energy.sum(1, keepdim=True)
-    threshold = ordered.gather(1, (count.long()).clamp(max=size.shape[1] - 1))
+    size = grad.abs()
+    most = min(math.ceil(TOP * grad.shape[1]) + 1, grad.shape[1])
+    ordered = size.topk(most, 1).values
+    count = (entries * TOP).ceil().clamp(min=1)
+    top = torch.arange(most, device=grad.device) < count
+    share = _sum(torch.where(top, ordered, 0).square()) / _dot(size, size)
+    threshold = ordered.gather(1, count.long().clamp(max=most - 1))
     logs = torch.where(top & (threshold > 0), (ordered / threshold).log(), 0)
-    return share, count / logs.sum(1, keepdim=True)
+    return share, count / _sum(logs)
 
 
-def _summed(values: Tensor, mask: Tensor) -> Tensor:
-    if values.shape[1] == 1:
-        return values[:, 0].to(torch.float64 if values.device.type != "mps" else torch.float32)
-    return torch.where(mask, values, 0).sum(1, dtype=torch.float64 if values.device.type != "mps" else None)
-
-
-def probe(found: Sums, largest_entry: float, decoupled: float = 0.0, coupled: float = 0.0) -> ParameterProbe:
+def probe(
+    found: Sums, largest_entry: float, decoupled: float = 0.0, coupled: float = 0.0, *, moved: bool = True
+) -> ParameterProbe:
     """The probes of one parameter from its sums.
 
     Args:
@@ -146,26 +147,32 @@ def probe(found: Sums, largest_entry: float, decoupled: float = 0.0, coupled: fl
         largest_entry: max |g|.
         decoupled: the factor of the weight that the step took away beside the gradient (lr · weight decay).
         coupled: the factor of the weight that was added to the gradient (L2).
+        moved: whether the weights before the step are known.
     """
-    weight, update = _rms(found.weight, found.entries), _rms(found.change, found.entries)
-    begun = max(weight, _rms(found.weight_after, found.entries)) if weight == 0 else weight
-    return ParameterProbe(
+    weight = _rms(found.weight if moved else found.weight_after, found.entries)
+    at_least_once = ParameterProbe(
         weight=weight,
         gradient=_rms(found.grad_square, found.entries),
-        update=update,
-        relative_update=_over(update, begun),
-        slope=found.slope,
         largest=largest_entry,
-        zero=_over(found.zero, found.entries),
+        zero=_over(found.entries - found.present, found.entries),
         non_finite=found.non_finite,
-        lost=NAN if math.isnan(found.change) else _over(found.lost, found.present),
         eps=_over(found.eps, found.squares),
-        decay=_decay(found, decoupled, coupled),
-        turn=_cosine(found.with_last_change, found.change, found.last_change),
         alike=_cosine(found.with_last_grad, found.grad_square, found.last_grad),
         kurtosis=_kurtosis(found),
         tail=_over(found.tail, found.ranks),
         hill=_over(found.hill, found.ranks),
+    )
+    if not moved:
+        return at_least_once
+    update = _rms(found.change, found.entries)
+    return replace(
+        at_least_once,
+        update=update,
+        relative_update=_over(update, weight or _rms(found.weight_after, found.entries)),
+        slope=found.slope,
+        lost=_over(found.lost, found.present),
+        decay=_decay(found, decoupled, coupled),
+        turn=_cosine(found.with_last_change, found.change, found.last_change),
     )
 
 
@@ -204,11 +211,13 @@ def _kurtosis(found: Sums) -> float:
     return (fourth - 4 * first * third + 6 * first**2 * second - 3 * first**4) / spread**2
 
 
-def histogram_bins(values: Tensor, mask: Tensor) -> Tensor:
+def histogram_bins(values: Tensor, entries: Tensor) -> Tensor:
     """Counts of each row on the symmetric logarithmic axis: negative, zero, positive; shape (rows, 129)."""
     half = len(HISTOGRAM_EDGES) - 1
     lowest = round(math.log10(HISTOGRAM_EDGES[0]) * 2)
     place = (values.abs().log10() * 2 - lowest).floor().nan_to_num(0).clamp(0, half - 1).long()
     index = torch.where(values > 0, half + 1 + place, torch.where(values < 0, place, half))
     counts = torch.zeros(values.shape[0], 2 * half + 1, device=values.device, dtype=torch.int32)
-    return counts.scatter_add_(1, index, (mask & values.isfinite()).int())
+    counts.scatter_add_(1, index, values.isfinite().int())
+    counts[:, half] -= (values.shape[1] - entries[:, 0]).int()
+    return counts

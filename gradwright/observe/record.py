@@ -67,7 +67,7 @@ class LayerProbe:
         reads_data: whether what it read has no history: the data of the batch.
         dead: share of its units that were zero for every sample of the last watched passes; NaN where nothing is cut.
         saturated: share of entries in the flat part of a bounded activation; NaN where none is.
-        non_finite: count of entries that it made which are not finite.
+        non_finite: 1 where something that it made is not finite.
     """
 
     rms: float = NAN
@@ -225,7 +225,7 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Histograms:
-    """Histograms by parameter name at one step; of at most 8,192 entries of each tensor, evenly spaced."""
+    """Histograms by parameter name at one step; of the same even samples, evenly spaced."""
 
     step: int
     weights: dict[str, Histogram]

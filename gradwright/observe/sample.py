@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -32,17 +33,21 @@ def sampled(tensor: Tensor, limit: int) -> Tensor:
     return flat if flat.numel() <= limit else flat[:: stride_for(flat.numel(), limit)]
 
 
-def rows(samples: list[Tensor | None], width: int, device: torch.device) -> Tensor:
-    """Samples as rows of one matrix in double precision, NaN beyond their ends.
+def rows(samples: Sequence[Tensor | None], width: int, device: torch.device) -> Tensor:
+    """Samples as rows of one matrix in double precision, zeros beyond their ends.
 
     Args:
-        samples: of at most ``width`` entries each; ``None`` is a row of NaN.
+        samples: of at most ``width`` entries each; ``None`` is a row of zeros.
         width: of the matrix.
         device: where it is made.
     """
-    wide = torch.float32 if device.type == "mps" else torch.float64
-    found = torch.full((len(samples), width), math.nan, dtype=wide, device=device)
+    found = torch.zeros(len(samples), width, dtype=wide_type(device), device=device)
     for row, sample in zip(found, samples):
         if sample is not None:
             row[: sample.numel()] = sample
     return found
+
+
+def wide_type(device: torch.device) -> torch.dtype:
+    """Double precision, where the device has it."""
+    return torch.float32 if device.type == "mps" else torch.float64

@@ -26,6 +26,9 @@ from gradwright.observe.window import measure
 EARLY_STEPS = 20
 """The first steps are all watched: what they show is gone later."""
 
+HISTOGRAMS = 8
+"""How many windows lie between two with histograms, beside those that double."""
+
 PENDING = 1024
 """When so much waits on devices, a loss counting 1 and a window 64, it comes to the host."""
 
@@ -77,7 +80,7 @@ class Watch:
         *,
         scaler: Any = None,
         activations: bool = True,
-        sample: int = 8192,
+        sample: int = 4096,
     ) -> None:
         if not isinstance(model, nn.Module):
             raise TypeError(f"Watch: model is a {type(model).__name__}; give the torch.nn.Module that is trained")
@@ -220,7 +223,9 @@ class Watch:
         self._note_settings()
         self._steps.bystanders([param for param in names if param.requires_grad])
         found = self._steps.finish()
-        measured = measure(found, self._steps.past, names, step, histograms=True)
+        self._windows += 1
+        kept = self._windows & (self._windows - 1) == 0
+        measured = measure(found, self._steps.past, names, step, histograms=kept or self._windows % HISTOGRAMS == 0)
         layers = self._forward.finish() if watched else {}
         if self._forward.inputs is not None:
             self._data.add_inputs(self._forward.inputs, targets)
@@ -229,17 +234,17 @@ class Watch:
         cleared = self._clearing.finish()
         if self.scaler is not None and getattr(self.scaler, "_scale", None) is not None:
             self._pending.scales.append((step, self.scaler._scale.clone()))
-        self._windows += 1
         self._pending.windows.append(
             PendingWindow(
                 step,
                 step - self._last_watched,
+                tuple(names.values()),
                 measured,
                 layers,
                 batch,
                 cleared if self._had_stepped and self._has_stepped else [],
                 not self._has_stepped,
-                self._windows & (self._windows - 1) == 0,
+                kept,
             )
         )
         self._last_watched = step

@@ -12,11 +12,11 @@ from torch import Tensor
 from gradwright.observe.probes import SUMS, StepSamples, Sums, histogram_bins, largest, probe, sums
 from gradwright.observe.ranks import over_ranks
 from gradwright.observe.record import Histogram, ParameterProbe
-from gradwright.observe.sample import local, rows
+from gradwright.observe.sample import local, rows, wide_type
 from gradwright.observe.settings import DecayFactors
 from gradwright.observe.steps import Past, Sampled
 
-ROWS = 128
+ROWS = 256
 """How many parameters are measured at once: a bound on temporary memory."""
 
 
@@ -29,6 +29,7 @@ class Measured:
         decay: of each.
         scale: of each, how many entries one of the sample stands for.
         absent: of each, whether it had no gradient.
+        moved: of each, whether its weights before the step are known.
         numbers: sums, largest entry and the three products of early and late gradients, shape (names, len(SUMS) + 4).
         bins: histograms of weight, gradient and change, shape (3, names, 129); None where they are not wanted.
     """
@@ -37,6 +38,7 @@ class Measured:
     decay: tuple[DecayFactors, ...]
     scale: tuple[float, ...]
     absent: tuple[bool, ...]
+    moved: tuple[bool, ...]
     numbers: Tensor
     bins: Tensor | None
 
@@ -56,14 +58,22 @@ def measure(
         if param in found and found[param].after is not None:
             by_device.setdefault(found[param].after.device, []).append(param)  # type: ignore[union-attr]
     for device, params in by_device.items():
-        for at in range(0, len(params), ROWS):
-            some = params[at : at + ROWS]
+        for some in _alike_in_size(params, found):
             samples = [found[param] for param in some]
             pasts = [past.setdefault(param, Past()) for param in some]
             measured.append(_measured(some, samples, pasts, [names[p] for p in some], device, step, histograms))
             for sample, earlier in zip(samples, pasts):
                 _move_on(sample, earlier, step)
     return measured
+
+
+def _alike_in_size(params: Sequence[Tensor], found: dict[Tensor, Sampled]) -> list[list[Tensor]]:
+    """Parameters whose samples differ in size by less than four times, so that rows are not mostly padding."""
+    classes: dict[int, list[Tensor]] = {}
+    for param in params:
+        size = found[param].after.numel()  # type: ignore[union-attr]
+        classes.setdefault(size.bit_length() // 2, []).append(param)
+    return [some[at : at + ROWS] for some in classes.values() for at in range(0, len(some), ROWS)]
 
 
 def _measured(
@@ -79,17 +89,18 @@ def _measured(
     seen = _samples(samples, pasts, width, device, step)
     averages = torch.stack([_early_and_late(earlier, device) for earlier in pasts])
     numbers = torch.cat([sums(seen), averages.to(seen.grad.dtype)], 1)
-    most = largest(seen.grad, seen.mask)
+    most = largest(seen.grad)
     numbers, most = over_ranks(numbers, most, params)
     bins = None
     if histograms:
         shown = (seen.after, seen.grad, seen.after - seen.before)
-        bins = torch.stack([histogram_bins(each, seen.mask) for each in shown])
+        bins = torch.stack([histogram_bins(each, seen.entries) for each in shown])
     return Measured(
         tuple(names),
         tuple(sample.decay for sample in samples),
         tuple(_entries(param) / max(1, sample.after.numel()) for param, sample in zip(params, samples)),  # type: ignore[union-attr]
         tuple(sample.grad is None for sample in samples),
+        tuple(sample.before is not None for sample in samples),
         torch.cat([numbers, most[:, None].to(numbers.dtype)], 1),
         bins,
     )
@@ -103,15 +114,14 @@ def _samples(
     samples: Sequence[Sampled], pasts: Sequence[Past], width: int, device: torch.device, step: int
 ) -> StepSamples:
     def column(values: list[float]) -> Tensor:
-        return torch.tensor(values, dtype=torch.float64 if device.type != "mps" else torch.float32).to(device)[:, None]
+        return torch.tensor(values, dtype=wide_type(device), device=device)[:, None]
 
-    sizes = torch.tensor([sample.after.numel() for sample in samples], device=device)  # type: ignore[union-attr]
     last = [p.grad if p.grad_step == step - 1 and _alike(p.grad, s.grad) else None for p, s in zip(pasts, samples)]
     change = [p.change if _alike(p.change, s.after) else None for p, s in zip(pasts, samples)]
     grad = rows([sample.grad for sample in samples], width, device)
     return StepSamples(
-        mask=torch.arange(width, device=device) < sizes[:, None],
-        before=rows([sample.before for sample in samples], width, device),
+        entries=column([float(sample.after.numel()) for sample in samples]),  # type: ignore[union-attr]
+        before=rows([sample.after if sample.before is None else sample.before for sample in samples], width, device),
         after=rows([sample.after for sample in samples], width, device),
         grad=grad,
         square=rows([sample.square for sample in samples], width, device),
@@ -124,8 +134,8 @@ def _samples(
 
 
 def norms(grads: Sequence[Tensor | None], like: Tensor) -> Tensor:
-    """Σ g² of whole gradients, shape (rows, 1); NaN where there is none."""
-    found = torch.full((len(grads), 1), math.nan, dtype=like.dtype, device=like.device)
+    """Σ g² of whole gradients, shape (rows, 1); 0 where there is none."""
+    found = torch.zeros(len(grads), 1, dtype=like.dtype, device=like.device)
     there = [at for at, grad in enumerate(grads) if grad is not None]
     if there:
         whole = [local(grads[at]) for at in there]  # type: ignore[arg-type]
@@ -143,10 +153,7 @@ def _early_and_late(past: Past, device: torch.device) -> Tensor:
     first, last = past.first, past.last
     if first is None or last is None or first.device != device:
         return torch.full((3,), math.nan, device=device)
-    first, last = (
-        first.double() if device.type != "mps" else first,
-        last.to(torch.float64 if device.type != "mps" else last.dtype),
-    )
+    first, last = first.to(wide_type(device)), last.to(wide_type(device))
     return torch.stack([(first * last).sum(), first.square().sum(), last.square().sum()])
 
 
@@ -176,7 +183,7 @@ def read(measured: Measured, numbers: list[list[float]]) -> dict[str, ParameterP
         found[name] = (
             ParameterProbe(absent=True, weight=_weight(these))
             if measured.absent[at]
-            else probe(Sums(*these), most, *measured.decay[at])
+            else probe(Sums(*these), most, *measured.decay[at], moved=measured.moved[at])
         )
     return found
 
@@ -194,7 +201,8 @@ def whole(pieces: Sequence[tuple[Measured, list[list[float]]]]) -> Whole:
             found, scale = Sums(*row[: len(SUMS)]), measured.scale[at]
             if not measured.absent[at]:
                 total["norm"] += found.norm
-            _add(total, scale, product=found.with_last_grad, square=found.grad_square, last=found.last_grad)
+            if found.last_grad > 0:
+                _add(total, scale, product=found.with_last_grad, square=found.grad_square, last=found.last_grad)
             kept, first, late = row[len(SUMS) : len(SUMS) + 3]
             _add(total, scale, kept=kept, first=first, late=late)
     return Whole(
