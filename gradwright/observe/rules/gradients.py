@@ -41,7 +41,7 @@ def vanishing(run: Run, limits: Thresholds) -> Finding | None:
     sizes = [typical(dict(profile).get(name, math.nan) for profile in profiles) for name in names]
     part = max(1, len(names) // 3)
     first, last = most(sizes[:part]), most(sizes[-part:])
-    if not last > 0 or not first < limits.vanishing * last:
+    if not 0 < first < limits.vanishing * last:
         return None
     ratio = first / last
     return finding(
@@ -50,7 +50,7 @@ def vanishing(run: Run, limits: Thresholds) -> Finding | None:
         f"The gradients of {listed(names[:part])} are, by the size of their weights, {ratio:.1e} of those of "
         f"{listed(names[-part:])}.",
         "use ReLU or GELU instead of bounded activations, normalisation, or residual paths",
-        beyond(limits.vanishing, ratio, limits.vanishing / 1000) if ratio > 0 else 0.95,
+        beyond(limits.vanishing, ratio, limits.vanishing / 1000),
         layers=names[:part],
         steps=span(run.early),
         ratio=ratio,
