@@ -294,7 +294,8 @@ def shifted_inputs(s: Setup, draw: Random) -> Setup:
 def large_head(s: Setup, draw: Random) -> Setup:
     head = s.model.head if hasattr(s.model, "head") else s.model[-1]
     with torch.no_grad():
-        head.weight.mul_(between(draw, 30, 80))
+        spread = s.model(s.data.x[:64]).std()
+        head.weight.mul_(between(draw, 10, 40) / spread)
     return s
 
 

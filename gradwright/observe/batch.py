@@ -23,7 +23,7 @@ FEATURES = 256
 
 @dataclass(frozen=True)
 class Classified:
-    """A batch of a classification, on its device: rows, loss, accuracy, rank, doubted, median, are these classes."""
+    """A batch of a classification, on its device: numbers in the order of :meth:`read`."""
 
     size: int
     classes: int
@@ -31,10 +31,10 @@ class Classified:
 
     def read(self, numbers: list[float]) -> BatchProbe | None:
         """The probe, or None where the targets are not classes after all."""
-        counted, entropy, accuracy, rank, doubted, median, classes = numbers
+        counted, entropy, accuracy, sure_accuracy, rank, sure_rank, median, classes = numbers
         if not classes or not counted:
             return None
-        return BatchProbe(self.size, self.classes, entropy, accuracy, rank, doubted, median)
+        return BatchProbe(self.size, self.classes, entropy, accuracy, sure_accuracy, rank, sure_rank, median)
 
 
 def logits_and_labels(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor] | None:
@@ -76,25 +76,27 @@ def classified(outputs: Tensor, targets: Tensor) -> Classified | None:
     counts = (labels >= 0) & (labels < classes)
     target = torch.where(counts, labels, 0).long()
     losses = nn.functional.cross_entropy(logits, target, reduction="none")
-    mine = logits.gather(1, target[:, None])
-    place = (logits > mine).sum(1)
-    wrong = counts & (place > 0)
-    rank = torch.where(wrong, (place - 1) / max(1, classes - 2), 0).sum() / wrong.sum()
-    total = counts.sum()
+    place = (logits > logits.gather(1, target[:, None])).sum(1)
+    right, wrong = (place == 0).float(), counts & (place > 0)
+    rank = (place - 1) / max(1, classes - 2)
+    first = torch.where(counts, logits.log_softmax(1).amax(1), torch.nan)
+    sure = counts & (first >= first.nanmedian())
     numbers = [
-        total,
-        _mean(losses, counts, total),
-        _mean((place == 0).float(), counts, total),
-        rank,
-        _mean((losses > math.log(classes)).float(), counts, total),
+        counts.sum(),
+        _mean(losses, counts),
+        _mean(right, counts),
+        _mean(right, sure),
+        _mean(rank, wrong),
+        _mean(rank, wrong & sure),
         torch.where(counts, losses, torch.nan).nanmedian(),
         whole,
     ]
     return Classified(outputs.shape[0], classes, torch.stack([each.float() for each in numbers]))
 
 
-def _mean(values: Tensor, counts: Tensor, total: Tensor) -> Tensor:
-    return torch.where(counts, values, 0).sum() / total
+def _mean(values: Tensor, some: Tensor) -> Tensor:
+    """Over some samples; NaN over none."""
+    return torch.where(some, values, 0).sum() / some.sum()
 
 
 @dataclass

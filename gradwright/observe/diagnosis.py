@@ -52,6 +52,7 @@ FOLLOWS: dict[Cause, frozenset[Cause]] = {
     Cause.VANISHING_GRADIENTS: frozenset({Cause.LR_TOO_LOW, Cause.DECAY_RULES}),
     Cause.DEAD_UNITS: frozenset({Cause.DECAY_RULES, Cause.LR_TOO_LOW}),
     Cause.LABEL_NOISE: frozenset({Cause.OVERFITTING}),
+    Cause.LONG_TAIL: frozenset({Cause.LABEL_NOISE}),
     Cause.NOT_SHUFFLED: frozenset({Cause.LABEL_NOISE, Cause.OVERFITTING, Cause.LR_TOO_HIGH, Cause.BATCH_TOO_SMALL}),
 }
 """What may follow from a cause: named after it, and as a note."""

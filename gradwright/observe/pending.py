@@ -59,6 +59,7 @@ class PendingWindow:
             layers,
             batch,
             norm=together.norm,
+            slope=together.slope,
             alike=together.alike,
             kept=together.kept,
             cleared=sum(cleared) / len(cleared) if cleared else math.nan,

@@ -87,9 +87,10 @@ class BatchProbe:
         classes: K.
         cross_entropy: mean of −log softmax(outputs)[target].
         accuracy: share of samples whose target is the first choice.
+        sure_accuracy: the same among the half of the samples whose first choice has the larger probabilities.
         rank: mean place of the target among the other classes where it is not the first choice: 0 for the second
             choice, 1 for the last; ½ says that the model sees nothing in these targets.
-        doubted: share of samples whose cross-entropy is above ln K.
+        sure_rank: the same among that half.
         median: of the samples' cross-entropies.
     """
 
@@ -97,8 +98,9 @@ class BatchProbe:
     classes: int = 0
     cross_entropy: float = NAN
     accuracy: float = NAN
+    sure_accuracy: float = NAN
     rank: float = NAN
-    doubted: float = NAN
+    sure_rank: float = NAN
     median: float = NAN
 
 
@@ -113,6 +115,7 @@ class Window:
         layers: probes by module name, in forward order; empty where activations are not observed.
         batch: outputs against targets.
         norm: of the gradient of all parameters that the optimizers hold.
+        slope: Σ g Δ over all of them: what the gradient foretells this step to change the loss by.
         alike: cosine of the whole gradient and that of the step before.
         kept: cosine of the mean gradient of the last watched steps and that of the first eight; NaN until both are
             known.
@@ -128,6 +131,7 @@ class Window:
     layers: dict[str, LayerProbe] = field(default_factory=dict)
     batch: BatchProbe | None = None
     norm: float = NAN
+    slope: float = NAN
     alike: float = NAN
     kept: float = NAN
     loss: float = NAN

@@ -59,6 +59,12 @@ class Run:
         rest = [window for window in self.stepped if window.step > EARLY] or self.stepped
         return rest[-max(1, len(rest) // 3) :]
 
+    @property
+    def thirds(self) -> list[list[Window]]:
+        """The windows in which an optimizer stepped, first, middle and last."""
+        size = -(-len(self.stepped) // 3)
+        return [self.stepped[at : at + size] for at in range(0, len(self.stepped), size)] if size else []
+
     @cached_property
     def trained(self) -> dict[str, Held]:
         """The model's parameters that an optimizer holds and that require a gradient."""
@@ -154,7 +160,9 @@ class Run:
     def broke_at(self) -> int | None:
         """The first step at which something was not finite: the loss, a gradient, a weight, what a layer made."""
         loss = next((step for step, value in self.record.loss if not math.isfinite(value)), None)
-        window = next((window.step for window in self.windows if self.broken(window)), None)
+        scaled = bool(self.record.scale)  # a scaler is there for gradients that overflow, and skips their steps
+        taken = (window for window in self.windows if not (scaled and window.skipped))
+        window = next((window.step for window in taken if self.broken(window)), None)
         return min((step for step in (loss, window) if step is not None), default=None)
 
     @staticmethod

@@ -45,6 +45,7 @@ class Thresholds:
     inputs_small: float = 0.02
     initial: float = 2.0
     noise_rank: float = 0.35
+    noise_unmoved: float = 0.65
     noise_wrong: float = 0.1
     imbalance: float = 15.0
     alike: float = 0.3

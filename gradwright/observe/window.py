@@ -171,6 +171,7 @@ class Whole:
     """What all parameters of a step come to together."""
 
     norm: float = math.nan
+    slope: float = math.nan
     alike: float = math.nan
     kept: float = math.nan
 
@@ -195,18 +196,20 @@ def _weight(these: list[float]) -> float:
 
 def whole(pieces: Sequence[tuple[Measured, list[list[float]]]]) -> Whole:
     """Norm and cosines over all parameters; each sample counts for the entries that it stands for."""
-    total = dict.fromkeys(("norm", "product", "square", "last", "kept", "first", "late"), 0.0)
+    total = dict.fromkeys(("norm", "slope", "product", "square", "last", "kept", "first", "late"), 0.0)
     for measured, numbers in pieces:
         for at, row in enumerate(numbers):
             found, scale = Sums(*row[: len(SUMS)]), measured.scale[at]
             if not measured.absent[at]:
                 total["norm"] += found.norm
+                total["slope"] += scale * found.slope if measured.moved[at] else 0.0
             if found.last_grad > 0:
                 _add(total, scale, product=found.with_last_grad, square=found.grad_square, last=found.last_grad)
             kept, first, late = row[len(SUMS) : len(SUMS) + 3]
             _add(total, scale, kept=kept, first=first, late=late)
     return Whole(
         math.sqrt(total["norm"]) if total["norm"] >= 0 else math.nan,
+        total["slope"],
         _cosine(total["product"], total["square"], total["last"]),
         _cosine(total["kept"], total["first"], total["late"]),
     )

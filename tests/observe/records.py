@@ -47,7 +47,7 @@ def window(step: int) -> Window:
             "act": LayerProbe(rms=1.0, dead=0.1, saturated=0.01),
             "head": LayerProbe(rms=1.0, inputs=1.0),
         },
-        BatchProbe(32, 10, 2.3 * 0.97**step, min(0.95, 0.1 + step / 50), 0.1, 0.2, 2.0 * 0.97**step),
+        BatchProbe(32, 10, 2.3 * 0.97**step, min(0.95, 0.1 + step / 50), 1.0, 0.1, 0.1, 2.0 * 0.97**step),
         norm=0.5 * wave,
         alike=0.3,
         kept=0.2,

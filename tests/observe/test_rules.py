@@ -99,7 +99,7 @@ def small_batch():
 
 
 def random_labels():
-    return with_batches(healthy(), accuracy=0.6, rank=0.5)
+    return with_batches(healthy(), accuracy=0.6, sure_accuracy=0.6, rank=0.5, sure_rank=0.5)
 
 
 SICK = {
@@ -269,7 +269,11 @@ def test_inputs_of_layers_behind_others_may_be_large():
 
 
 def test_wrong_second_choices_are_no_label_noise():
-    assert names_of(with_batches(healthy(), accuracy=0.6, rank=0.1)) == []
+    assert names_of(with_batches(healthy(), accuracy=0.6, sure_accuracy=0.6, rank=0.1, sure_rank=0.1)) == []
+
+
+def test_errors_of_a_model_that_is_unsure_are_no_label_noise():
+    assert names_of(with_batches(healthy(), accuracy=0.6, sure_accuracy=0.9, rank=0.5, sure_rank=0.5)) == []
 
 
 def test_validation_that_levels_off_is_no_overfitting():

@@ -6,6 +6,7 @@ import math
 
 from gradwright.observe.cause import Cause, Finding, Severity
 from gradwright.observe.forward import INPUT
+from gradwright.observe.record import BatchProbe
 from gradwright.observe.rules.rule import beyond, finding, listed, rule, span
 from gradwright.observe.run import Run, mean, typical
 from gradwright.observe.thresholds import Thresholds
@@ -60,25 +61,42 @@ def wrong_initial_loss(run: Run, limits: Thresholds) -> Finding | None:
 
 @rule(Cause.LABEL_NOISE)
 def label_noise(run: Run, limits: Thresholds) -> Finding | None:
-    """Where a model that has learned something disagrees with labels, they are no likelier than any other class."""
-    learned = [batch for batch in run.batches(run.stepped) if batch.accuracy > max(0.4, 3 / batch.classes)]
-    if len(learned) < limits.windows or learned[0].classes < 4 or run.record.data.tokens:
+    """A model that has learned something disagrees with labels also where it is sure, and they are not its second choice.
+
+    What is hard for a model it knows to be hard: it errs where it is unsure, and mostly by its second choice. A label
+    drawn at random is wrong wherever it falls, and as likely the model's last choice as its second.
+    """
+    if run.record.data.tokens:
         return None
-    wrong = mean(1 - batch.accuracy for batch in learned)
-    rank = mean(batch.rank for batch in learned)
-    if not wrong > limits.noise_wrong or not rank > limits.noise_rank:
+    told = [found for part in run.thirds if (found := _disagreement(run.batches(part), limits)) is not None]
+    if not told:
+        return None
+    wrong, unmoved, rank = max(
+        told, key=lambda found: min(found[1] / limits.noise_unmoved, found[2] / limits.noise_rank)
+    )
+    if not unmoved > limits.noise_unmoved or not rank > limits.noise_rank:
         return None
     return finding(
         Cause.LABEL_NOISE,
         Severity.WARNING,
-        f"The model disagrees with {100 * wrong:.0f} % of the labels, and gives these the mean place {rank:.2f} among "
-        "the other classes (0: its second choice, 0.5: by chance): they look drawn at random.",
-        "gradwright.losses with label smoothing or a robust loss, or relabel the samples of the highest loss",
-        beyond(rank, limits.noise_rank, 0.5),
+        f"The model disagrees with {100 * wrong:.0f} % of the labels. Where it is sure it is {unmoved:.2f} times "
+        f"that, and the label's mean place among the other classes {rank:.2f} (0: second choice, 0.5: by chance).",
+        "a robust loss or label smoothing, or relabel the samples on which a trained model disagrees surely",
+        beyond(min(unmoved / limits.noise_unmoved, rank / limits.noise_rank), 1.0, 1.4),
         steps=span(run.stepped),
         disagreement=wrong,
         rank=rank,
     )
+
+
+def _disagreement(batches: list[BatchProbe], limits: Thresholds) -> tuple[float, float, float] | None:
+    """The share of labels that the model disagrees with, by what that grows where it is sure, and their rank there."""
+    batches = [batch for batch in batches if math.isfinite(batch.cross_entropy) and batch.classes >= 4]
+    wrong = mean(1 - batch.accuracy for batch in batches)
+    seen = sum(batch.size * (1 - batch.sure_accuracy) / 2 for batch in batches)
+    if not batches or not limits.noise_wrong < wrong < 1 - max(0.3, 3 / batches[0].classes) or seen < 20:
+        return None
+    return wrong, mean(1 - batch.sure_accuracy for batch in batches) / wrong, mean(batch.sure_rank for batch in batches)
 
 
 @rule(Cause.LONG_TAIL)
