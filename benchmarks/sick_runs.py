@@ -20,6 +20,7 @@ import torch
 
 from benchmarks.sick import cases
 from benchmarks.sick.faults import FAULTS
+from benchmarks.sick.held_out import HELD_OUT_FAULTS
 from benchmarks.sick.setup import Case, Result, run
 
 RESULTS = Path(__file__).with_name("results")
@@ -32,9 +33,7 @@ def chosen(held_out: bool, seeds: Sequence[int] | None = None) -> list[Case]:
     seeds = seeds or (HELD_OUT if held_out else SETTING)
     faults = FAULTS
     if held_out:
-        from benchmarks.sick.held_out import HELD_OUT_FAULTS
-
-        faults = [*FAULTS, *HELD_OUT_FAULTS]
+        faults = [*HELD_OUT_FAULTS, *FAULTS]
     return [*cases.sick(faults, seeds), *cases.healthy(seeds), *cases.decoys(seeds[:1])]
 
 

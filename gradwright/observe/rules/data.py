@@ -61,7 +61,7 @@ def wrong_initial_loss(run: Run, limits: Thresholds) -> Finding | None:
 
 @rule(Cause.LABEL_NOISE)
 def label_noise(run: Run, limits: Thresholds) -> Finding | None:
-    """A model that has learned something disagrees with labels also where it is sure, and they are not its second choice.
+    """A model that has learned something disagrees with labels where it is sure, and they are not its second choice.
 
     What is hard for a model it knows to be hard: it errs where it is unsure, and mostly by its second choice. A label
     drawn at random is wrong wherever it falls, and as likely the model's last choice as its second.
