@@ -59,8 +59,8 @@ def compare(
     At a given seed everyone starts from the same weights and sees the same batches; seeds are derived from
     the task's name and the number of the seed, so a run is the same in any process and any order. Each optimizer
     runs at its own default learning rate unless another is asked for. Runs follow one another in this process. A run
-    that raises is marked failed, one whose loss is not finite or ends no better than it began is marked diverged;
-    neither stops the others. Ctrl-C ends the study and keeps the finished runs.
+    that raises is marked failed, one whose loss is not finite or ends worse than it began is marked diverged, one that
+    ends no better is marked "no progress"; none stops the others. Ctrl-C ends the study and keeps the finished runs.
 
     Args:
         task: the name of a built-in task (:func:`gradwright.study.tasks.names`), several as a list or with commas

@@ -5,13 +5,14 @@ import pytest
 import torch
 
 from gradwright.study import Metric, compare
+from gradwright.study.record.study import Point, RunRecord, Study, TaskNote
 from gradwright.study.record.words import number, plus_minus
 from gradwright.study.report.page import command, html
 from gradwright.study.report.reasons import leader_by_time, reasons
 from gradwright.study.report.summary import arms, basin, ranking, regrets
 from gradwright.study.report.verdict import explanation, headline, verdict
 
-from .conftest import line_task, sgd
+from .conftest import MSE, line_task, sgd
 
 FOUR = {"bomb": sgd(1e6), "slow": sgd(0.02), "slower": sgd(0.0199), "fast": sgd(0.2)}
 
@@ -126,6 +127,8 @@ def test_trouble_is_named_once():
     )
     assert trouble("Failed", refuse=refuse) == "refuse"
     assert trouble("Diverged or failed", bomb=sgd(1e6), refuse=refuse) == "bomb (diverged) and refuse (failed)"
+    rates = iter([0.2, 0.0])
+    assert trouble("No progress", still=lambda model: sgd(next(rates))(model)) == "still (no progress in 1 of 2)"
 
 
 def test_higher_is_better():
@@ -134,10 +137,10 @@ def test_higher_is_better():
     def climb(model):
         return torch.optim.SGD(model.parameters(), lr=0.02, maximize=True)
 
-    study = compare(task, {"climb": climb, "descend": sgd(0.02)}, progress=False)
+    study = compare(task, {"climb": climb, "descend": sgd(0.02)}, steps=60, progress=False)
     v = verdict(study, study.tasks[0])
     assert v.winner.contender == "climb"
-    assert v.ranked[1].trouble == "diverged"
+    assert v.ranked[1].trouble == "no progress"
 
 
 def test_the_basin():
@@ -169,3 +172,21 @@ def test_numbers():
     assert number(1e-9) == "1e-09"
     assert plus_minus(0.31234, 0.08) == "0.312 ± 0.080"
     assert plus_minus(0.31234, float("nan")) == "0.3123"
+
+
+def worse_again(losses):
+    """What the report says of a run whose validation loss rises from 0.5 to 1.5 again while ``losses`` are trained."""
+    curve = [2.0, 1.0, 0.5, 1.0, 1.5]
+    points = tuple(Point(10 * i, i, i, loss, {"mse": value}) for i, (loss, value) in enumerate(zip(losses, curve)))
+    run = RunRecord("line", "it", 0, None, 0.1, {}, "mine", "finished", points=points, steps=40)
+    note = TaskNote("line", "A line.", MSE, "40 steps", False, {})
+    settings = {"optimizers": ["it"], "seeds": [0], "lr": None, "lr_grid": None, "schedule": "constant"}
+    study = Study((note,), (run,), settings, {})
+    found = {reason.title: reason.text for reason in reasons(study, verdict(study, note))}
+    return found["Better before the end"]
+
+
+def test_overfitting_is_said_only_where_the_training_loss_still_fell():
+    assert "while the training loss still fell: overfitting" in worse_again([2.0, 1.0, 0.4, 0.2, 0.1])
+    assert "not overfitting" in worse_again([2.0, 1.0, 0.5, 1.0, 1.5])
+    assert "not overfitting" in worse_again([2.0, 1.0, 0.5, 0.5, 0.499])

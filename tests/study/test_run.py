@@ -4,7 +4,8 @@ import math
 import pytest
 import torch
 
-from gradwright.study.record.study import DIVERGED, FAILED, FINISHED
+from gradwright.study import Metric
+from gradwright.study.record.study import DIVERGED, FAILED, FINISHED, NO_PROGRESS
 from gradwright.study.runs.budget import Budget
 from gradwright.study.runs.contenders import Contender, contenders
 from gradwright.study.runs.run import Training
@@ -49,8 +50,21 @@ def test_a_huge_learning_rate_is_marked():
 
 def test_no_progress_is_marked():
     record, _ = train(sgd(0.0))
-    assert record.status == DIVERGED
+    assert record.status == NO_PROGRESS
     assert "no better than" in record.reason
+
+
+def test_a_run_that_becomes_worse_diverges_before_it_overflows():
+    record, _ = train(sgd(1.5), budget=Budget(steps=8))
+    assert record.status == DIVERGED
+    assert "worse than" in record.reason
+
+
+def test_a_metric_that_the_loss_does_not_serve_is_no_divergence():
+    score = line_task(metrics=(Metric("mse", "score", lower_is_better=False),))
+    record, _ = train(sgd(), score)
+    assert record.status == NO_PROGRESS
+    assert "although the training loss fell" in record.reason
 
 
 def test_a_refusal_is_a_sentence():

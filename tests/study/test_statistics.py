@@ -7,7 +7,7 @@ from scipy import stats
 from gradwright.study.report.statistics import probability_of_improvement, seeds_needed, summarise, welch
 from gradwright.study.report.svg import spread
 from gradwright.study.runs.budget import SCHEDULES, Budget
-from gradwright.study.runs.divergence import diverged
+from gradwright.study.runs.divergence import ending
 
 A, B = [1.0, 1.2, 0.9, 1.1], [1.5, 1.9, 1.2]
 
@@ -43,18 +43,26 @@ def test_probability_and_seeds():
 
 
 @pytest.mark.parametrize(
-    ("initial", "final", "lower", "bad"),
+    ("initial", "final", "lower", "losses", "status"),
     [
-        (2.0, 1.0, True, False),
-        (2.0, 2.0, True, True),
-        (2.0, math.nan, True, True),
-        (2.0, math.inf, False, True),
-        (0.1, 0.9, False, False),
-        (0.1, 0.1, False, True),
+        (2.0, 1.0, True, (2.0, 1.0), "finished"),
+        (2.0, 2.0, True, (2.0, 2.0), "no progress"),
+        (2.0, 2.05, True, (2.0, 2.1), "no progress"),
+        (2.0, 2.5, True, (2.0, 2.5), "diverged"),
+        (2.0, 2.5, True, (2.0, 0.1), "no progress"),  # it learned its batches by heart
+        (2.0, math.nan, True, (2.0, 1.0), "diverged"),
+        (2.0, math.inf, False, (2.0, 1.0), "diverged"),
+        (0.1, 0.9, False, (2.0, 1.0), "finished"),
+        (0.1, 0.1, False, (2.0, 2.0), "no progress"),
+        (0.1, 0.05, False, (2.0, 9.0), "diverged"),
+        (0.0, 0.1, True, (0.0, 1.0), "diverged"),
+        (math.nan, 0.1, True, (2.0, 1.0), "finished"),
     ],
 )
-def test_divergence(initial, final, lower, bad):
-    assert bool(diverged(initial, final, lower)) is bad
+def test_endings(initial, final, lower, losses, status):
+    found = ending(initial, final, lower, losses)
+    assert found.status == status
+    assert bool(found.reason) is (status != "finished")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 
 from gradwright.study.tasks.task import Metric
 
-FINISHED, DIVERGED, FAILED = "finished", "diverged", "failed"
+FINISHED, NO_PROGRESS, DIVERGED, FAILED = "finished", "no progress", "diverged", "failed"
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def curves(
     study: Study, task: TaskNote, colours: Shades, quantity: str, label: str, by_time: bool = False, wide: bool = False
 ) -> str:
     """Mean over seeds of a quantity (a metric or ``train_loss``), with a band from the lowest to the highest seed,
-    against steps or processor seconds. Runs that diverged are thin lines that end in a cross."""
+    against steps or processor seconds. Runs in trouble are thin lines that end in a cross."""
     width = 12.2 if wide else 5.9
     figure, axes = figure_of(width, 3.5, left=0.6 / width, right=1 - name_width(colours, width, 9.5))
     metric = next((each for each in task.metrics if each.name == quantity), None)
@@ -106,7 +106,7 @@ def finals(study: Study, task: TaskNote, colours: Shades) -> str:
 
 
 def sensitivity(study: Study, task: TaskNote, colours: Shades) -> str:
-    """The final metric against the learning rate; a ring marks each default, a cross what diverged, drawn at the
+    """The final metric against the learning rate; a ring marks each default, a cross what got no better, drawn at the
     height of an untrained model."""
     figure, axes = figure_of(12.2, 3.6, left=0.6 / 12.2, right=1 - name_width(colours, 12.2, 9.5))
     start = initial(study, task)

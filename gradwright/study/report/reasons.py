@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import statistics
 from typing import NamedTuple
 
 import numpy as np
 
-from gradwright.study.record.study import FAILED, FINISHED, Study
+from gradwright.study.record.study import DIVERGED, FAILED, NO_PROGRESS, Study
 from gradwright.study.record.words import listing, number, value
 from gradwright.study.report.summary import Arm, arms
 from gradwright.study.report.verdict import Verdict
 
 GOOD, WARN, NOTE = "good", "warn", "note"
+FELL = 0.02
+"""The share by which the training loss must fall to count as falling: means over few batches differ by less."""
 
 
 class Reason(NamedTuple):
@@ -120,23 +123,32 @@ def _time(v: Verdict) -> Reason | None:
 def _early(v: Verdict) -> Reason | None:
     """Who was clearly better before the end, by a twentieth of the way from the start to the winner."""
     sign = 1 if v.task.metric.lower_is_better else -1
-    worse, best = [], {}
+    overfitted, unsteady, best = [], [], {}
     for arm in v.ranked:
         if arm.eligible:
             values = sign * _mean_curve(arm)[1]
+            place = int(values.argmin())
             best[arm.contender] = float(values.min())
             if values[-1] - values.min() > 0.05 * (values[0] - sign * v.ranked[0].summary().mean):
-                step = arm.runs[0].points[int(values.argmin())].step
-                worse.append(f"{arm.contender} ({value(v.task.metric, abs(float(values.min())))} after {step} steps)")
-    if not worse:
+                after = f"after {arm.runs[0].points[place].step} steps"
+                said = f"{arm.contender} ({value(v.task.metric, abs(float(values.min())))} {after})"
+                (overfitted if _still_learned(arm, place) else unsteady).append(said)
+    if not overfitted and not unsteady:
         return None
     leader = min(best, key=best.__getitem__)
     change = "the winner is the same" if leader == v.ranked[0].contender else f"{leader} would lead"
-    return Reason(
-        WARN,
-        "Better before the end",
-        f"{listing(worse)} got worse again, as in overfitting. Judged each at its best evaluation, {change}.",
-    )
+    texts = []
+    if overfitted:
+        texts.append(f"{listing(overfitted)} got worse again while the training loss still fell: overfitting.")
+    if unsteady:
+        texts.append(f"{listing(unsteady)} got worse again, and the training loss no longer fell: not overfitting.")
+    return Reason(WARN, "Better before the end", f"{' '.join(texts)} Judged each at its best evaluation, {change}.")
+
+
+def _still_learned(arm: Arm, place: int) -> bool:
+    """Whether the training loss fell clearly between the evaluation at ``place`` and the end."""
+    before, end = (statistics.fmean(run.points[at].train_loss for run in arm.runs) for at in (place, -1))
+    return end < before - FELL * abs(before)
 
 
 def _rates(study: Study, v: Verdict) -> Reason:
@@ -173,8 +185,8 @@ def _trouble(v: Verdict) -> Reason | None:
     arms_in_trouble = [arm for arm in v.ranked if arm.trouble]
     if not arms_in_trouble:
         return None
-    kinds = {run.status for arm in arms_in_trouble for run in arm.runs} - {FINISHED}
-    title = "Failed" if kinds == {FAILED} else "Diverged" if FAILED not in kinds else "Diverged or failed"
+    kinds = {run.status for arm in arms_in_trouble for run in arm.runs}
+    title = " or ".join(word for word in (DIVERGED, FAILED, NO_PROGRESS) if word in kinds).capitalize()
     said = listing([_named(arm, title) for arm in arms_in_trouble])
     return Reason(WARN, title, f"{said}. The table says why. One that lost a run cannot win.")
 

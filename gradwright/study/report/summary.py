@@ -6,9 +6,12 @@ import math
 import statistics
 from dataclasses import dataclass
 
-from gradwright.study.record.study import DIVERGED, FAILED, FINISHED, RunRecord, Study, TaskNote
+from gradwright.study.record.study import DIVERGED, FAILED, FINISHED, NO_PROGRESS, RunRecord, Study, TaskNote
 from gradwright.study.report.statistics import Summary, summarise
 from gradwright.study.tasks.task import Metric
+
+TROUBLES = (NO_PROGRESS, DIVERGED, FAILED)
+"""How a run can end that cannot win, the worst last."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Arm:
 
     @property
     def finished(self) -> tuple[RunRecord, ...]:
-        """The runs that neither diverged nor failed."""
+        """The runs that got better."""
         return tuple(run for run in self.runs if run.status == FINISHED)
 
     @property
@@ -54,9 +57,9 @@ class Arm:
 
     @property
     def trouble(self) -> str:
-        """ "2 of 3 diverged", "failed", or empty."""
-        counts = [(word, sum(run.status == word for run in self.runs)) for word in (DIVERGED, FAILED)]
-        return ", ".join(word if n == len(self.runs) else f"{n} of {len(self.runs)} {word}" for word, n in counts if n)
+        """ "2 of 3 diverged", "no progress in 1 of 3", "failed", or empty."""
+        counts = [(word, sum(run.status == word for run in self.runs)) for word in TROUBLES]
+        return ", ".join(_share(word, n, len(self.runs)) for word, n in counts if n)
 
     @property
     def reason(self) -> str:
@@ -68,8 +71,15 @@ class Arm:
         """A key that sorts the best first and trouble last."""
         mean = self.summary().mean
         if math.isnan(mean):
-            return 2 + (self.trouble == FAILED), 0.0
+            return 2.0 + max(map(TROUBLES.index, {run.status for run in self.runs}), default=0), 0.0
         return float(not self.eligible), mean if self.metric.lower_is_better else -mean
+
+
+def _share(word: str, count: int, runs: int) -> str:
+    """How many of the runs of an arm ended so."""
+    if count == runs:
+        return word
+    return f"{word} in {count} of {runs}" if word == NO_PROGRESS else f"{count} of {runs} {word}"
 
 
 def arms(study: Study, task: TaskNote) -> dict[str, list[Arm]]:
@@ -98,7 +108,7 @@ def initial(study: Study, task: TaskNote) -> float:
 def regrets(study: Study, task: TaskNote) -> dict[str, float]:
     r"""The share of the way from the start to the winner that each contender is short of, in [0, 1].
 
-    .. math:: r = (\bar L - L^*) / (L_0 - L^*), \qquad r = 1 \text{ for one that diverged}
+    .. math:: r = (\bar L - L^*) / (L_0 - L^*), \qquad r = 1 \text{ for one in trouble}
     """
     ranked = ranking(study, task)
     best, start = ranked[0].summary().mean, initial(study, task)
@@ -111,7 +121,7 @@ def regrets(study: Study, task: TaskNote) -> dict[str, float]:
 
 
 def basin(each: list[Arm], start: float, share: float = 0.05) -> float:
-    """Decades of learning rate within ``share`` of the gap to the best: linear in log lr, a diverged arm counts as
+    """Decades of learning rate within ``share`` of the gap to the best: linear in log lr, an arm in trouble counts as
     the start.
 
     >>> basin([], 1.0)

@@ -6,18 +6,18 @@ import contextlib
 import math
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from gradwright.study.record.study import DIVERGED, FAILED, FINISHED, Point, RunRecord
+from gradwright.study.record.study import DIVERGED, FAILED, Point, RunRecord
 from gradwright.study.runs.budget import SCHEDULES, Budget
 from gradwright.study.runs.contenders import Contender
 from gradwright.study.runs.criteria import Criterion
-from gradwright.study.runs.divergence import diverged
+from gradwright.study.runs.divergence import Ending, ending
 from gradwright.study.runs.statistics import fitting_statistics
 from gradwright.study.runs.step import Step, Times, evaluating, state_bytes, switches
 from gradwright.study.tasks.labels import one_line
@@ -47,8 +47,9 @@ class Training:
         lr_source: who chose ``lr``; empty: the contender's own word for its default.
         schedule: a key of :data:`gradwright.study.budget.SCHEDULES`.
 
-    An error inside the run ends it as failed with the sentence of the error. A loss that is not finite, or an end no
-    better than the beginning, marks it as diverged. What the loop over the ticks raises is the caller's own.
+    An error inside the run ends it as failed with the sentence of the error. A loss that is not finite, or an end
+    worse than the beginning, marks it as diverged; an end no better, as without progress. What the loop over the ticks
+    raises is the caller's own.
     """
 
     def __init__(
@@ -79,12 +80,11 @@ class Training:
     def __iter__(self) -> Iterator[Tick]:
         with RandomStream(self.task.seeded, self.seed, "run"):
             try:
-                self.reason = yield from self._train()
-                self.status = DIVERGED if self.reason else FINISHED
+                self.status, self.reason = yield from self._train()
             except Exception as error:
                 self.reason = f"{type(error).__name__}: {one_line(str(error))}"
 
-    def _train(self) -> Iterator[Tick]:
+    def _train(self) -> Generator[Tick, None, Ending]:
         session, criterion = self._begin()
         self.optimizer = self.contender.build(session.model)
         self.parameters = sum(parameter.numel() for parameter in session.model.parameters())
@@ -109,16 +109,18 @@ class Training:
             elapsed += times.wall
             fraction = self.budget.fraction(step + 1, elapsed)
             if not math.isfinite(loss):
-                return f"the training loss became {loss} at step {step + 1}"
+                return Ending(DIVERGED, f"the training loss became {loss} at step {step + 1}")
             if (passed := self.budget.mark(step + 1, elapsed, self.evaluations)) > marks or fraction >= 1:
                 marks = passed
                 self._evaluate(session)
                 if not math.isfinite(value := self.points[-1].metrics[self.task.metric.name]):
-                    return f"the {self.task.metric.label} became {value} by step {step + 1}"
+                    return Ending(DIVERGED, f"the {self.task.metric.label} became {value} by step {step + 1}")
             yield Tick(step + 1, fraction, loss, elapsed)
         self._calibrate(session)
         values = [point.metrics[self.task.metric.name] for point in self.points]
-        return diverged(values[0], values[-1], self.task.metric.lower_is_better)
+        last_quarter = self.losses[-max(1, len(self.losses) // 4) :]
+        losses = (statistics.median(self.losses[:SETTLING]), statistics.fmean(last_quarter))
+        return ending(values[0], values[-1], self.task.metric.lower_is_better, losses)
 
     def _begin(self) -> tuple[Session, Criterion | None]:
         """The session, with the contender's loss in the place of the task's own if it has one."""
