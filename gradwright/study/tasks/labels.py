@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import unicodedata
+from gradwright.core.lines import one_line, unfit
+
+__all__ = ["check_label", "one_line"]
 
 
 def check_label(kind: str, label: str) -> str:
@@ -17,26 +19,6 @@ def check_label(kind: str, label: str) -> str:
     """
     if not label.strip():
         raise ValueError(f"the label of {kind} is {label!r}, of which nothing can be seen: name it")
-    if bad := next((letter for letter in label if _unfit(letter)), None):
+    if bad := next((letter for letter in label if unfit(letter)), None):
         raise ValueError(f"the label {label!r} of {kind} holds {bad!r}, which no page can show: leave it out")
     return label
-
-
-def one_line(text: str, most: int | None = None) -> str:
-    r"""The text in one line that can be shown: spaces for breaks and tabs, escapes for control characters.
-
-    Args:
-        text: any.
-        most: letters from which on it is cut.
-
-    >>> one_line("a\n b\x00"), one_line("abcdef", 4)
-    ('a b\\x00', 'abc…')
-    """
-    line = " ".join(text.split())
-    line = "".join(letter.encode("unicode_escape").decode() if _unfit(letter) else letter for letter in line)
-    return line if most is None or len(line) <= most else f"{line[: most - 1]}…"
-
-
-def _unfit(letter: str) -> bool:
-    kind = unicodedata.category(letter)
-    return kind == "Cs" or (kind == "Cc" and letter not in "\t\n\r")
