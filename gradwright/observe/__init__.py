@@ -17,6 +17,7 @@ from gradwright.observe.record import (
     Window,
 )
 from gradwright.observe.series import Series
+from gradwright.observe.sinks import read
 from gradwright.observe.thresholds import LIMITS, Thresholds
 from gradwright.observe.watch import Watch
 
@@ -41,4 +42,5 @@ __all__ = [
     "Watch",
     "Window",
     "diagnose",
+    "read",
 ]

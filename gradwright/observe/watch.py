@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from gradwright.core.warn import warn_user
 from gradwright.observe.batch import DataObserver, classified
 from gradwright.observe.cause import Finding
 from gradwright.observe.clearing import ClearingObserver
@@ -18,9 +17,10 @@ from gradwright.observe.forward import ForwardObserver, first_tensor
 from gradwright.observe.held import group_names, held_by_name, names_of
 from gradwright.observe.modes import ModeObserver
 from gradwright.observe.pending import Pending, PendingWindow
-from gradwright.observe.record import Event, Record, Window
+from gradwright.observe.record import Record
 from gradwright.observe.settings import number
 from gradwright.observe.steps import StepObserver
+from gradwright.observe.telling import Target, Telling
 from gradwright.observe.window import measure
 
 EARLY_STEPS = 20
@@ -32,11 +32,8 @@ HISTOGRAMS = 8
 PENDING = 1024
 """When so much waits on devices, a loss counting 1 and a window 64, it comes to the host."""
 
-Sink = Callable[[Window, Record], Any]
-"""Is given each finished window, in order, with the record so far."""
 
-
-class Watch:
+class Watch(Telling):
     """Probes of a training run, and a diagnosis from them.
 
     ::
@@ -66,6 +63,7 @@ class Watch:
         scaler: the ``GradScaler``, where there is one.
         activations: whether hooks look at what layers make, on watched steps.
         sample: the most entries of a parameter that are looked at; small ones are looked at whole.
+        to: a logger to which the numbers of watched steps go, as :meth:`to` takes it.
 
     Raises:
         TypeError: ``model``, ``optimizer`` or ``scaler`` is something else.
@@ -81,7 +79,9 @@ class Watch:
         scaler: Any = None,
         activations: bool = True,
         sample: int = 4096,
+        to: Target | None = None,
     ) -> None:
+        super().__init__()
         if not isinstance(model, nn.Module):
             raise TypeError(f"Watch: model is a {type(model).__name__}; give the torch.nn.Module that is trained")
         for name, value in (("every", every), ("sample", sample)):
@@ -97,11 +97,12 @@ class Watch:
         self._modes = ModeObserver(model, self.optimizers)
         self._clearing = ClearingObserver(self.optimizers)
         self._data, self._pending = DataObserver(), Pending()
-        self._sinks: list[Sink] = []
         self._last_watched = self._windows = 0
         self._has_stepped = self._had_stepped = self._broken = self._closed = False
         self._skips: list[Tensor] = []
         self._prepare()
+        if to is not None:
+            self.to(to)
 
     def step(self, loss: Tensor | float | None = None, outputs: Any = None, targets: Any = None) -> None:
         """Call this once after each step of the optimizer.
@@ -157,23 +158,16 @@ class Watch:
         windows = self._pending.move_to(self._record)
         self._record.data = self._data.read()
         for window in windows:
-            self._tell(window)
+            self._tell(window, self._record)
         return self._record
 
     def findings(self) -> list[Finding]:
         """What is wrong, the most certain cause first; empty where nothing is."""
         return diagnose(self.record())
 
-    def subscribe(self, sink: Sink) -> None:
-        """Have each finished window given to ``sink``, when it comes to the host.
-
-        A sink that raises an error is told no more, with one warning; the run goes on.
-        """
-        self._sinks.append(sink)
-
     def close(self) -> None:
         """Take all hooks away. What is known stays; later calls of :meth:`step` do nothing."""
-        self.record()
+        self._tell_end(self.record())
         self._closed = True
         for observer in (self._steps, self._forward, self._modes, self._clearing):
             observer.close()
@@ -254,15 +248,6 @@ class Watch:
             group = self.optimizers[which].param_groups[index]
             found = {key: number(value) for key, value in group.items() if key != "params"}
             self._record.settings[name] = {key: value for key, value in found.items() if value is not None}
-
-    def _tell(self, window: Window) -> None:
-        for sink in list(self._sinks):
-            try:
-                sink(window, self._record)
-            except Exception as error:
-                self._sinks.remove(sink)
-                self._record.events.append(Event(window.step, "sink", f"{type(error).__name__}: {error}"))
-                warn_user(f"Watch: {sink!r} failed with {type(error).__name__}: {error}; it is told no more")
 
 
 def _listed(optimizer: Any) -> list[torch.optim.Optimizer]:
