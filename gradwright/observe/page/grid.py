@@ -78,7 +78,8 @@ class Grid:
 def grid(record: Record, quantity: Quantity, most: int = COLUMNS) -> Grid:
     """The heat map of one quantity."""
     probes: Callable[[Window], dict[str, Any]] = lambda w: w.layers if quantity.layers else w.parameters  # noqa: E731
-    names = tuple(dict.fromkeys(name for window in record.windows for name in probes(window)))
+    seen = dict.fromkeys(name for window in record.windows for name in probes(window))
+    names = (*(name for name in record.parameters if name in seen), *(n for n in seen if n not in record.parameters))
     edges = _edges([window.step for window in record.windows], most)
     sums = {name: [0.0] * (len(edges) - 1) for name in names}
     counts = {name: [0] * (len(edges) - 1) for name in names}

@@ -53,7 +53,10 @@ PARTS = {"gradients": "Gradient", "updates": "Step", "weights": "Weights"}
 
 def chosen(record: Record, named: Iterable[str], most: int = MOST_LAYERS) -> list[str]:
     """The parameters whose histograms are shown: those that findings name, then some spread over the depth."""
-    there = list(record.histograms[-1].gradients) if record.histograms else []
+    if not record.histograms:
+        return []
+    order = {name: at for at, name in enumerate(record.parameters)}
+    there = sorted(record.histograms[-1].gradients, key=lambda name: order.get(name, len(order)))
     wanted = [name for name in dict.fromkeys(named) if name in there][:most]
     large = [name for name in there if len(_shape(record, name)) > 1] or there
     room = most - len(wanted)

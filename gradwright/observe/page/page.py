@@ -142,7 +142,7 @@ def _measured(record: Record) -> Markup:
     rows = [
         ("Step", "A watched step: samples of each parameter before and after it, its gradient, and what layers made."),
         ("Update", "Δ is the weight after the step less the weight before: with decay, clipping and rounding in it."),
-        ("Histogram", "Counts of at most 8 192 entries of each tensor, in bins of half a decade."),
+        ("Histogram", "Counts of an even sample of the entries of each tensor, in bins of half a decade."),
         ("Finding", "A rule with a threshold of its own found it; its evidence gives the numbers."),
     ]
     for name, settings in record.settings.items():
