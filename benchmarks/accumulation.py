@@ -3,8 +3,8 @@
     python benchmarks/accumulation.py        # seconds
 
 32 sequences of different lengths through the study's small GPT, as 1 batch and as 2 to 32 micro-batches of neighbours:
-the relative error of the gradient, with ``gradwright.training.accumulate.Window``, which counts tokens, and with the mean
-of means that a loop makes which divides each loss by the number of micro-batches.
+the relative error of the gradient, with ``gradwright.training.accumulate.Window``, which counts tokens, and with the
+mean of means that a loop makes which divides each loss by the number of micro-batches.
 """
 
 from __future__ import annotations

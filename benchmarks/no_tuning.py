@@ -136,7 +136,7 @@ def check(cells: int, seed: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("references", "measure", "tables", "document", "check"))
-    parser.add_argument("--tasks", default=",".join(suite.SUITE))
+    parser.add_argument("--tasks", default="suite", help="names and columns, with commas between")
     parser.add_argument("--optimizers", default=CONTENDERS)
     parser.add_argument("--seeds", type=int, help="tuning seeds, or seeds to measure with; default all")
     parser.add_argument("--nuisance", action="append", help="of every task; several are measured one after another")
@@ -146,7 +146,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    names = given.tasks.split(",")
+    names = [name for word in given.tasks.split(",") for name in suite.COLUMNS.get(word, (word,))]
     if given.what == "check":
         check(given.cells, given.seed)
     elif given.what == "measure":

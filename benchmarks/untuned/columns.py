@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gradwright.study import tasks
+from gradwright.study.tasks import COLUMNS, column
 from untuned.run import Run
 from untuned.store import TaskFile
 
-CHOOSING, MEASURED = "used for choosing", "only measured"
 UNTOUCHED, HORIZONS, NUISANCES = "untouched", "horizons", "nuisances"
-
-
-def column(task: str) -> str:
-    """Whether a task had a part in choosing Surefoot's constants."""
-    return CHOOSING if task in tasks.SUITE else MEASURED
 
 
 def measurement(run: Run) -> str:
@@ -32,6 +26,14 @@ def measurements(files: Sequence[TaskFile]) -> dict[str, list[Run]]:
     for run in (run for file in files for run in file.runs.values()):
         found.setdefault(measurement(run), []).append(run)
     return {name: found[name] for name in sorted(found, key=lambda name: (name != UNTOUCHED, name))}
+
+
+def by_column(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """The runs by the column of their task, which no mean should mix."""
+    found: dict[str, list[Run]] = {key: [] for key in (*COLUMNS, "")}
+    for run in runs:
+        found[column(run.key.task)].append(run)
+    return {key: some for key, some in found.items() if some}
 
 
 def data_of(files: Sequence[TaskFile]) -> dict[str, dict[str, str]]:

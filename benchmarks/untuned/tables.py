@@ -11,8 +11,9 @@ from gradwright.study.references.margin import margins
 from gradwright.study.references.outcome import Outcome, references_of, shares
 from gradwright.study.references.profile import profiles
 from gradwright.study.references.regret import Regret, regrets_of
+from gradwright.study.report.untuned import OTHERS, TITLES
 from gradwright.study.tasks import find
-from untuned.columns import UNTOUCHED, column, data_of, measurements, unlike
+from untuned.columns import UNTOUCHED, by_column, data_of, measurements, unlike
 from untuned.run import Run
 from untuned.store import TaskFile
 
@@ -52,20 +53,14 @@ def tables(files: Sequence[TaskFile]) -> list[Table]:
     """Every table that the stored runs fill."""
     found, data, mixed = [], data_of(files), unlike(files)
     for name, runs in measurements(files).items():
-        for title, some in _groups(name, runs).items():
+        for key, some in by_column(runs).items():
+            title = TITLES.get(key, OTHERS)
+            title = f"{name}: {title[0].lower()}{title[1:]}"
             found.append(_regrets(title, some, data, mixed))
-        if name == UNTOUCHED:
-            outcomes = [run.outcome for run in runs]
-            found += [_by_task(outcomes), _margins(outcomes), _profile(outcomes), _language(files)]
-    return [table for table in found if table.rows]
-
-
-def _groups(name: str, runs: Sequence[Run]) -> dict[str, list[Run]]:
-    """What was not touched apart by column, and together; the others together."""
-    found: dict[str, list[Run]] = {}
-    for run in runs if name == UNTOUCHED else ():
-        found.setdefault(f"tasks {column(run.key.task)}", []).append(run)
-    return found if len(found) == 1 else {**found, "all tasks" if found else name: list(runs)}
+            if name == UNTOUCHED:
+                outcomes = [run.outcome for run in some]
+                found += [_by_task(outcomes), _margins(outcomes), _profile(outcomes)]
+    return [table for table in (*found, _language(files)) if table.rows]
 
 
 def _regrets(title: str, runs: Sequence[Run], data: dict[str, dict[str, str]], mixed: set[str]) -> Table:

@@ -80,7 +80,7 @@ def test_tables_say_what_the_stored_runs_say(untuned, monkeypatch, tmp_path):
     filled(untuned, tmp_path, optimizers=("torch:SGD", "torch:AdamW"))
     files = untuned.store.load_all(tmp_path)
     (shown,) = untuned.tables.tables(files)
-    assert shown.title == "Regret, horizons"
+    assert shown.title.startswith("Regret, horizons: tasks like those")
     ends = [run.outcome.end for run in files[0].runs.values() if run.key.optimizer == "torch:AdamW"]
     row = next(row for row in shown.rows if "torch:AdamW" in row[0])
     assert row[1] == untuned.tables.percent(sum(map(against.regret, ends)) / 2)

@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from gradwright.study import compare
+from gradwright.study import compare, tasks
 from gradwright.study.references import Cell, Reference, table
 from gradwright.study.report import page
 from gradwright.study.report.figures import shades
-from gradwright.study.report.untuned import untuned
+from gradwright.study.report.untuned import TITLES, untuned
 
 TASKS = ("digits-shallow", "digits-batch-4", "stdlib-gpt")
 
@@ -36,11 +36,13 @@ def known(monkeypatch, study):
 
 def test_the_table_the_margins_and_the_language(study, known):
     found = untuned(study, shades(study))
-    assert (found["count"], found["names"], found["stale"]) == (3, list(TASKS), "")
-    surefoot = next(row for row in found["rows"] if row["name"] == "Surefoot")
+    (column,) = found["columns"]
+    assert (column["count"], column["names"], found["stale"]) == (3, list(TASKS), "")
+    assert column["title"].startswith("Tasks like those on which settings")
+    surefoot = next(row for row in column["rows"] if row["name"] == "Surefoot")
     assert surefoot["mean"] == "1.0 %"
     assert set(surefoot["cells"].values()) == {"1.0 %"}
-    assert {row["name"] for row in found["margins"]} == {"Surefoot", "torch:AdamW"} - {found["best"]}
+    assert {row["name"] for row in column["margins"]} == {"Surefoot", "torch:AdamW"} - {column["best"]}
     assert {row["task"] for row in found["language"]} == {"stdlib-gpt"}
     behind = next(row for row in found["language"] if row["name"] == "Surefoot")
     assert behind["steps"] == "more than 1"
@@ -60,10 +62,21 @@ def test_the_page_shows_it_once_with_two_pictures(study, known):
 
 def test_two_tasks_have_a_table_and_no_pictures(study, known, monkeypatch):
     del known["digits-batch-4"]
-    found = untuned(study, shades(study))
-    assert (found["count"], found["pictures"], found["margins"]) == (2, [], [])
+    (column,) = untuned(study, shades(study))["columns"]
+    assert (column["count"], column["pictures"], column["margins"]) == (2, [], [])
 
 
 def test_a_study_of_other_tasks_has_no_such_section(study, monkeypatch):
     monkeypatch.setattr(table, "_stored", dict)
     assert untuned(study, shades(study)) is None
+
+
+def test_columns_of_tasks_stand_apart(study, known, monkeypatch):
+    monkeypatch.setitem(tasks.COLUMNS, "suite", ("digits-shallow",))
+    monkeypatch.setitem(tasks.COLUMNS, "suite-measured", ("digits-batch-4",))
+    found = untuned(study, shades(study))["columns"]
+    assert [column["title"] for column in found] == [TITLES["suite"], TITLES["suite-measured"], "Other tasks"]
+    assert [column["names"] for column in found] == [[name] for name in TASKS]
+    assert all(column["count"] == 1 for column in found)
+    text = page.html(study)
+    assert all(f"<h3>{column['title']}</h3>" in text for column in found)

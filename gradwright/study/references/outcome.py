@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from gradwright.study.record.study import FINISHED, Study
 from gradwright.study.references.table import Reference, reference
+from gradwright.study.tasks import COLUMNS, column
 
 Shares = dict[str, dict[str, list[float]]]
 """Regrets as {contender: {task: one for each seed}}."""
@@ -64,6 +65,14 @@ def references_of(runs: Iterable[Outcome]) -> dict[str, Reference]:
 def comparable(runs: Iterable[Outcome], known: Mapping[str, Reference]) -> list[Outcome]:
     """The runs that had the budget of their reference, or did not come to its end."""
     return [run for run in runs if run.task in known and (not run.finished or run.steps == known[run.task].steps)]
+
+
+def by_column(runs: Iterable[Outcome]) -> dict[str, list[Outcome]]:
+    """The runs by the column of their tasks, in the order of the columns; tasks of none come last."""
+    found: dict[str, list[Outcome]] = {key: [] for key in (*COLUMNS, "")}
+    for run in runs:
+        found[column(run.task)].append(run)
+    return {key: inside for key, inside in found.items() if inside}
 
 
 def shares(runs: Sequence[Outcome], known: Mapping[str, Reference]) -> Shares:

@@ -8,16 +8,20 @@ from dataclasses import dataclass
 
 from gradwright.study.record.study import Study
 from gradwright.study.references.bootstrap import drawn, interval
-from gradwright.study.references.outcome import Outcome, comparable, outcomes, references_of, shares
+from gradwright.study.references.outcome import Outcome, by_column, comparable, outcomes, references_of, shares
 from gradwright.study.references.table import Reference
+from gradwright.study.tasks import column
 
 
 @dataclass(frozen=True)
 class Regret:
-    """The regrets of one contender, as shares: 0.01 is one per cent of the way from the untrained model to L*.
+    """The regrets of one contender on one column of tasks, as shares: 0.01 is one per cent of the way from the
+    untrained model to L*.
 
     Args:
         contender: its label.
+        column: where the tasks stand, a key of :data:`gradwright.study.tasks.COLUMNS`; empty for tasks of none. What
+            settings were chosen on and what they were not chosen on has no common mean.
         tasks: the mean over seeds for each task.
         mean: over tasks.
         worst: of all tasks.
@@ -28,6 +32,7 @@ class Regret:
     """
 
     contender: str
+    column: str
     tasks: dict[str, float]
     mean: float
     worst: float
@@ -39,7 +44,8 @@ class Regret:
 
 
 def regrets(study: Study) -> list[Regret]:
-    """The regrets of every contender of a study, least mean first; of tasks with a reference and its budget alone.
+    """The regrets of every contender of a study, column by column, least mean first; of tasks with a reference and its
+    budget alone.
 
     Args:
         study: runs at settings that nobody tuned: a study over a grid of learning rates has none.
@@ -55,10 +61,12 @@ def regrets_of(runs: Sequence[Outcome], data: Mapping[str, Mapping[str, str]]) -
         data: for each task the hashes of the data that they had.
     """
     known = references_of(runs)
-    found = shares(runs, known)
-    kept = comparable(runs, known)
-    made = [_of([run for run in kept if run.contender == name], tasks, known, data) for name, tasks in found.items()]
-    return sorted(made, key=lambda each: each.mean)
+    made: list[Regret] = []
+    for inside in by_column(comparable(runs, known)).values():
+        found = shares(inside, known)
+        rows = [_of([run for run in inside if run.contender == name], found[name], known, data) for name in found]
+        made += sorted(rows, key=lambda each: each.mean)
+    return made
 
 
 def _of(
@@ -71,6 +79,7 @@ def _of(
     low, high = interval(drawn([list(tasks.values())])[0].mean(1))
     return Regret(
         runs[0].contender,
+        column(runs[0].task),
         means,
         statistics.fmean(means.values()),
         max(means.values()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +11,7 @@ from gradwright.study.record.study import Study
 from gradwright.study.record.words import listing, number
 from gradwright.study.references.language import Excess, excess, in_nats
 from gradwright.study.references.margin import Margin, margins
-from gradwright.study.references.outcome import Outcome, comparable, outcomes, references_of
+from gradwright.study.references.outcome import Outcome, by_column, comparable, outcomes, references_of
 from gradwright.study.references.profile import profiles
 from gradwright.study.references.regret import Regret, regrets
 from gradwright.study.report import untuned_figures as figures
@@ -20,28 +21,46 @@ FEW = 3
 """Tasks below which curves of shares of tasks, and means over them, say nothing that the table does not."""
 
 
+TITLES = {
+    "suite": "Tasks like those on which settings of the library were chosen",
+    "suite-measured": "Tasks that no setting was chosen on",
+    "suite-frozen": "Tasks kept for one run after the settings were fixed",
+}
+OTHERS = "Other tasks"
+
+
 def untuned(study: Study, colours: Shades) -> dict[str, Any] | None:
     """What the page shows of it; nothing where no task has a reference."""
     found = regrets(study)
     if not found:
         return None
-    runs, pictures = outcomes(study), []
-    tasks = max(len(each.tasks) for each in found)
+    runs = outcomes(study)
+    inside = by_column(runs)
+    columns = itertools.groupby(found, key=lambda each: each.column)
+    return {
+        "columns": [_column(key, list(rows), inside[key], colours) for key, rows in columns],
+        "stale": listing(sorted({name for each in found for name in each.stale})),
+        "language": [_excess(each) for each in _excesses(study, runs)],
+    }
+
+
+def _column(key: str, found: Sequence[Regret], runs: Sequence[Outcome], colours: Shades) -> dict[str, Any]:
+    """The table of one column of tasks, and what its tasks together say."""
+    tasks, pictures = max(len(each.tasks) for each in found), []
     if tasks >= FEW:
         order = [each.contender for each in found]
         curves = sorted(profiles(runs, figures.profile_range(found)), key=lambda each: order.index(each.contender))
         pictures = [
-            ("Every task, and the mean with its interval", figures.regrets(found, colours)),
-            ("On how many tasks it is that near", figures.profiles(curves, colours)),
+            ("Every task, and the mean with its interval", figures.regrets(found, colours, key)),
+            ("On how many tasks it is that near", figures.profiles(curves, colours, key)),
         ]
     return {
+        "title": TITLES.get(key, OTHERS),
         "rows": [_row(each) for each in found],
         "count": tasks,
         "names": list(dict.fromkeys(name for each in found for name in each.tasks)),
-        "stale": listing(sorted({name for each in found for name in each.stale})),
         "best": found[0].contender,
         "margins": [_margin(each) for each in margins(runs, found[0].contender)] if tasks >= FEW else [],
-        "language": [_excess(each) for each in _excesses(study, runs)],
         "pictures": pictures,
     }
 

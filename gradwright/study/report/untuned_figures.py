@@ -27,7 +27,7 @@ SEEN = (-0.1, 0.3)
 WIDTH = 5.9
 
 
-def regrets(found: Sequence[Regret], colours: Shades) -> str:
+def regrets(found: Sequence[Regret], colours: Shades, salt: str = "") -> str:
     """Every task as a mark, the mean over tasks as a bar with its interval; arrowheads lie beyond the edge."""
     low, high = _range([share for each in found for share in each.tasks.values()])
     height = 0.8 + 0.42 * len(found)
@@ -49,10 +49,10 @@ def regrets(found: Sequence[Regret], colours: Shades) -> str:
     axes.tick_params(axis="y", labelcolor=INK, length=0, labelsize=10)
     axes.set(xlim=(low, high), ylim=(len(found) - 0.5, -0.6), xlabel="behind the tuned AdamW (left of 0: ahead)")
     per_cent(axes.xaxis)
-    return to_svg(figure, "untuned-regrets", "Regret of every contender on every task, and its mean over tasks")
+    return to_svg(figure, f"untuned-regrets-{salt}", "Regret of every contender on every task, and its mean over tasks")
 
 
-def profiles(found: Sequence[Profile], colours: Shades) -> str:
+def profiles(found: Sequence[Profile], colours: Shades, salt: str = "") -> str:
     """The share of tasks within a regret, as curves with bands."""
     figure, axes = figure_of(WIDTH, 3.2, left=0.6 / WIDTH, right=1 - name_width(colours, WIDTH, 9.5))
     axes.axvline(0, color=FAINT, lw=1)
@@ -65,7 +65,7 @@ def profiles(found: Sequence[Profile], colours: Shades) -> str:
     per_cent(axes.xaxis)
     per_cent(axes.yaxis)
     end_labels(axes, [(float(each.share[-1]), each.contender) for each in found], colours)
-    return to_svg(figure, "untuned-profiles", "Share of the tasks on which a contender is within a regret")
+    return to_svg(figure, f"untuned-profiles-{salt}", "Share of the tasks on which a contender is within a regret")
 
 
 def profile_range(found: Sequence[Regret]) -> np.ndarray:
