@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -66,6 +66,12 @@ def error(accumulate: Callable, count: int, ragged: bool) -> float:
     return float((gradient(accumulate, count, ragged, torch.float32) - exact).norm() / exact.norm())
 
 
+def table(errors: Mapping[str, Sequence[float]]) -> Table:
+    rows = tuple((name, *(f"{each:.1e}" for each in row)) for name, row in errors.items())
+    head = ("", *(f"{count} parts" if count > 1 else "whole" for count in PARTS))
+    return Table("Relative error of the gradient in float32", head, rows)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=RESULTS)
@@ -79,9 +85,7 @@ def main() -> None:
             ("mean of means, lengths from 2 to 64", by_means, True),
         )
     }
-    rows = tuple((name, *(f"{each:.1e}" for each in row)) for name, row in errors.items())
-    head = ("", *(f"{count} parts" if count > 1 else "whole" for count in PARTS))
-    print(Table("Relative error of the gradient in float32", head, rows).markdown())
+    print(table(errors).markdown())
     given.out.write_text(json.dumps({"environment": environment(), "parts": PARTS, "errors": errors}, indent=1) + "\n")
 
 

@@ -4,7 +4,7 @@
     python benchmarks/no_tuning.py measure               # untouched defaults, run by run; resumes as well
     python benchmarks/no_tuning.py measure --lr-factor 0.1,10 --nuisance loss=1e-6 --nuisance steps=4
     python benchmarks/no_tuning.py tables                # what is stored, as tables
-    python benchmarks/no_tuning.py document              # the same in docs/no_tuning.md, between its marks
+    python benchmarks/no_tuning.py document              # all tables of the documentation, between their marks
     python benchmarks/no_tuning.py check --cells 5       # compute some stored cells again
 
 References lie in gradwright/study/references/references.json, with versions and hashes of the data, measured runs in
@@ -154,7 +154,7 @@ def main() -> None:
     elif given.what == "tables":
         show(given.results)
     elif given.what == "document":
-        document(given.results)
+        document()
     else:
         search(given, names)
 

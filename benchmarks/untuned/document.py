@@ -1,20 +1,66 @@
-"""The tables of docs/no_tuning.md, written between its marks, so that no figure there is typed by hand."""
+"""The tables of the documentation that are made from stored results, so that no figure there is typed by hand."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from untuned.store import load_all
-from untuned.tables import tables
+import accumulation
+import find_lr
 
-PAGE = Path(__file__).parents[2] / "docs" / "no_tuning.md"
+from untuned.store import load_all
+from untuned.tables import summary, tables
+
+ROOT = Path(__file__).parents[2]
+RESULTS = Path(__file__).parents[1] / "results"
 BEGIN, END = "<!-- begin {} -->\n", "<!-- end {} -->"
 
 
-def document(results: Path, page: Path = PAGE) -> None:
-    """Write the tables of the stored runs into the page."""
-    text = "\n\n".join(table.markdown() for table in tables(load_all(results)))
-    page.write_text(between_marks(page.read_text(), "measured runs", f"\n{text}\n\n"))
+def measured_runs() -> str:
+    return "\n\n".join(table.markdown() for table in tables(load_all(RESULTS / "no_tuning")))
+
+
+def measured_summary() -> str:
+    found = summary(load_all(RESULTS / "no_tuning"))
+    return found.markdown() if found.rows else ""
+
+
+def suggestions() -> str:
+    path = RESULTS / "find_lr.json"
+    rows = json.loads(path.read_text())["findings"] if path.is_file() else []
+    return find_lr.table([find_lr.Finding(**row) for row in rows]).markdown() if rows else ""
+
+
+def accumulated() -> str:
+    path = RESULTS / "accumulation.json"
+    return accumulation.table(json.loads(path.read_text())["errors"]).markdown() if path.is_file() else ""
+
+
+PLACES: tuple[tuple[str, str, Callable[[], str]], ...] = (
+    ("docs/no_tuning.md", "measured runs", measured_runs),
+    ("docs/no_tuning.md", "suggested rates", suggestions),
+    ("docs/promises.md", "accumulation", accumulated),
+    ("README.md", "measured summary", measured_summary),
+)
+"""For each table its page, the name of its marks there, and what makes it: the empty text, which leaves the page as it
+is, where nothing is stored."""
+
+
+def document() -> None:
+    """Write every table into its page."""
+    for path, text in pages():
+        path.write_text(text)
+
+
+def pages() -> Iterator[tuple[Path, str]]:
+    """Each page with the text that it should have."""
+    for name in dict.fromkeys(page for page, _, _ in PLACES):
+        text = (ROOT / name).read_text()
+        for page, mark, make in PLACES:
+            if page == name and (made := make()):
+                text = between_marks(text, mark, f"\n{made}\n\n")
+        yield ROOT / name, text
 
 
 def between_marks(page: str, name: str, text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gradwright.study.references.language import Excess, excess, in_nats
@@ -18,6 +18,8 @@ from untuned.run import Run
 from untuned.store import TaskFile
 
 SUBJECT = "Surefoot"
+FIRST = (SUBJECT, "ScheduleFreeAdamW", "torch:AdamW")
+"""Of all contenders, whom a first look shows."""
 WITHIN = (0.0, 0.01, 0.02, 0.05, 0.1)
 LONGER = 1.5
 """The share of the reference's steps that runs on language are also given, to see when they arrive."""
@@ -61,6 +63,28 @@ def tables(files: Sequence[TaskFile]) -> list[Table]:
                 outcomes = [run.outcome for run in some]
                 found += [_by_task(outcomes), _margins(outcomes), _profile(outcomes)]
     return [table for table in (*found, _language(files)) if table.rows]
+
+
+def summary(files: Sequence[TaskFile]) -> Table:
+    """Mean and worst of the untouched contenders that a reader compares first, on each column of tasks."""
+    runs = [run.outcome for run in measurements(files).get(UNTOUCHED, ())]
+    made = {(each.contender, each.column): each for each in regrets_of(runs, data_of(files))}
+    keys = list(dict.fromkeys(column for _, column in made))
+    rows = tuple(
+        (name_of(name), *(_both(made.get((name, key))) for key in keys))
+        for name in FIRST
+        if any((name, key) in made for key in keys)
+    )
+    heads = (f"{TITLES.get(key, OTHERS).lower()} ({_most(made, key)})" for key in keys)
+    return Table("Regret, mean and worst, beside a tuned AdamW", ("", *heads), rows)
+
+
+def _most(made: Mapping[tuple[str, str], Regret], key: str) -> int:
+    return max(len(each.tasks) for (_, column), each in made.items() if column == key)
+
+
+def _both(found: Regret | None) -> str:
+    return "–" if found is None else f"{percent(found.mean)}, {percent(found.worst)}"
 
 
 def _regrets(title: str, runs: Sequence[Run], data: dict[str, dict[str, str]], mixed: set[str]) -> Table:
