@@ -92,3 +92,8 @@ def test_the_page_keeps_what_is_not_between_the_marks(untuned):
     assert untuned.document.between_marks(page, "a", "new\n") == page.replace("old", "new")
     with pytest.raises(ValueError, match="no place for 'b'"):
         untuned.document.between_marks(page, "b", "new\n")
+
+
+def test_the_tables_of_the_documentation_are_those_of_the_stored_results(untuned):
+    for path, text in untuned.document.pages():
+        assert path.read_text() == text, f"{path.name}: python benchmarks/no_tuning.py document"
