@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import gradwright
 from gradwright.study import compare, tasks
 from gradwright.study.record.environment import environment
 from gradwright.study.record.study import RunRecord
@@ -17,6 +19,8 @@ from untuned.settings import digest, settings_of
 from untuned.store import keep, load
 
 EVALUATIONS = 20
+FORMS = {"Surefoot-factored": gradwright.thrifty(gradwright.Surefoot).bind(moment="factored")}
+"""What no single name stands for, by what it is called here."""
 
 
 def keys(
@@ -61,7 +65,7 @@ def _carry_out(key: Key) -> tuple[Run, str]:
     settings, rate = _untouched(key.task, key.optimizer)
     study = compare(
         key.task,
-        key.optimizer,
+        _entered(key.optimizer),
         nuisance=key.nuisance or None,
         seeds=[key.seed],
         lr=None if key.factor == 1 else rate * key.factor,
@@ -80,10 +84,14 @@ def _run(key: Key, record: RunRecord, metric: str, settings: str) -> Run:
     )
 
 
+def _entered(optimizer: str) -> Any:
+    return {optimizer: FORMS[optimizer]} if optimizer in FORMS else optimizer
+
+
 @functools.cache
 def _untouched(task: str, optimizer: str) -> tuple[str, float]:
     """The settings of an optimizer on a task, and its learning rate."""
-    (contender,) = contenders(optimizer)
+    (contender,) = contenders(_entered(optimizer))
     made = contender.build(tasks.find(task).begin(0).model)
     return settings_of(made), float(made.param_groups[main_group(made, contender.recipe)]["lr"])
 

@@ -13,7 +13,7 @@ from torch import nn
 from gradwright.core import ParamSpec, Slot
 from gradwright.optimizer.optimizer import Optimizer
 from gradwright.recipe.registry import spec_named
-from gradwright.recipes import Adafactor, AdamW, Muon, Surefoot
+from gradwright.recipes import Adafactor, AdamW, Muon, Surefoot, thrifty
 from gradwright.routing.plan import Plan, Rules, plan
 from gradwright.routing.roles import Survey, survey
 from gradwright.routing.table import shares
@@ -86,8 +86,8 @@ def suggest(model: nn.Module) -> Suggestion:
     """What to train this model with, and why. Print it; ``suggest(model).optimizer()`` takes the first option.
 
     The default is :class:`~gradwright.Surefoot`, which has nothing to tune. Where the model has hidden matrices, Muon
-    with AdamW for the rest is there for runs that are worth a search over learning rates, and Adafactor for models
-    whose state would not fit.
+    with AdamW for the rest is there for runs that are worth a search over learning rates; Surefoot with a factored
+    moment, and Adafactor with next to no state, for models whose state would not fit.
 
     Args:
         model: any module whose parameters exist.
@@ -98,7 +98,7 @@ def suggest(model: nn.Module) -> Suggestion:
 
     >>> found = suggest(nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 3)))
     >>> [option.title for option in found.options]
-    ['Surefoot', 'Muon, and AdamW for the rest', 'Adafactor']
+    ['Surefoot', 'Muon, and AdamW for the rest', 'Surefoot with a factored moment', 'Adafactor']
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"model={model!r} is a {type(model).__name__}; give the module itself")
@@ -176,6 +176,13 @@ def _options(model: nn.Module) -> Iterator[Option]:
             "optimizer = gradwright.route(model, rules)",
             {HIDDEN: Muon.bind(lr=0.02), "*": AdamW.bind(lr=3e-4)},
         )
+    yield _option(
+        model,
+        "Surefoot with a factored moment",
+        "Half the state of Surefoot, and nearly what it reaches.",
+        'optimizer = gradwright.thrifty(gradwright.Surefoot)(model.parameters(), moment="factored")',
+        {"*": thrifty(Surefoot).bind(moment="factored")},
+    )
     yield _option(
         model,
         "Adafactor",
