@@ -21,8 +21,6 @@ class Slot:
         keep: the parameter's dimensions that the slot keeps; the others become 1.
             ``None``: like the parameter. ``()``: a single number, 0-d.
         shape: any other shape, already computed from the parameter's. Excludes ``keep``.
-        of: the shape whose dimensions ``keep`` counts, where that is not the parameter's own but one in which it is
-            seen, such as (3, d, d) for three matrices that are stored as one.
         start: the value every entry starts with; ``"param"`` fills the slot with the parameter as it
             stands before that parameter's first step (so that weights loaded after construction count).
         dtype: stored as this. ``None``: the parameter's own type at full size; at least float32 where the
@@ -30,15 +28,17 @@ class Slot:
         shared: one value for the whole optimizer, known by its bare name, computed only from totals,
             the loss and other shared values.
         fixed: filled once and never written again (an anchor such as the initial weights).
+        of: the shape whose dimensions ``keep`` counts, where that is not the parameter's own but one in which it is
+            seen, such as (3, d, d) for three matrices that are stored as one.
     """
 
     keep: tuple[int, ...] | None = None
     shape: tuple[int, ...] | None = None
-    of: tuple[int, ...] | None = None
     start: float | Literal["param"] = 0.0
     dtype: torch.dtype | None = None
     shared: bool = False
     fixed: bool = False
+    of: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.keep is not None and self.shape is not None:
