@@ -13,7 +13,7 @@ from gradwright.core.chain import Chain
 from gradwright.core.context import Context
 from gradwright.core.slot import HostScalar
 from gradwright.core.spec import ParamSpec
-from gradwright.core.transform import Transform, walk
+from gradwright.core.transform import Transform, UpdateCoroutine, walk
 
 SPEC = ParamSpec((2, 3), torch.float64, frozenset({"matrix"}))
 """The matrix of a dry run; its weights are and stay zero."""
@@ -32,17 +32,22 @@ def dry_run(links: Chain, grads: Iterable[Tensor]) -> list[Tensor]:
     loss = torch.ones((), dtype=SPEC.dtype, device="cpu")
     updates = []
     for step, grad in enumerate(grads, start=1):
-        run = walk(links, grad, state, Context(param, grad, step, step, loss, SPEC))
-        answer: Any = None
-        while True:
-            try:
-                total = run.send(answer)
-            except StopIteration as end:
-                update, state, _ = end.value
-                break
-            answer = total.parts[0] if len(total.parts) == 1 else total.parts
+        update, state = finished(walk(links, grad, state, Context(param, grad, step, step, loss, SPEC)))
         updates.append(update)
     return updates
+
+
+def finished(running: UpdateCoroutine, asked: set[str] | None = None) -> tuple[Any, dict[str, Any]]:
+    """The update and the state that a walk comes to where there is no other tensor; ``asked`` gets names of totals."""
+    answer: Any = None
+    while True:
+        try:
+            total = running.send(answer)
+        except StopIteration as end:
+            return end.value[:2]
+        if asked is not None:
+            asked.add(total.name)
+        answer = total.parts[0] if len(total.parts) == 1 else total.parts
 
 
 @lru_cache(maxsize=64)

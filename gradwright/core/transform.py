@@ -90,6 +90,15 @@ class Transform(Part):
     def update(self, u: Any, state: State, ctx: Context) -> Any:
         raise NotImplementedError
 
+    def gather(self, u: Any, state: State, ctx: Context) -> tuple[Any, State]:
+        """What :meth:`update` is for the gradient of a micro-batch that is not the last of its step.
+
+        It takes the gradient into the state, so that an update on the rest leaves the state that one on the sum would:
+        an average divides what it adds by the decay that is still to come. What holds nothing of the gradient in that
+        way passes it on, and :func:`gradwright.core.gathering.form` finds out whether that is enough.
+        """
+        return u, {}
+
     def evaluate(self, p: Tensor, state: State, step: float) -> Tensor | None:
         """The weights to evaluate with, where they are not ``p``."""
         return None

@@ -54,6 +54,18 @@ class Local:
 LOCAL = Local()
 
 
+class Early(Local):
+    """Some tensors that step before the others have their gradients, so that no sum over all is known."""
+
+    def total(self, asked: Iterable[Total]) -> dict[str, Any]:
+        if names := sorted({total.name for total in asked}):
+            raise RuntimeError(
+                f"a recipe asks for the total {names[0]!r} over all parameters, which is not known before the last "
+                "gradient is; step without gradwright.training.release"
+            )
+        return {}
+
+
 def is_spread(value: Any) -> bool:
     """Whether a tensor stands for one that is spread over ranks: a ``DTensor``."""
     return hasattr(value, "full_tensor")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -29,13 +30,13 @@ class Dispatcher:
     """What an optimizer remembers between steps so that a step costs little Python."""
 
     def __init__(self) -> None:
-        self.groups: dict[int, Dispatch] = {}
+        self.groups: dict[Hashable, Dispatch] = {}
 
-    def coroutines(self, index: int, step: GroupStep, engine: str) -> list[StepCoroutine]:
+    def coroutines(self, index: Hashable, step: GroupStep, engine: str) -> list[StepCoroutine]:
         """The step of a group, in pieces that run one after another but for the totals they wait for together.
 
         Args:
-            index: which group it is.
+            index: which group it is, or what else tells steps apart that take turns.
             step: what to do.
             engine: what the optimizer asks for; each device has its own way to serve ``"auto"``.
         """
@@ -44,13 +45,13 @@ class Dispatcher:
             dispatch = self.groups[index] = Dispatch(step, engine, merged=False)
         return dispatch.coroutines(step)
 
-    def refresh(self, index: int, step: GroupStep, engine: str) -> None:
+    def refresh(self, index: Hashable, step: GroupStep, engine: str) -> None:
         """Do the host's part of a step that a CUDA graph is about to replay."""
         for batch in self._dispatch(index, step, engine).batches:
             batch.turn += 1
             batch.refresh(step)
 
-    def _dispatch(self, index: int, step: GroupStep, engine: str) -> Dispatch:
+    def _dispatch(self, index: Hashable, step: GroupStep, engine: str) -> Dispatch:
         found = self.groups.get(index)
         if found is None or not found.fits(step, engine):
             found = self.groups[index] = Dispatch(step, engine)

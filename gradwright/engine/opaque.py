@@ -34,7 +34,8 @@ def run_link(link: Part, updates: list[Tensor], step: GroupStep, params: Sequenc
     for members in alike.values():
         run = _Alone(link, step, params[members[0]], age)
         # kernels made the updates for this alone, so what the link makes of one may take its place
-        stacked = len(members) > 1 and updates[members[0]].numel() <= WORTH_STACKING
+        # a stack of one too: torch may round otherwise for a matrix than for a stack, and how many step together varies
+        stacked = updates[members[0]].numel() <= WORTH_STACKING
         answers = run.stacked([updates[at] for at in members]) if stacked else None
         for at in members:
             made[at] = answers[members.index(at)] if answers else run(updates[at])

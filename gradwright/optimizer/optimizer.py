@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.parameter import is_lazy
 
 from gradwright.engine import Dispatcher, GroupStep, capturing, run, select
-from gradwright.engine.collective import mean_loss
-from gradwright.engine.report import report
+from gradwright.engine.collective import LOCAL, Collective, mean_loss
 from gradwright.engine.step import StepCoroutine
-from gradwright.optimizer import checkpoint, evaluation, foreign, from_torch, groups, saved
+from gradwright.optimizer import checkpoint, describe, evaluation, foreign, from_torch, groups, saved
 from gradwright.optimizer.loss import detached
+from gradwright.optimizer.release_window import ReleaseWindow
 from gradwright.optimizer.scaling import scaled_backward
 from gradwright.optimizer.state import StatefulOptimizer
 
@@ -45,6 +45,7 @@ class Optimizer(StatefulOptimizer):
 
     engine: str = "auto"
     plan: Any = None
+    window: ReleaseWindow | None = None
 
     def __init__(self, params: Any, defaults: dict[str, Any] | None = None, *, engine: str = "auto") -> None:
         self.engine = select.checked(engine)
@@ -97,6 +98,8 @@ class Optimizer(StatefulOptimizer):
         if scaler is None and on_unscaled is not None:
             raise TypeError("step(on_unscaled=...) needs scaler=; without one, clip after backward in your closure")
         if scaler is not None:
+            if self.window is not None:
+                self.window.refuse_scaler()
             return scaled_backward(self, closure, scaler, on_unscaled)
         value = None
         if closure is not None:
@@ -108,20 +111,29 @@ class Optimizer(StatefulOptimizer):
     @torch._disable_dynamo
     @torch.no_grad()
     def _advance(self, loss: Any) -> None:
+        window = self.window
+        if window is not None:
+            window.before_step()
+        self._take(loss)
+        if not capturing():
+            self._tick()
+        if window is not None:
+            window.after_step()
+
+    def _take(self, loss: Any, collective: Collective = LOCAL) -> None:
+        """Let all that have a gradient move, of which a window of gradient release may leave some out."""
         try:
             steps, coroutines = self._begun(loss)
         except KeyError:  # somebody removed a number from the state, which no look at tensors can tell
             self.__dict__["_memory"] = {}
             steps, coroutines = self._begun(loss)
-        for key, value in run(coroutines).items():
+        for key, value in run(coroutines, collective).items():
             for state in self.state.values():
                 if key in state:
                     state[key].copy_(value) if isinstance(value, Tensor) else state[key].fill_(value)
                     break
         for step in steps:
             step.memory.let_go()
-        if not capturing():
-            self._tick()
 
     def _begun(self, loss: Any) -> tuple[list[GroupStep], list[StepCoroutine]]:
         """Each group's part of the step, and what runs it; nothing has run yet."""
@@ -161,7 +173,7 @@ class Optimizer(StatefulOptimizer):
             step.memory.let_go()
         self._tick()
 
-    def _steps(self, loss: Any) -> Iterator[tuple[int, GroupStep]]:
+    def _steps(self, loss: Any) -> Iterator[tuple[Hashable, GroupStep]]:
         """Each group's part of the step, everything about it checked."""
         chains = [self.chain_of(group) for group in self.param_groups]
         loss = detached(loss) if any("loss" in chain.all_needs for chain in chains) else None
@@ -175,14 +187,18 @@ class Optimizer(StatefulOptimizer):
                     "returns it (with a GradScaler: scaler.step(optimizer, loss=loss))"
                 )
             memory = self.memory_of(index, group, chain)
-            if not memory.params or (memory.present is not None and not len(memory.present)):
+            turn, present = index, memory.present
+            if self.window is not None:
+                turn, chain, present = self.window.share(index, chain, memory)
+            if not memory.params or (present is not None and not len(present)):
+                memory.let_go()
                 continue
             yield (
-                index,
+                turn,
                 GroupStep(
                     memory.params,
                     memory.states,
-                    memory.present,
+                    present,
                     chain,
                     self.spec_of,
                     group["clock"] + 1.0,
@@ -221,6 +237,8 @@ class Optimizer(StatefulOptimizer):
     def state_dict(self) -> dict[str, Any]:
         """What :meth:`load_state_dict` takes. State of parameters that are in no group any more is dropped, and
         parameters that others put in their place begin."""
+        if self.window is not None:
+            self.window.refuse_half_a_step("state_dict()")
         for group in self.param_groups:
             chain = self.chain_of(group)
             for param in group["params"]:
@@ -265,28 +283,10 @@ class Optimizer(StatefulOptimizer):
         Args:
             source: append the printed kernels.
         """
-        texts = []
-        for index, group in enumerate(self.param_groups):
-            chain, params = self.chain_of(group), [param for param in group["params"] if not is_lazy(param)]
-            states = [self.state.get(param, {}) for param in params]
-            nowhere = cast(Any, None)  # nothing is read or written
-            clock, maximize = group["clock"] + 1.0, group["maximize"]
-            step = GroupStep(params, states, None, chain, self.spec_of, clock, None, maximize, nowhere)
-            engines = sorted({select.chosen(self.engine, param.device) for param in params})
-            heading = f"group {index}: {group['recipe']}, engine {' and '.join(engines) or self.engine}"
-            texts.append("\n".join([heading, report(step, self.engine, source)]))
-        return "\n\n".join(texts)
+        return describe.explanation(self, source)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "engine": self.engine, "plan": self.plan}
 
     def __repr__(self) -> str:
-        lines = [f"{type(self).__name__} ("]
-        for index, group in enumerate(self.param_groups):
-            shaped = [param for param in group["params"] if not is_lazy(param)]
-            count, lacking = sum(param.numel() for param in shaped), len(group["params"]) - len(shaped)
-            lazy = f", {lacking} without a shape yet" if lacking else ""
-            lines.append(f"  group {index}: {group['recipe']}, {len(group['params'])} tensors, {count:,} numbers{lazy}")
-            hidden = groups.OWN_KEYS - {"maximize"}
-            lines.extend(f"    {key}: {group[key]}" for key in group if key not in hidden)
-        return "\n".join([*lines, ")"])
+        return describe.summary(self)

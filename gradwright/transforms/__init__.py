@@ -3,6 +3,7 @@
 from gradwright.transforms.gradient import (
     Centralize,
     ClipNorm,
+    ClipTensor,
     ClipUnits,
     ClipValue,
     DifferenceMomentum,
@@ -12,6 +13,7 @@ from gradwright.transforms.gradient import (
     NormalizeGradient,
     ReduceVariance,
     SoftClip,
+    Unscale,
 )
 from gradwright.transforms.matrix import (
     EigenbasisAdam,
@@ -139,6 +141,7 @@ __all__ = [
     "Centralize",
     "ClipNorm",
     "ClipRms",
+    "ClipTensor",
     "ClipUnits",
     "ClipValue",
     "Constrain",
@@ -227,6 +230,7 @@ __all__ = [
     "TrustRatio",
     "TwoSpeed",
     "Uncorrected",
+    "Unscale",
     "UntunedWarmup",
     "UpdateSquare",
     "WaningScale",

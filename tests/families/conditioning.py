@@ -136,14 +136,19 @@ PARTS = (
     case(parts.ClipNorm(2.5), [3.0, 4.0], [1.5, 2.0]),
     case(parts.ClipNorm(5.0), [3.0, 4.0], [3.0, 4.0]),
     case(parts.ClipNorm(nonfinite="zero"), [NAN, 4.0], [0.0, 0.0]),
+    case(parts.ClipTensor(2.5), [3.0, 4.0], [1.5, 2.0]),
+    case(parts.ClipTensor(5.0), [3.0, 4.0], [3.0, 4.0]),
+    case(parts.Unscale(4.0), [3.0, -2.0], [0.75, -0.5]),
     case(parts.ClipValue(0.5), [-3.0, -0.2, 0.0, 0.5, 7.0], [-0.5, -0.2, 0.0, 0.5, 0.5]),
 )
 
-STAGES = {0: {"Centralize", "ClipNorm", "ClipUnits", "ClipValue", "SoftClip"}}
+STAGES = {0: {"Centralize", "ClipNorm", "ClipTensor", "ClipUnits", "ClipValue", "SoftClip", "Unscale"}}
 
 DEFAULTS = (
     (parts.Centralize(), parts.Centralize("!embedding")),
     (parts.ClipNorm(), parts.ClipNorm(1.0, "spread")),
+    (parts.ClipTensor(), parts.ClipTensor(1.0)),
+    (parts.Unscale(), parts.Unscale(1.0)),
     (parts.ClipUnits(), parts.ClipUnits(0.01, 1e-3, "!head")),
     (parts.ClipValue(), parts.ClipValue(1.0)),
     (parts.SoftClip(), parts.SoftClip(1.0, 1e-3, True, "*")),

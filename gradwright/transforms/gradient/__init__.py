@@ -1,12 +1,21 @@
 """What is done to a gradient before anything remembers it: clipping, centring, normalising, differences."""
 
-from gradwright.transforms.gradient.condition import Centralize, ClipNorm, ClipUnits, ClipValue, SoftClip
+from gradwright.transforms.gradient.condition import (
+    Centralize,
+    ClipNorm,
+    ClipTensor,
+    ClipUnits,
+    ClipValue,
+    SoftClip,
+    Unscale,
+)
 from gradwright.transforms.gradient.difference import DifferenceMomentum, Friction, ReduceVariance
 from gradwright.transforms.gradient.normalize import EqualizeRows, Normalize, NormalizeGradient
 
 __all__ = [
     "Centralize",
     "ClipNorm",
+    "ClipTensor",
     "ClipUnits",
     "ClipValue",
     "DifferenceMomentum",
@@ -16,4 +25,5 @@ __all__ = [
     "NormalizeGradient",
     "ReduceVariance",
     "SoftClip",
+    "Unscale",
 ]

@@ -148,6 +148,43 @@ class ClipNorm(Transform):
 
 
 @dataclass(frozen=True)
+class ClipTensor(Transform):
+    """Clip the norm of each tensor's gradient by itself: g ← g · min(1, c / ‖g‖). A NaN spreads over its tensor.
+
+    No tensor waits for another, as with :class:`ClipNorm`, and the gradients of a model change their proportions.
+
+    Args:
+        max_norm: c, greater than 0.
+    """
+
+    max_norm: float = 1.0
+    stage: ClassVar[int] = CONDITION
+    bounds: ClassVar = {"max_norm": POSITIVE}
+
+    def update(self, u: Any, state: State, ctx: Context) -> Any:
+        return u * (self.max_norm / maximum(norm(u), self.max_norm)), state
+
+
+@dataclass(frozen=True)
+class Unscale(Transform):
+    """Take back the factor that the loss was multiplied by before its backward: g ← g / s.
+
+    Args:
+        scale: s, greater than 0; a power of two changes no digit.
+    """
+
+    scale: float = 1.0
+    stage: ClassVar[int] = CONDITION
+    bounds: ClassVar = {"scale": POSITIVE}
+
+    def update(self, u: Any, state: State, ctx: Context) -> Any:
+        return u / self.scale, state
+
+    def gather(self, u: Any, state: State, ctx: Context) -> tuple[Any, State]:
+        return self.update(u, state, ctx)
+
+
+@dataclass(frozen=True)
 class ClipValue(Transform):
     """Clip each entry: g ← min(max(g, −c), c), as ``torch.nn.utils.clip_grad_value_``. A NaN stays one.
 

@@ -57,6 +57,10 @@ class Moment(Part):
     def estimate(self, u: Any, state: State, ctx: Context) -> tuple[Estimate, State]:
         raise NotImplementedError
 
+    def gather(self, g: Any, state: State) -> State:
+        """The state with the square of a micro-batch's gradient in it; see :meth:`Transform.gather`."""
+        return {}
+
 
 @dataclass(frozen=True)
 class Full(Moment):
@@ -71,6 +75,9 @@ class Full(Moment):
     def estimate(self, u: Any, state: State, ctx: Context) -> tuple[Estimate, State]:
         v = self.beta * state["v"] + (1 - self.beta) * (ctx.grad * ctx.grad)
         return Estimate(v, correction=1 - self.beta**ctx.step), {"v": v}
+
+    def gather(self, g: Any, state: State) -> State:
+        return {"v": state["v"] + (1 - self.beta) / self.beta * (g * g)}
 
 
 @dataclass(frozen=True)

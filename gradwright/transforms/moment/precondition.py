@@ -34,3 +34,6 @@ class Precondition(Transform):
     def update(self, u: Any, state: State, ctx: Context) -> Any:
         estimate, state = self.moment.estimate(u, state, ctx)
         return self.denominator.divide(u, estimate), state, ctx._replace(moment=estimate.square)
+
+    def gather(self, u: Any, state: State, ctx: Context) -> tuple[Any, State]:
+        return u, self.moment.gather(ctx.grad, state)

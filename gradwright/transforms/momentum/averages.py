@@ -39,6 +39,9 @@ class Ema(Transform):
             u = u / (1 - self.beta**ctx.step)
         return u, {"m": m}
 
+    def gather(self, u: Any, state: State, ctx: Context) -> tuple[Any, State]:
+        return u, {"m": state["m"] + (1 - self.beta) / self.beta * u}
+
 
 @dataclass(frozen=True)
 class Debias(Transform):
@@ -72,8 +75,15 @@ class HeavyBall(Transform):
         return {"m": Slot()}
 
     def update(self, u: Any, state: State, ctx: Context) -> Any:
-        m = u if ctx.step == 1 else self.momentum * state["m"] + (1 - self.dampening) * u
+        # m is zero before the first step, unless micro-batches have been gathered in it
+        m = self.momentum * state["m"] + self._damped(u, ctx)
         return (u + self.momentum * m if self.nesterov else m), {"m": m}
+
+    def gather(self, u: Any, state: State, ctx: Context) -> tuple[Any, State]:
+        return u, {"m": state["m"] + self._damped(u, ctx) / self.momentum}
+
+    def _damped(self, u: Any, ctx: Context) -> Any:
+        return u if ctx.step == 1 else (1 - self.dampening) * u
 
 
 @dataclass(frozen=True)
@@ -180,3 +190,7 @@ class AccumulatingEma(Transform):
         gathered = kept + (1 - self.beta) / self.every * u
         m = where(u.isnan().any(), m, gathered)
         return m, {"m": m}
+
+    def gather(self, u: Any, state: State, ctx: Context) -> tuple[Any, State]:
+        gathered = state["m"] + (1 - self.beta) / self.beta * u
+        return u, {"m": where(u.isnan().any(), state["m"], gathered)} if self.every == 1 else {}

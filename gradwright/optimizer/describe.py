@@ -1,0 +1,42 @@
+"""Describe: what an optimizer says of itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from torch.nn.parameter import is_lazy
+
+from gradwright.engine import GroupStep, select
+from gradwright.engine.report import report
+from gradwright.optimizer import groups
+
+if TYPE_CHECKING:
+    from gradwright.optimizer.optimizer import Optimizer
+
+
+def explanation(optimizer: Optimizer, source: bool) -> str:
+    """What a step runs, group by group."""
+    texts = []
+    for index, group in enumerate(optimizer.param_groups):
+        chain, params = optimizer.chain_of(group), [param for param in group["params"] if not is_lazy(param)]
+        states = [optimizer.state.get(param, {}) for param in params]
+        nowhere = cast(Any, None)  # nothing is read or written
+        clock, maximize = group["clock"] + 1.0, group["maximize"]
+        step = GroupStep(params, states, None, chain, optimizer.spec_of, clock, None, maximize, nowhere)
+        engines = sorted({select.chosen(optimizer.engine, param.device) for param in params})
+        heading = f"group {index}: {group['recipe']}, engine {' and '.join(engines) or optimizer.engine}"
+        texts.append("\n".join([heading, report(step, optimizer.engine, source)]))
+    return "\n\n".join(texts)
+
+
+def summary(optimizer: Optimizer) -> str:
+    """The groups with their sizes and hyper-parameters."""
+    lines = [f"{type(optimizer).__name__} ("]
+    for index, group in enumerate(optimizer.param_groups):
+        shaped = [param for param in group["params"] if not is_lazy(param)]
+        count, lacking = sum(param.numel() for param in shaped), len(group["params"]) - len(shaped)
+        lazy = f", {lacking} without a shape yet" if lacking else ""
+        lines.append(f"  group {index}: {group['recipe']}, {len(group['params'])} tensors, {count:,} numbers{lazy}")
+        hidden = groups.OWN_KEYS - {"maximize"}
+        lines.extend(f"    {key}: {group[key]}" for key in group if key not in hidden)
+    return "\n".join([*lines, ")"])
