@@ -13,7 +13,7 @@ from torch.nn.parameter import is_lazy
 from gradwright.engine import Dispatcher, GroupStep, capturing, run, select
 from gradwright.engine.collective import LOCAL, Collective, mean_loss
 from gradwright.engine.step import StepCoroutine
-from gradwright.optimizer import checkpoint, describe, evaluation, foreign, from_torch, groups, saved
+from gradwright.optimizer import checkpoint, describe, evaluation, foreign, from_torch, groups, lost_steps, saved
 from gradwright.optimizer.loss import detached
 from gradwright.optimizer.release_window import ReleaseWindow
 from gradwright.optimizer.scaling import scaled_backward
@@ -119,6 +119,7 @@ class Optimizer(StatefulOptimizer):
             self._tick()
         if window is not None:
             window.after_step()
+        lost_steps.tell(self)
 
     def _take(self, loss: Any, collective: Collective = LOCAL) -> None:
         """Let all that have a gradient move, of which a window of gradient release may leave some out."""
@@ -132,6 +133,8 @@ class Optimizer(StatefulOptimizer):
                 if key in state:
                     state[key].copy_(value) if isinstance(value, Tensor) else state[key].fill_(value)
                     break
+        if self.window is None or self.window.gathering is None:
+            lost_steps.look(self, steps)
         for step in steps:
             step.memory.let_go()
 
