@@ -74,6 +74,13 @@ def application() -> Any:
                 show_default="nothing",
             ),
         ] = None,
+        precision: Annotated[
+            str | None,
+            typer.Option(
+                help="The type of the model: fp32, bf16 or fp16; fp32,bf16 shows what it costs.",
+                show_default="the task's own",
+            ),
+        ] = None,
         seeds: Annotated[int, typer.Option(help="Runs of each, from other weights every time.")] = 3,
         out: Annotated[str, typer.Option(help="Folder for index.html, results.json and the CSV files.")] = "report",
         budget: Annotated[
@@ -105,6 +112,7 @@ def application() -> Any:
             ("AdamW" if losses else "AdamW,Lion,Muon") if optimizers is None else optimizers,
             losses=losses,
             nuisance=nuisance,
+            precision=precision,
             seeds=seeds,
             first_seed=first_seed,
             budget=budget,

@@ -21,7 +21,7 @@ FLAGS = {
 RATES = ("initial_lr", "max_lr", "min_lr", "swa_lr", "lr_scale", "base_momentum", "max_momentum")
 """Numbers that torch's and timm's schedulers keep in a group."""
 
-KEYS = frozenset({"name", "betas", "differentiable", *FLAGS, *RATES})
+KEYS = frozenset({"name", "betas", "differentiable", "offload", *FLAGS, *RATES})
 """Keys of a group that no recipe needs and that have a meaning elsewhere."""
 
 RESTING = {"amsgrad": False, "nesterov": False, "dampening": 0.0, "weight_decay": 0.0, "rectify": False}
@@ -41,16 +41,21 @@ def check(owner: str, settings: Mapping[str, Any], saved: bool = False) -> None:
         saved: whether a checkpoint holds them: then a flag that only chooses the way of execution is no news.
 
     Raises:
-        ValueError: ``differentiable=True``, or a rate that no learning rate can be.
+        ValueError: ``differentiable=True`` or ``offload=True``, or a rate that no learning rate can be.
         TypeError: a flag that is no flag, or a rate that is no number.
     """
-    for name in ("differentiable", *FLAGS):
+    for name in ("differentiable", "offload", *FLAGS):
         if settings.get(name) is not None:
             flag(owner, name, settings[name])
     if settings.get("differentiable"):
         raise ValueError(
             f"{owner}: differentiable=True is not supported: steps are not recorded by autograd; leave it out, or use "
             "torch.optim"
+        )
+    if settings.get("offload"):
+        raise ValueError(
+            f"{owner}: offload=True, which would keep state on the CPU for parameters on a GPU, is not offered: it has "
+            "not been measured on one; leave it out, and give state='8bit' for a state of a quarter of the size"
         )
     for name, why in FLAGS.items():
         if settings.get(name) and not saved:

@@ -110,9 +110,9 @@ def _some(tensor: Tensor) -> Tensor:
 def _message(optimizer: Optimizer, lost: list[tuple[Tensor, float]], watched: int) -> str:
     names = ", ".join(f"{optimizer.spec_of(param)}: {share:.0%}" for param, share in lost[:SHOWN])
     more = f" and {len(lost) - SHOWN} more" if len(lost) > SHOWN else ""
-    dtype = lost[0][0].dtype
+    dtype, recipe = lost[0][0].dtype, _group_of(optimizer, lost[0][0])["recipe"]
     return (
-        f"{_group_of(optimizer, lost[0][0])['recipe']}: steps are lost in {str(dtype).removeprefix('torch.')}. In {len(lost)} of {watched} parameters most "
+        f"{recipe}: steps are lost in {str(dtype).removeprefix('torch.')}. In {len(lost)} of {watched} parameters most "
         f"entries that have a gradient did not move once from step {FIRST} to step {LAST} ({names}{more}): steps below "
         f"1/{GRAIN[dtype]} of a weight are rounded away. Give the optimizer weights='split24', which keeps 8 more bits "
         "of each weight, or weights='stochastic', which rounds by chance; or keep the weights in float32"

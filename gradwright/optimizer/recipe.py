@@ -63,7 +63,7 @@ class Recipe(Optimizer, Generic[P], metaclass=RecipeType):
         engine, maximize = options.pop("engine", "auto"), options.pop("maximize", False)
         foreign.flag(self.recipe_name, "maximize", maximize)
         foreign.check(self.recipe_name, options)
-        for flag in FLAGS:
+        for flag in (*FLAGS, "offload"):
             options.pop(flag, None)
         try:
             given = inspect.signature(self.spec.build).bind(*args, **options)

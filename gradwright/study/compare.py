@@ -27,6 +27,7 @@ from gradwright.study.runs.arguments import (
 )
 from gradwright.study.runs.budget import SCHEDULES, Budget
 from gradwright.study.runs.contenders import Contender, contenders, pairs
+from gradwright.study.runs.precision import in_precisions, read_precision
 from gradwright.study.runs.progress import Job, Watcher, watcher
 from gradwright.study.runs.run import EVALUATIONS, Training, main_group
 from gradwright.study.tasks.nuisance import written
@@ -42,6 +43,7 @@ def compare(
     *,
     losses: Any = None,
     nuisance: str | Mapping[str, float] | None = None,
+    precision: str | Sequence[str] | None = None,
     seeds: int | Sequence[int] = 3,
     first_seed: int = 0,
     steps: int | None = None,
@@ -78,6 +80,8 @@ def compare(
             standardised logits, sigma from 10 to 1, gradients divided by a running mean of their norm.
         nuisance: what should not matter, added to every task: "loss=1e-6,init=0.25", or a dictionary. Keys are loss,
             init, input, weights and steps, which are factors, and batch, a number of samples.
+        precision: "fp32", "bf16" or "fp16": the type in which models are held and computed, gradients too; losses are
+            float32. Several, "fp32,bf16", train every optimizer in each, so that the cost shows.
         seeds: how many seeds (at least 1), or which.
         first_seed: the first of them where ``seeds`` is a number; fresh seeds are a fresh sample.
         steps, budget: the budget of a run: steps, or a string such as "300 steps" or "20s" (seconds of training by
@@ -112,7 +116,8 @@ def compare(
     criteria = read_losses(losses, chosen)
     if criteria:
         chosen = [each.judged() for each in chosen]
-    entered = pairs(contenders(optimizers), criteria)
+    precisions = read_precision(precision)
+    entered = in_precisions(pairs(contenders(optimizers), criteria), precisions)
     numbers = read_seeds(seeds, first_seed)
     budgets = {each.name: read_budget(each, steps, budget) for each in chosen}
     grid = read_rates(lr, lr_grid)
@@ -152,6 +157,7 @@ def compare(
                 "losses": [loss.name for loss in criteria],
                 "loss_notes": [loss.note for loss in criteria if loss.note],
                 "nuisance": written(nuisance),
+                "precision": precisions,
                 "seeds": numbers,
                 "lr": None if lr is None else float(lr),
                 "lr_grid": grid if lr is None else None,

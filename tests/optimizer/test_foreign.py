@@ -9,7 +9,7 @@ import gradwright
 from gradwright.schedules import Linear, Warmup, lr_scheduler
 from tests.optimizer.models import leaf, train
 
-FLAGS = ("foreach", "fused", "capturable", "differentiable")
+FLAGS = ("foreach", "fused", "capturable", "differentiable", "offload")
 
 
 def both_ways(flag, value):
@@ -39,6 +39,12 @@ def test_a_flag_of_speed_is_taken_with_a_warning_at_the_users_line(flag):
 def test_differentiable_steps_are_refused_by_name():
     for make in both_ways("differentiable", True):
         with pytest.raises(ValueError, match="AdamW: differentiable=True is not supported"):
+            make()
+
+
+def test_state_on_another_device_is_refused_by_name():
+    for make in both_ways("offload", True):
+        with pytest.raises(ValueError, match=r"AdamW: offload=True.* has not been measured.*state='8bit'"):
             make()
 
 

@@ -33,6 +33,7 @@ class RunRecord:
     ``lr`` is the main learning rate, ``group_lrs`` that of every group, ``asked_lr`` the one asked for (None:
     the default). Seconds are medians over steps; the share is the optimizer's part of a step's processor time.
     ``loss`` is empty where the task's own trained it, ``contender`` the label by which the run is compared.
+    ``precision`` is the type of the model, empty where it was as the task makes it.
     ``calibration`` has a row for each bin of confidence: samples, the sum of what was claimed, of what came true.
     """
 
@@ -56,6 +57,7 @@ class RunRecord:
     loss: str = ""
     contender: str = ""
     calibration: tuple[tuple[float, ...], ...] = ()
+    precision: str = ""
 
     def __post_init__(self) -> None:
         if not self.contender:

@@ -11,7 +11,7 @@ from gradwright.study.record.study import Study
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "'")
 """How a text begins that gets an apostrophe in front: what a spreadsheet takes for a formula, and the apostrophe."""
-TEXTS = ("task", "optimizer", "loss", "lr_source", "status", "reason", "metric")
+TEXTS = ("task", "optimizer", "loss", "precision", "lr_source", "status", "reason", "metric")
 WHOLE = ("seed", "steps", "step", "parameters")
 
 
@@ -22,6 +22,7 @@ def runs_csv(study: Study) -> str:
         "task",
         "optimizer",
         "loss",
+        "precision",
         "seed",
         "lr",
         "lr_source",
@@ -47,6 +48,7 @@ def curves_csv(study: Study) -> str:
             run.task,
             run.optimizer,
             run.loss,
+            run.precision,
             run.seed,
             run.lr,
             point.step,
@@ -59,7 +61,7 @@ def curves_csv(study: Study) -> str:
         for point in run.points
         for name, value in [("train_loss", point.train_loss), *point.metrics.items()]
     ]
-    head = ["task", "optimizer", "loss", "seed", "lr", "step", "seconds", "cpu_seconds", "metric", "value"]
+    head = ["task", "optimizer", "loss", "precision", "seed", "lr", "step", "seconds", "cpu_seconds", "metric", "value"]
     return _csv(head, rows)
 
 

@@ -73,6 +73,7 @@ def command(study: Study) -> str:
     words = ["gradwright", "compare", "--task", ",".join(names), "--optimizers", ",".join(settings["optimizers"])]
     words += ["--losses", ",".join(settings["losses"])] if settings.get("losses") else []
     words += ["--nuisance", settings["nuisance"]] if settings.get("nuisance") else []
+    words += ["--precision", ",".join(settings["precision"])] if settings.get("precision") else []
     words += ["--seeds", str(len(seeds))] + (["--first-seed", str(seeds[0])] if seeds[0] else [])
     if settings["lr"] is not None:
         words += ["--lr", f"{settings['lr']:g}"]
@@ -195,10 +196,11 @@ def _split(shown: str) -> tuple[str, str]:
 
 def _trained_by(study: Study) -> str:
     """What all runs have in common, where one optimizer or one loss was asked for beside several of the other."""
-    losses = study.settings.get("losses", ())
+    losses, precisions = study.settings.get("losses", ()), study.settings.get("precision", ())
+    held = f"in {precisions[0]}" if len(precisions) == 1 else ""
     if study.noun == "loss":
-        return f"trained by {study.settings['optimizers'][0]}"
-    return f"trained with {losses[0]}" if len(losses) == 1 else ""
+        return f"trained by {study.settings['optimizers'][0]} {held}".strip()
+    return f"trained with {losses[0]} {held}".strip() if len(losses) == 1 else held
 
 
 def _code(text: str) -> Any:

@@ -40,7 +40,9 @@ def _table(study: Study, task: TaskNote) -> Any:
     from rich.text import Text
 
     v = verdict(study, task)
-    title = one_line(f"{task.name}: {task.metric.label}, {task.budget}")
+    precisions = study.settings.get("precision", ())
+    held = f", in {precisions[0]}" if len(precisions) == 1 else ""
+    title = one_line(f"{task.name}: {task.metric.label}, {task.budget}{held}")
     table = Table(title=Text(title), box=box.SIMPLE, title_justify="left", title_style="bold")
     table.add_column(study.noun)
     others = [metric for metric in task.metrics[1:] if study.noun != "optimizer"]

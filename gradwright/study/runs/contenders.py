@@ -27,7 +27,8 @@ class Contender:
         recipe: the recipe whose learning rate is the main one, where others may help it out.
         named: whether the label alone says all of it.
         loss: what it trains with; None: the task's own loss.
-        optimizer: the optimizer's label, where ``name`` says the loss.
+        optimizer: the optimizer's label, where ``name`` says the loss or the precision.
+        precision: the type of the model; empty: as the task makes it.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Contender:
     named: bool = False
     loss: Loss | None = None
     optimizer: str = ""
+    precision: str = ""
 
 
 def pairs(optimizers: Sequence[Contender], losses: Sequence[Loss]) -> tuple[Contender, ...]:

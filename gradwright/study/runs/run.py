@@ -18,6 +18,7 @@ from gradwright.study.runs.budget import SCHEDULES, Budget
 from gradwright.study.runs.contenders import Contender
 from gradwright.study.runs.criteria import Criterion
 from gradwright.study.runs.divergence import Ending, ending
+from gradwright.study.runs.precision import hold_in
 from gradwright.study.runs.statistics import fitting_statistics
 from gradwright.study.runs.step import Step, Times, evaluating, state_bytes, switches
 from gradwright.study.tasks.labels import one_line
@@ -125,6 +126,8 @@ class Training:
     def _begin(self) -> tuple[Session, Criterion | None]:
         """The session, with the contender's loss in the place of the task's own if it has one."""
         session, loss = self.task.begin(self.seed), self.contender.loss
+        if self.contender.precision:
+            hold_in(session.model, self.contender.precision)
         if loss is None:
             return session, None
         criterion, batch = loss.begin(session), session.batch
@@ -175,6 +178,7 @@ class Training:
             optimizer=self.contender.optimizer or self.contender.name,
             loss=self.contender.loss.name if self.contender.loss else "",
             contender=self.contender.name,
+            precision=self.contender.precision,
             seed=self.seed,
             asked_lr=self.lr,
             lr=self.base[self.main] if self.base else (math.nan if self.lr is None else self.lr),
