@@ -104,14 +104,14 @@ def _small(spec: ParamSpec) -> tuple[int, ...]:
 
 @lru_cache(maxsize=256)
 def _totals(chain: Chain, spec: ParamSpec) -> frozenset[str]:
-    grad = torch.ones(spec.shape, dtype=spec.dtype)
+    grad = torch.ones(spec.shape, dtype=spec.dtype, device="cpu")
     return frozenset(_Trial(chain, spec, grad, [grad, grad]).totals)
 
 
 @lru_cache(maxsize=256)
 def _form(chain: Chain, spec: ParamSpec, size: float) -> Form | None:
     random = torch.Generator().manual_seed(1)
-    param, *grads = (torch.randn(spec.shape, generator=random, dtype=spec.dtype) for _ in range(5))
+    param, *grads = (torch.randn(spec.shape, generator=random, dtype=spec.dtype, device="cpu") for _ in range(5))
     first, second, a, b = (size * grad for grad in grads)
     forms: list[Form | None] = []
     for before, (one, other) in product(([], [first, second]), ((a, b), (a, 0 * b))):
@@ -142,7 +142,7 @@ class _Trial:
             elif slot.start == "param":
                 self.state[key] = param
             else:
-                self.state[key] = torch.full(slot.shape_for(spec), slot.start, dtype=slot.dtype_for(spec))
+                self.state[key] = torch.full(slot.shape_for(spec), slot.start, dtype=slot.dtype_for(spec), device="cpu")
         for grad in grads:
             _, self.state = self._run(self.chain, grad, self.state)
             self.age += 1
@@ -156,10 +156,12 @@ class _Trial:
         return [u, *state.values()]
 
     def _run(self, chain: Chain, grad: Tensor, state: State) -> tuple[Tensor, State]:
-        ctx = Context(self.param, grad, self.age, self.age, torch.ones((), dtype=grad.dtype), self.spec)
+        ctx = Context(
+            self.param, grad, self.age, self.age, torch.ones((), dtype=grad.dtype, device=grad.device), self.spec
+        )
         return finished(walk(chain, grad, state, ctx), self.totals)
 
 
 def _alike(one: Any, other: Any) -> bool:
-    one, other = torch.as_tensor(one).double(), torch.as_tensor(other).double()
+    one, other = (torch.as_tensor(each, dtype=torch.float64, device="cpu") for each in (one, other))
     return bool((one - other).abs().max() <= ALIKE * other.abs().max())
