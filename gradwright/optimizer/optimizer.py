@@ -28,8 +28,11 @@ class Optimizer(StatefulOptimizer):
 
     A group is the dictionary of its hyper-parameters: assign ``group["lr"]``, or let any
     ``torch.optim.lr_scheduler`` do it; nothing recompiles. ``group["role"]`` (one string for all, such as
-    ``"embedding"``) tells what the tensors are where a recipe asks. Parameters of lazy modules are taken before they
-    have a shape; whether the recipe can serve them shows at their first step.
+    ``"embedding"``) tells what the tensors are where a recipe asks. A sparse gradient, as that of
+    ``nn.Embedding(sparse=True)``, steps the rows that it touches and leaves the others at rest, decay included, where
+    the recipe has the trait ``rows``. Each row has an age of its own in ``state["row_step"]``, and a step reads and
+    writes what the touched rows hold. Parameters of lazy modules are taken before they have a shape; whether the recipe
+    can serve them shows at their first step.
 
     Args:
         params: tensors, (name, tensor) pairs, or param groups.
@@ -89,7 +92,8 @@ class Optimizer(StatefulOptimizer):
             What the closure returned.
 
         Raises:
-            ValueError: the recipe needs the loss and none was given, or a gradient is sparse. Nothing has changed.
+            ValueError: the recipe needs the loss and none was given, or a gradient is sparse and the recipe cannot step
+                rows apart. Nothing has changed.
             TypeError: the loss is given twice, or ``on_unscaled`` without ``scaler``.
             RuntimeError: the evaluation weights are in place.
         """

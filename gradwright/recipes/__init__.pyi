@@ -30,10 +30,16 @@ __all__ = [
     "ADOPT",
     "AMMSGD",
     "ASGD",
+    "BCOS",
+    "CAME",
+    "FTRL",
+    "MADGRAD",
     "MARS",
     "NSGDA",
     "PNM",
+    "QHM",
     "SGD",
+    "SGDP",
     "SGDS",
     "SM3",
     "SMMF",
@@ -42,6 +48,7 @@ __all__ = [
     "AMSGrad",
     "AdEMAMix",
     "AdaBelief",
+    "AdaBound",
     "AdaGL",
     "AdaLo",
     "AdaMomentum",
@@ -55,19 +62,24 @@ __all__ = [
     "AdamCPR",
     "AdamH",
     "AdamNorm",
+    "AdamP",
     "AdamS",
     "AdamW",
     "AdamW2",
     "Adamax",
     "Adan",
+    "AggMo",
     "Amos",
+    "Ano",
     "DAdaptAdam",
     "DAdaptSGD",
     "DiffGrad",
     "DoG",
     "DoWG",
     "EAdam",
+    "Grams",
     "LDoG",
+    "LaProp",
     "Lamb",
     "Lars",
     "Lion",
@@ -76,9 +88,13 @@ __all__ = [
     "NAdam",
     "NAdamW",
     "NorMuon",
+    "NovoGrad",
+    "Padam",
     "Prodigy",
+    "QHAdam",
     "RAdam",
     "RMSprop",
+    "Ranger",
     "Rprop",
     "SAdam",
     "ScheduleFreeAdamW",
@@ -87,6 +103,7 @@ __all__ = [
     "ScheduleFreeRAdam",
     "ScheduleFreeSGD",
     "Signum",
+    "StableAdamW",
     "Surefoot",
     "Tiger",
     "adanorm",
@@ -244,6 +261,28 @@ class AdaBelief(Recipe[...]):
         eps: Number = 1e-16,
         weight_decay: Number = 0.0,
         rectify: bool = False,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class AdaBound(Recipe[...]):
+    """Adam that turns into SGD: the rate of each entry is squeezed into bounds that close."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: Number = 1e-08,
+        weight_decay: Number = 0.0,
+        final_ratio: Number = 100.0,
+        gamma: Number = 0.001,
+        amsgrad: bool = False,
         *,
         maximize: bool = False,
         engine: str = "auto",
@@ -530,6 +569,28 @@ class AdamNorm(Recipe[...]):
         differentiable: Literal[False] | None = None,
     ) -> None: ...
 
+class AdamP(Recipe[...]):
+    """Adam without the part of its step that only makes weights in front of a normalisation longer."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: Number = 1e-08,
+        weight_decay: Number = 0.0,
+        delta: Number = 0.1,
+        wd_ratio: Number = 0.1,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
 class AdamS(Recipe[...]):
     """Adam with stable weight decay: the decay is divided by one root mean square of the whole model."""
 
@@ -631,6 +692,24 @@ class Adan(Recipe[...]):
         differentiable: Literal[False] | None = None,
     ) -> None: ...
 
+class AggMo(Recipe[...]):
+    """Aggregated momentum: the mean of three heavy balls, of which the quick ones damp the slow one."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.1,
+        betas: tuple[float, float, float] = (0.0, 0.9, 0.99),
+        weight_decay: Number = 0.0,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
 class Amos(Recipe[...]):
     """Adam-like steps and weight decay that fall by themselves, sized by where the weights are expected to end."""
 
@@ -646,6 +725,65 @@ class Amos(Recipe[...]):
         c_coef: Number = 0.25,
         d_coef: Number = 0.25,
         eps: Number = 2.350988701644575e-38,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class Ano(Recipe[...]):
+    """The momentum's sign and the gradient's size, for gradients with much noise."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.0001,
+        betas: tuple[float, float] = (0.92, 0.99),
+        eps: Number = 1e-08,
+        weight_decay: Number = 0.0,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class BCOS(Recipe[...]):
+    """Block-coordinate optimal steps: AdamW at half its memory, as the moment is told from the momentum."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        momentum: Number = 0.9,
+        eps: Number = 1e-06,
+        weight_decay: Number = 0.1,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class CAME(Recipe[...]):
+    """Adafactor with a momentum, divided by a factored estimate of how unsteady the update is."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.0002,
+        betas: tuple[float, float, float] = (0.9, 0.999, 0.9999),
+        eps: tuple[float, float] = (1e-30, 1e-16),
+        clip_threshold: Number = 1.0,
+        weight_decay: Number = 0.0,
+        debias: bool = False,
         *,
         maximize: bool = False,
         engine: str = "auto",
@@ -777,6 +915,45 @@ class EAdam(Recipe[...]):
         differentiable: Literal[False] | None = None,
     ) -> None: ...
 
+class FTRL(Recipe[...]):
+    """FTRL-Proximal: follow the regularised leader, which sets weights that are of no use to exactly zero."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.1,
+        beta: Number = 1.0,
+        l1: Number = 0.0,
+        l2: Number = 0.0,
+        initial_accumulator_value: Number = 0.0,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class Grams(Recipe[...]):
+    """Adam's size and the gradient's sign: an entry whose momentum points elsewhere is turned around."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: Number = 1e-06,
+        weight_decay: Number = 0.0,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
 class LDoG(Recipe[...]):
     """DoG with a distance, a sum of squared gradients and so a step size of its own for each tensor."""
 
@@ -788,6 +965,25 @@ class LDoG(Recipe[...]):
         weight_decay: Number = 0.0,
         eps: Number = 1e-08,
         gamma: Number = 8.0,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class LaProp(Recipe[...]):
+    """Adam the other way round: each gradient is divided by the root of its moment first, and averaged then."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.0004,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: Number = 1e-15,
+        weight_decay: Number = 0.0,
         *,
         maximize: bool = False,
         engine: str = "auto",
@@ -848,6 +1044,26 @@ class Lion(Recipe[...]):
         lr: Number = 0.0001,
         betas: tuple[float, float] = (0.9, 0.99),
         weight_decay: Number = 0.0,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class MADGRAD(Recipe[...]):
+    """Momentumised, adaptive dual averaging: AdaGrad with a cube root, from where the weights began."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.01,
+        momentum: Number = 0.9,
+        weight_decay: Number = 0.0,
+        eps: Number = 1e-06,
+        decoupled_weight_decay: bool = False,
         *,
         maximize: bool = False,
         engine: str = "auto",
@@ -1010,6 +1226,26 @@ class NorMuon(Recipe[...]):
         differentiable: Literal[False] | None = None,
     ) -> None: ...
 
+class NovoGrad(Recipe[...]):
+    """Momentum of gradients of unit length: the second moment is one number a tensor."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        betas: tuple[float, float] = (0.95, 0.98),
+        eps: Number = 1e-08,
+        weight_decay: Number = 0.0,
+        averaging: bool = False,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
 class PNM(Recipe[...]):
     """SGD with positive-negative momentum, whose noise is larger than that of an average with the same mean."""
 
@@ -1021,6 +1257,27 @@ class PNM(Recipe[...]):
         beta0: Number = 1.0,
         weight_decay: Number = 0.0,
         decoupled_weight_decay: bool = True,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class Padam(Recipe[...]):
+    """Partially adaptive Adam: a power of the root between that of SGD and Adam's own."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.1,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: Number = 1e-08,
+        weight_decay: Number = 0.0,
+        partial: Number = 0.25,
+        amsgrad: bool = True,
         *,
         maximize: bool = False,
         engine: str = "auto",
@@ -1048,6 +1305,47 @@ class Prodigy(Recipe[...]):
         d_coef: Number = 1.0,
         growth_rate: Number | None = None,
         slice_p: int = 1,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class QHAdam(Recipe[...]):
+    """Adam with quasi-hyperbolic averages: each is put together with what it averages."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        betas: tuple[float, float] = (0.995, 0.999),
+        nus: tuple[float, float] = (0.7, 1.0),
+        eps: Number = 1e-08,
+        weight_decay: Number = 0.0,
+        decoupled_weight_decay: bool = False,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class QHM(Recipe[...]):
+    """Quasi-hyperbolic momentum: an average of the gradients and the gradient itself, in fixed shares."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.1,
+        momentum: Number = 0.999,
+        nu: Number = 0.7,
+        weight_decay: Number = 0.0,
+        decoupled_weight_decay: bool = False,
         *,
         maximize: bool = False,
         engine: str = "auto",
@@ -1090,6 +1388,27 @@ class RMSprop(Recipe[...]):
         weight_decay: Number = 0.0,
         momentum: Number | None = None,
         centered: bool = False,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class Ranger(Recipe[...]):
+    """RAdam on centralised gradients, in Lookahead."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        betas: tuple[float, float] = (0.95, 0.999),
+        eps: Number = 1e-05,
+        weight_decay: Number = 0.0,
+        k: int = 6,
+        alpha: Number = 0.5,
         *,
         maximize: bool = False,
         engine: str = "auto",
@@ -1150,6 +1469,28 @@ class SGD(Recipe[...]):
         dampening: Number = 0.0,
         weight_decay: Number = 0.0,
         nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class SGDP(Recipe[...]):
+    """SGD with momentum without the part of its step that only makes weights in front of a normalisation longer."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.1,
+        momentum: Number = 0.9,
+        weight_decay: Number = 0.0,
+        delta: Number = 0.1,
+        wd_ratio: Number = 0.1,
+        nesterov: bool = False,
+        eps: Number = 1e-08,
         *,
         maximize: bool = False,
         engine: str = "auto",
@@ -1369,6 +1710,25 @@ class Signum(Recipe[...]):
         lr: Number = 0.0001,
         momentum: Number = 0.9,
         weight_decay: Number = 0.0,
+        *,
+        maximize: bool = False,
+        engine: str = "auto",
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class StableAdamW(Recipe[...]):
+    """AdamW that takes a shorter step with a tensor whose gradients are larger than its second moment expects."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        betas: tuple[float, float] = (0.9, 0.99),
+        eps: Number = 1e-06,
+        weight_decay: Number = 0.01,
         *,
         maximize: bool = False,
         engine: str = "auto",

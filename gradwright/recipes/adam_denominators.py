@@ -18,6 +18,7 @@ from gradwright.transforms import (
     InfinityNorm,
     KeepZero,
     MaxOverTime,
+    Power,
     Precondition,
     Scale,
     Softplus,
@@ -191,3 +192,31 @@ def AdamAtan2(
         b: bend, greater than 0; as a = b grows, the step becomes AdamW's without ε.
     """
     return chain(Ema(betas[0], debias=True), Precondition(Full(betas[1]), Atan2(a, b)), Decay(weight_decay), Scale(lr))
+
+
+@recipe(paper="arXiv:1806.06763", traits="elementwise rows coupled_decay")
+def Padam(
+    lr: float = 0.1,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    partial: float = 0.25,
+    amsgrad: bool = True,
+):
+    """Partially adaptive Adam: a power of the root between that of SGD and Adam's own.
+
+    g ← g + λ p;   m and v as in Adam;   p ← p − lr · √(1 − β₂ᵗ) (m / (1 − β₁ᵗ)) / (√v + ε)^(2 q)
+
+    q = ½ is Adam, q → 0 SGD with momentum, and the learning rate lies between theirs.
+
+    Args:
+        lr: learning rate (the authors').
+        betas: β₁, β₂ in [0, 1).
+        eps: ε ≥ 0, added before the correction.
+        weight_decay: λ ≥ 0, an L2 penalty.
+        partial: q in (0, ½] (the authors' code; ⅛ in the paper).
+        amsgrad: divide by the largest v so far (the authors').
+    """
+    moment = MaxOverTime(Full(betas[1])) if amsgrad else Full(betas[1])
+    divided = Precondition(moment, Power(partial, eps))
+    return chain(L2(weight_decay), Ema(betas[0], debias=True), divided, Scale(lr))

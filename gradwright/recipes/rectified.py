@@ -6,6 +6,7 @@ from gradwright.core import chain
 from gradwright.optimizer.recipe import recipe
 from gradwright.transforms import (
     L2,
+    Centralize,
     Decay,
     Ema,
     EpsHat,
@@ -13,6 +14,7 @@ from gradwright.transforms import (
     Full,
     GrowingClip,
     Lagged,
+    Lookahead,
     Precondition,
     Rectify,
     RestFirst,
@@ -88,3 +90,34 @@ def ADOPT(
     if decoupled_weight_decay:
         return chain(core, Decay(weight_decay), Scale(lr), RestFirst())
     return chain(L2(weight_decay), core, Scale(lr))
+
+
+@recipe(paper="arXiv:1908.03265, arXiv:1907.08610, arXiv:2004.01461", traits="reduces clock")
+def Ranger(
+    lr: float = 1e-3,
+    betas: tuple[float, float] = (0.95, 0.999),
+    eps: float = 1e-5,
+    weight_decay: float = 0.0,
+    k: int = 6,
+    alpha: float = 0.5,
+):
+    """RAdam on centralised gradients, in Lookahead.
+
+    It is ``lookahead(centralized(RAdam))`` with the settings of its author and no exception for embeddings:
+
+    g ← g − mean(g) over dimensions 1, 2, ...;   u as in RAdam;   p ← p − lr (u + λ p);   every k steps θ ← φ as in
+    Lookahead
+
+    Deviations from the author's code: a closure is called, and state has the parameter's type.
+
+    Args:
+        lr: learning rate (the author's).
+        betas: β₁, β₂ in [0, 1) (the author's).
+        eps: ε ≥ 0, added before the correction (the author's).
+        weight_decay: λ ≥ 0, decoupled.
+        k: steps in a cycle, at least 1 (the author's).
+        alpha: how far the slow weights follow, in [0, 1].
+    """
+    divided = Rectify(Precondition(Full(betas[1]), EpsHat(eps)), betas[1], "momentum")
+    average = Ema(betas[0], debias=True)
+    return chain(Centralize("*"), average, divided, Decay(weight_decay), Scale(lr), Lookahead(k, alpha))

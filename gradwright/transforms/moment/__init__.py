@@ -1,5 +1,7 @@
 """Estimates of E[g²], how they are stored, and how an update is divided by them."""
 
+from gradwright.transforms.moment.bounded import BoundedRate
+from gradwright.transforms.moment.confident import ConfidentEma, FactoredEma
 from gradwright.transforms.moment.denominator import (
     AddEps,
     Atan2,
@@ -9,6 +11,7 @@ from gradwright.transforms.moment.denominator import (
     EpsInside,
     Floor,
     KeepZero,
+    Power,
     Softplus,
 )
 from gradwright.transforms.moment.full import (
@@ -31,6 +34,7 @@ from gradwright.transforms.moment.moments import (
 from gradwright.transforms.moment.precondition import Precondition
 from gradwright.transforms.moment.rectify import GrowingClip, Rectify, RestFirst, UntunedWarmup
 from gradwright.transforms.moment.reduced import PerRow, PerTensor, RowsAndColumns
+from gradwright.transforms.moment.signed import QuasiSquare, SignedSquare, TensorSquare
 from gradwright.transforms.moment.sm3 import Sm3
 from gradwright.transforms.moment.square_matrix import SquareEma, SquareMatrix
 
@@ -39,12 +43,15 @@ __all__ = [
     "Atan2",
     "Bare",
     "Belief",
+    "BoundedRate",
     "Centered",
+    "ConfidentEma",
     "Denominator",
     "EpsHat",
     "EpsInside",
     "Estimate",
     "Factored",
+    "FactoredEma",
     "Floor",
     "Full",
     "FullPlusEps",
@@ -56,15 +63,19 @@ __all__ = [
     "Moment",
     "PerRow",
     "PerTensor",
+    "Power",
     "Precondition",
+    "QuasiSquare",
     "Rectify",
     "RestFirst",
     "RowsAndColumns",
+    "SignedSquare",
     "Sm3",
     "Softplus",
     "SquareEma",
     "SquareMatrix",
     "Sum",
+    "TensorSquare",
     "Uncorrected",
     "UntunedWarmup",
     "UpdateSquare",

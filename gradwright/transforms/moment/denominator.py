@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 
 from gradwright.core import Part
-from gradwright.core.ops import maximum, softplus, sqrt, where
+from gradwright.core.ops import exp, log, maximum, softplus, sqrt, where
 from gradwright.transforms.moment.moments import Estimate
 
 POSITIVE = (1e-12, math.inf)
@@ -131,6 +131,23 @@ class Atan2(Denominator):
 
     def divide(self, u: Any, estimate: Estimate) -> Any:
         return self.a * torch.atan2(u, self.b * estimate.root)
+
+
+@dataclass(frozen=True)
+class Power(Denominator):
+    """u √(1 − βᵗ) / (√v + ε)^(2 p): between no division, p = 0, and Adam's, p = ½. arXiv:1806.06763.
+
+    Args:
+        partial: p, in (0, ½].
+        eps: ε, added before the correction, as in :class:`EpsHat`.
+    """
+
+    partial: float = 0.25
+    eps: float = 1e-8
+    bounds: ClassVar = {"partial": (1e-12, 0.5 + 1e-12)}
+
+    def divide(self, u: Any, estimate: Estimate) -> Any:
+        return u * sqrt(estimate.correction) / exp(2 * self.partial * log(estimate.raw_root + self.eps))
 
 
 @dataclass(frozen=True)

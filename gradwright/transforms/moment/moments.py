@@ -182,16 +182,19 @@ class Factored(Moment):
             v = keep_old * state["v"] + (1 - keep_old) * s
             root = sqrt(v)
             return Estimate(root=maximum(root, self.eps) if self.clamp else root), {"v": v}
-        rows, columns = self.factored(ctx.spec)
-        every = range(ctx.spec.ndim)
-        without_columns = tuple(d for d in every if d != columns)
-        without_rows = tuple(d for d in every if d != rows)
-        row = keep_old * state["row"] + (1 - keep_old) * mean(s, without_columns)
-        column = keep_old * state["column"] + (1 - keep_old) * mean(s, without_rows)
-        row_mean = mean(row, without_rows)
+        row, column, row_mean = self.averages(s, state, keep_old, ctx.spec)
         if self.clamp:
             row_mean = maximum(row_mean, self.eps)
         root = sqrt(row / row_mean) * sqrt(column)
         if self.clamp:
             root = maximum(root, self.eps)
         return Estimate(root=root), {"row": row, "column": column}
+
+    def averages(self, s: Any, state: State, keep_old: Any, spec: ParamSpec) -> tuple[Any, Any, Any]:
+        """R, C and the mean of R, after they have taken the means of s in."""
+        rows, columns = self.factored(spec)
+        without_columns = tuple(d for d in range(spec.ndim) if d != columns)
+        without_rows = tuple(d for d in range(spec.ndim) if d != rows)
+        row = keep_old * state["row"] + (1 - keep_old) * mean(s, without_columns)
+        column = keep_old * state["column"] + (1 - keep_old) * mean(s, without_rows)
+        return row, column, mean(row, without_rows)

@@ -10,15 +10,19 @@ from gradwright.transforms.momentum.averages import (
     NesterovSchedule,
     TwoSpeed,
 )
+from gradwright.transforms.momentum.conditional import ConditionalAverage
 from gradwright.transforms.momentum.fractional import FractionalMemory
 from gradwright.transforms.momentum.long_memory import AmplifySlow, FastAndSlow, RestoreNorm
 from gradwright.transforms.momentum.positive_negative import PositiveNegative
+from gradwright.transforms.momentum.quasi import AggregateMomentum, QuasiHyperbolic
 
 __all__ = [
     "AccumulatingEma",
     "AdaptiveMemory",
     "AdaptiveMemoryMoment",
+    "AggregateMomentum",
     "AmplifySlow",
+    "ConditionalAverage",
     "Debias",
     "Ema",
     "FastAndSlow",
@@ -27,6 +31,7 @@ __all__ = [
     "NesterovDebiased",
     "NesterovSchedule",
     "PositiveNegative",
+    "QuasiHyperbolic",
     "RestoreNorm",
     "TwoSpeed",
 ]

@@ -4,11 +4,13 @@ from gradwright.transforms.step.adaptation import DAdaptAdam, DAdaptSGD, Distanc
 from gradwright.transforms.step.amos import ModelOrientedStep
 from gradwright.transforms.step.direction import Cautious, ClipRms, Sign, TrustRatio
 from gradwright.transforms.step.distance import DistanceOverGradients, WeightedDistance
+from gradwright.transforms.step.face import FaceGradient, FaceMomentum
 from gradwright.transforms.step.layer_rate import LayerRate
 from gradwright.transforms.step.lazy import Lazy
 from gradwright.transforms.step.prodigy import Prodigy
 from gradwright.transforms.step.resilient import ResilientStep
 from gradwright.transforms.step.size import EveryKth, LossScaled, RelativeStep, Scale, WeightScale
+from gradwright.transforms.step.surprise import SurpriseClip
 from gradwright.transforms.step.units import RestoreUnits
 from gradwright.transforms.step.waning import InverseTime, WaningScale
 
@@ -21,6 +23,8 @@ __all__ = [
     "DistancePull",
     "DistanceStep",
     "EveryKth",
+    "FaceGradient",
+    "FaceMomentum",
     "InverseTime",
     "LayerRate",
     "Lazy",
@@ -32,6 +36,7 @@ __all__ = [
     "RestoreUnits",
     "Scale",
     "Sign",
+    "SurpriseClip",
     "TrustRatio",
     "WaningScale",
     "WeightScale",

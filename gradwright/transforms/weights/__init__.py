@@ -9,10 +9,12 @@ from gradwright.transforms.weights.average import (
     WeightTrack,
 )
 from gradwright.transforms.weights.constrained import Constrain
+from gradwright.transforms.weights.dual import DualAverage, FollowRegularizedLeader
 from gradwright.transforms.weights.hyperball import Hyperball
 from gradwright.transforms.weights.lookahead import Lookahead, PullBack
 from gradwright.transforms.weights.norm_loss import NormLoss
 from gradwright.transforms.weights.polyak import PolyakScheduleFree
+from gradwright.transforms.weights.projected import ProjectedDecay
 from gradwright.transforms.weights.proximal import ProximalDecay
 from gradwright.transforms.weights.regularise import (
     L2,
@@ -30,7 +32,9 @@ __all__ = [
     "CautiousDecay",
     "Constrain",
     "Decay",
+    "DualAverage",
     "Exponential",
+    "FollowRegularizedLeader",
     "Hyperball",
     "LateMean",
     "Lookahead",
@@ -39,6 +43,7 @@ __all__ = [
     "PolyakScheduleFree",
     "PolynomialDecay",
     "PowerFunction",
+    "ProjectedDecay",
     "ProximalDecay",
     "PullBack",
     "Rectification",
