@@ -33,7 +33,8 @@ class Thresholds:
     no_rate_share: float = 0.35
     cycles: int = 3
     warmup: float = 0.5
-    update_too_small: float = 1.5e-3
+    update_too_small: float = 3e-3
+    foreseen: float = 0.15
     update_too_large: float = 0.5
     drop_too_low: float = 0.35
     grew: float = 1.5

@@ -49,6 +49,7 @@ def window(step: int) -> Window:
         },
         BatchProbe(32, 10, 2.3 * 0.97**step, min(0.95, 0.1 + step / 50), 1.0, 0.1, 0.1, 2.0 * 0.97**step),
         norm=0.5 * wave,
+        slope=-0.02,
         alike=0.3,
         kept=0.2,
         loss=2.3 * 0.97**step,

@@ -72,21 +72,22 @@ def _cycles(rates: list[float], top: float, nothing: float) -> int:
 
 @rule(Cause.LR_TOO_LOW)
 def too_low(run: Run, limits: Thresholds) -> Finding | None:
-    """No step was a noticeable part of the weights, and the loss has hardly fallen."""
-    update = run.largest_update
+    """Steps are a tiny part of the weights, and the loss has hardly fallen; nor could it, by its gradients."""
+    update, foreseen = run.largest_update, run.foreseen
     if len(run.stepped) < limits.windows or len(run.losses) < 20 or run.broke_at is not None:
         return None
-    if not update < limits.update_too_small or not run.drop < limits.drop_too_low:
+    if not update < limits.update_too_small or not foreseen < limits.foreseen or not run.drop < limits.drop_too_low:
         return None
     return finding(
         Cause.LR_TOO_LOW,
         Severity.WARNING,
-        f"The largest step of the run changed the weights by {update:.1e} of their size, and the loss fell by "
-        f"{100 * run.drop:.1f} % in {run.record.steps} steps.",
-        f"lr={_lr(run) * min(1000.0, 3e-3 / max(update, 3e-6)):.0e}",
-        beyond(limits.update_too_small, update, limits.update_too_small / 30),
+        f"The largest step changed the weights by {update:.1e} of their size. By their gradients all "
+        f"{run.record.steps} steps together could lower the loss by {100 * foreseen:.2g} %; it fell by {100 * run.drop:.1f} %.",
+        f"lr={_lr(run) * min(1000.0, 10 ** round(math.log10(1e-2 / max(update, 1e-6)))):.0e}",
+        beyond(limits.foreseen, max(foreseen, 1e-9), limits.foreseen / 30),
         steps=span(run.stepped),
         largest_update=update,
+        foreseen=foreseen,
         drop=run.drop,
     )
 
