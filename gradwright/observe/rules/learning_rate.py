@@ -82,7 +82,8 @@ def too_low(run: Run, limits: Thresholds) -> Finding | None:
         Cause.LR_TOO_LOW,
         Severity.WARNING,
         f"The largest step changed the weights by {update:.1e} of their size. By their gradients all "
-        f"{run.record.steps} steps together could lower the loss by {100 * foreseen:.2g} %; it fell by {100 * run.drop:.1f} %.",
+        f"{run.record.steps} steps together could lower the loss by {100 * foreseen:.2g} %; it fell by "
+        f"{100 * run.drop:.1f} %.",
         f"lr={_lr(run) * min(1000.0, 10 ** round(math.log10(1e-2 / max(update, 1e-6)))):.0e}",
         beyond(limits.foreseen, max(foreseen, 1e-9), limits.foreseen / 30),
         steps=span(run.stepped),
