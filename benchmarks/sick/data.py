@@ -33,13 +33,15 @@ class Data:
         return replace(self, x=self.x[:count], y=self.y[:count])
 
 
-def teacher(seed: int, classes: int = 10, features: int = 24, count: int = 4096, sharp: float = 3.0) -> Data:
+def teacher(seed: int, classes: int = 10, features: int = 24, count: int = 4096, sharp: float = 12.0) -> Data:
     """Normal inputs, classes drawn from the scores of a random network: the sharper they are, the easier."""
     draw = torch.Generator().manual_seed(seed)
     x = torch.randn(count + 512, features, generator=draw)
     hidden = torch.tanh(x @ torch.randn(features, 32, generator=draw) / features**0.5)
-    scores = sharp * hidden @ torch.randn(32, classes, generator=draw)
-    y = scores.argmax(1)
+    scores = hidden @ torch.randn(32, classes, generator=draw)
+    scores = sharp * (scores - scores.mean(0)) / scores.std(0)
+    chance = -torch.rand(scores.shape, generator=draw).log().neg().log()  # of Gumbel: labels are drawn, not chosen
+    y = (scores + chance).argmax(1)
     return Data(x[:count], y[:count], x[count:], y[count:], classes)
 
 

@@ -218,7 +218,7 @@ def detached(s: Setup, draw: Random) -> Setup:
 
 @fault("NO_GRADIENT")
 def unused(s: Setup, draw: Random) -> Setup:
-    s.model.extra = nn.Linear(16, draw.randint(4, 16))
+    s.model.register_parameter("extra", nn.Parameter(torch.randn(16, draw.randint(4, 16))))
     return s
 
 
@@ -335,7 +335,7 @@ def long_tail(s: Setup, draw: Random) -> Setup:
 @fault("BATCH_TOO_SMALL", ("mlp", "conv", "curve"), ("torch.SGD", "SGD", "AdamW"))
 def tiny_batch(s: Setup, draw: Random) -> Setup:
     if s.data.classes and s.data.x.dim() == 2:
-        s = replace(s, data=datasets.teacher(draw.randint(1, 999), sharp=1.0))
+        s = replace(s, data=datasets.teacher(draw.randint(1, 999), sharp=2.0))
     return replace(s, batch=draw.choice([1, 2]), lr=s.lr * draw.uniform(0.5, 2), steps=250)
 
 

@@ -210,7 +210,7 @@ def little_label_noise(seed: int, draw: Random) -> Setup:
 
 @decoy
 def hard_classes(seed: int, draw: Random) -> Setup:
-    return replace(base("mlp", "AdamW", seed), data=datasets.teacher(seed, classes=10, sharp=0.5), steps=250)
+    return replace(base("mlp", "AdamW", seed), data=datasets.teacher(seed, classes=10, sharp=2.0), steps=250)
 
 
 @decoy

@@ -207,7 +207,7 @@ def one_class_for_all(s: Setup, draw: Random) -> Setup:
 @held_out("BATCH_TOO_SMALL", ("mlp", "digits"), ("torch.SGD", "torch.AdamW"))
 def one_sample(s: Setup, draw: Random) -> Setup:
     if s.data.x.shape[1] == 24:
-        s = replace(s, data=datasets.teacher(draw.randint(1, 999), sharp=1.0))
+        s = replace(s, data=datasets.teacher(draw.randint(1, 999), sharp=2.0))
     return replace(s, batch=1, steps=300, lr=s.lr * (0.5 if s.optimizer.endswith("SGD") else 1.0))
 
 

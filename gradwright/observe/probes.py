@@ -101,9 +101,9 @@ def sums(step: StepSamples) -> Tensor:
         with_last_grad=_dot(grad, step.last_grad),
         last_change=_dot(step.last_change, step.last_change),
         with_last_change=_dot(change, step.last_change),
-        tail=tail,
-        hill=hill,
-        ranks=torch.ones_like(tail),
+        tail=tail.nan_to_num(0),
+        hill=hill.nan_to_num(0, 0, 0),
+        ranks=tail.isfinite(),
         non_finite=_sum(~(grad.isfinite() & step.after.isfinite())),
         norm=step.norm,
     )  # type: ignore[arg-type]
@@ -131,7 +131,9 @@ def tails(grad: Tensor, entries: Tensor) -> tuple[Tensor, Tensor]:
     ordered = size.topk(most, 1).values
     count = (entries * TOP).ceil().clamp(min=1)
     top = torch.arange(most, device=grad.device) < count
-    share = _sum(torch.where(top, ordered, 0).square()) / _dot(size, size)
+    share = _sum(torch.where(top, ordered, 0).square()) / _dot(
+        size, size
+    )  # NaN of nothing, as on a rank without entries
     threshold = ordered.gather(1, count.long().clamp(max=most - 1))
     logs = torch.where(top & (threshold > 0), (ordered / threshold).log(), 0)
     return share, count / _sum(logs)
@@ -160,7 +162,7 @@ def probe(
         alike=_cosine(found.with_last_grad, found.grad_square, found.last_grad),
         kurtosis=_kurtosis(found),
         tail=_over(found.tail, found.ranks),
-        hill=_over(found.hill, found.ranks),
+        hill=_over(found.hill, found.ranks) or NAN,
     )
     if not moved:
         return at_least_once

@@ -109,6 +109,16 @@ class Run:
         """The largest of :meth:`relative_update` in the run."""
         return most(map(self.relative_update, self.stepped))
 
+    def update_of_first(self, window: Window) -> float:
+        """:meth:`relative_update`, of weights as large as at the beginning where they have shrunk since."""
+        first, now = self._weight(self.stepped[0]), self._weight(window)
+        shrunk = now / first if first > now else 1.0
+        return self.relative_update(window) * shrunk
+
+    def _weight(self, window: Window) -> float:
+        square = self.weighted(window, lambda probe: probe.weight**2)
+        return math.sqrt(square) if square >= 0 else NAN
+
     def decay_share(self, window: Window) -> float:
         """How much of the whole change is weight decay."""
         of_decay = self.weighted(window, lambda probe: (probe.decay * probe.update) ** 2)
@@ -123,6 +133,12 @@ class Run:
             for name in self.matrices
             if name in probes
         }
+
+    def signals(self, window: Window) -> dict[str, float]:
+        """‖g‖ of each vector, in the model's order: a bias has the gradient of what its layer makes."""
+        probes = self.probes(window)
+        vectors = [name for name, held in self.trained.items() if len(held.shape) == 1 and name in probes]
+        return {name: probes[name].gradient * math.sqrt(self.entries(name)) for name in vectors}
 
     @cached_property
     def losses(self) -> list[float]:
@@ -153,8 +169,8 @@ class Run:
 
     @property
     def grew(self) -> float:
-        """The last loss over the first."""
-        return self.last_loss / self.first_loss if self.first_loss > 0 else NAN
+        """The last loss over the very first, which no step has spoilt yet."""
+        return self.last_loss / self.losses[0] if self.losses and self.losses[0] > 0 else NAN
 
     @cached_property
     def broke_at(self) -> int | None:

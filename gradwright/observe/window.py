@@ -58,7 +58,7 @@ def measure(
         if param in found and found[param].after is not None:
             by_device.setdefault(found[param].after.device, []).append(param)  # type: ignore[union-attr]
     for device, params in by_device.items():
-        for some in _alike_in_size(params, found):
+        for some in _alike_in_size(params):
             samples = [found[param] for param in some]
             pasts = [past.setdefault(param, Past()) for param in some]
             measured.append(_measured(some, samples, pasts, [names[p] for p in some], device, step, histograms))
@@ -67,12 +67,14 @@ def measure(
     return measured
 
 
-def _alike_in_size(params: Sequence[Tensor], found: dict[Tensor, Sampled]) -> list[list[Tensor]]:
-    """Parameters whose samples differ in size by less than four times, so that rows are not mostly padding."""
+def _alike_in_size(params: Sequence[Tensor]) -> list[list[Tensor]]:
+    """Parameters that differ in size by less than four times, so that rows are not mostly padding.
+
+    By their global sizes, so that the ranks of a distributed run make the same groups.
+    """
     classes: dict[int, list[Tensor]] = {}
     for param in params:
-        size = found[param].after.numel()  # type: ignore[union-attr]
-        classes.setdefault(size.bit_length() // 2, []).append(param)
+        classes.setdefault(min(param.numel(), 1 << 14).bit_length() // 2, []).append(param)
     return [some[at : at + ROWS] for some in classes.values() for at in range(0, len(some), ROWS)]
 
 

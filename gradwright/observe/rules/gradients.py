@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from gradwright.observe.cause import Cause, Finding, Severity
+from gradwright.observe.record import Window
 from gradwright.observe.rules.rule import beyond, finding, listed, rule, span
 from gradwright.observe.run import Run, most, typical
 from gradwright.observe.thresholds import Thresholds
@@ -32,29 +34,49 @@ def exploding(run: Run, limits: Thresholds) -> Finding | None:
 
 @rule(Cause.VANISHING_GRADIENTS)
 def vanishing(run: Run, limits: Thresholds) -> Finding | None:
-    """The sensitivity ‖g‖ ‖p‖ of the first matrices is a tiny part of that of the last ones."""
-    profiles = [list(run.sensitivity(window).items()) for window in run.early or run.stepped]
-    profiles = [profile for profile in profiles if len(profile) >= 4]
-    if len(profiles) < limits.windows:
+    """The first layers matter a tiny part of what the last ones do.
+
+    By ‖g‖ ‖p‖ of matrices; it is the same at all depths where activations are homogeneous, and biases tell there, whose
+    gradient is that of what a layer makes. A bias before a norm has none: its matrix then has to matter little as well.
+    """
+    windows = run.early or run.stepped
+    matrices, vectors = _profile(run.sensitivity, windows), _profile(run.signals, windows)
+    if len(windows) < limits.windows or len(matrices) < 4:
         return None
-    names = [name for name, _ in profiles[0]]
-    sizes = [typical(dict(profile).get(name, math.nan) for profile in profiles) for name in names]
-    part = max(1, len(names) // 3)
-    first, last = most(sizes[:part]), most(sizes[-part:])
-    if not 0 < first < limits.vanishing * last:
+    ratio, begin = _first_to_last(matrices)
+    through, _ = _first_to_last(vectors)
+    little = most(matrices[name] for name in begin) < limits.vanishing * abs(run.first_loss)
+    if little and 0 < through < ratio:
+        ratio = through
+    if not 0 < ratio < limits.vanishing:
         return None
-    ratio = first / last
     return finding(
         Cause.VANISHING_GRADIENTS,
         Severity.WARNING,
-        f"The gradients of {listed(names[:part])} are, by the size of their weights, {ratio:.1e} of those of "
-        f"{listed(names[-part:])}.",
-        "use ReLU or GELU instead of bounded activations, normalisation, or residual paths",
+        f"The gradients of {listed(begin)} are, by the size of their weights, {ratio:.1e} of those of the last layers.",
+        "use ReLU or GELU instead of bounded activations, a larger initialisation, normalisation, or residual paths",
         beyond(limits.vanishing, ratio, limits.vanishing / 1000),
-        layers=names[:part],
-        steps=span(run.early),
+        layers=begin,
+        steps=span(windows),
         ratio=ratio,
     )
+
+
+def _profile(sizes: Callable[[Window], dict[str, float]], windows: list[Window]) -> dict[str, float]:
+    """Typical sizes by name."""
+    found: dict[str, list[float]] = {}
+    for window in windows:
+        for name, size in sizes(window).items():
+            found.setdefault(name, []).append(size)
+    return {name: typical(values) for name, values in found.items()}
+
+
+def _first_to_last(sizes: dict[str, float]) -> tuple[float, list[str]]:
+    """The largest size of the first third over that of the last third, and the names of the first."""
+    names = list(sizes)
+    part = max(1, len(names) // 3)
+    last = most(sizes[name] for name in names[-part:])
+    return most(sizes[name] for name in names[:part]) / last if last > 0 else math.nan, names[:part]
 
 
 @rule(Cause.NON_FINITE)

@@ -31,7 +31,7 @@ def dead_units(run: Run, limits: Thresholds) -> Finding | None:
 @rule(Cause.SATURATED_UNITS)
 def saturated_units(run: Run, limits: Thresholds) -> Finding | None:
     """Most entries of a bounded activation are near an end, from the beginning on."""
-    shares = {name: typical(values) for name, values in run.layer_numbers(run.early, "saturated").items()}
+    shares = {name: typical(values) for name, values in run.layer_numbers(run.windows[:1], "saturated").items()}
     inner = {name: share for name, share in shares.items() if name not in run.last_layers}
     flat = [name for name, share in inner.items() if share > limits.saturated]
     if not flat:
@@ -44,6 +44,6 @@ def saturated_units(run: Run, limits: Thresholds) -> Finding | None:
         "nn.init.xavier_uniform_(weight), scale the inputs, or put a norm before the activation",
         beyond(worst, limits.saturated, 0.9),
         layers=flat,
-        steps=span(run.early),
+        steps=span(run.windows[:1]),
         share=worst,
     )

@@ -96,7 +96,7 @@ def too_low(run: Run, limits: Thresholds) -> Finding | None:
 @rule(Cause.LR_TOO_HIGH)
 def too_high(run: Run, limits: Thresholds) -> Finding | None:
     """A step was as large as the weights, and the run is worse for it: its loss, its units, its numbers."""
-    update = most(map(run.relative_update, run.stepped))
+    update = most(map(run.update_of_first, run.stepped))
     outcome = _harm(run, limits)
     if not update > limits.update_too_large or outcome is None:
         return None
@@ -117,9 +117,15 @@ def _harm(run: Run, limits: Thresholds) -> str | None:
         return f"something was not finite from step {run.broke_at} on"
     if run.grew > limits.grew:
         return f"the loss is {run.grew:.3g} times its first value"
-    dead = {name: shares[-1] for name, shares in run.layer_numbers(run.late, "dead").items()}
-    lost = [name for name, share in dead.items() if share > limits.dead]
-    return f"most units of {listed(lost)} are dead" if lost else None
+    for what, word, limit in (("dead", "dead", limits.dead), ("saturated", "saturated", limits.saturated)):
+        first = {name: shares[0] for name, shares in run.layer_numbers(run.windows[:1], what).items()}
+        last = {name: shares[-1] for name, shares in run.layer_numbers(run.late, what).items()}
+        lost = [name for name, share in last.items() if share > limit and not first.get(name, 0.0) > limit]
+        if lost and (what == "dead" or run.drop < limits.stalled):
+            return f"most units of {listed(lost)} became {word}"
+    if run.drop < limits.stalled:
+        return f"the loss fell by only {100 * run.drop:.0f} %"
+    return None
 
 
 def _lr(run: Run) -> float:
