@@ -98,6 +98,9 @@ def application() -> Any:
         ] = "constant",
         first_seed: Annotated[int, typer.Option(help="The first seed; others give fresh weights and batches.")] = 0,
         threads: Annotated[int, typer.Option(help="Processor threads of torch; one is steadiest.")] = 1,
+        watch: Annotated[
+            bool, typer.Option("--watch", help="Watch every run, and say on the page what is wrong with it.")
+        ] = False,
         quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     ) -> None:
         """Train the same model on the same data with several optimizers or losses; write a page that says who won.
@@ -122,6 +125,7 @@ def application() -> Any:
             out=out,
             threads=threads,
             progress=not quiet,
+            watch=watch,
         )
         show(study)
         if not study.files:  # a warning has said why

@@ -55,6 +55,7 @@ def compare(
     threads: int | None = None,
     evaluations: int = EVALUATIONS,
     progress: bool | Watcher = True,
+    watch: bool = False,
 ) -> Study:
     """Train the same model on the same data with several optimizers or losses, and say who won and how sure that is.
 
@@ -93,6 +94,8 @@ def compare(
         threads: torch threads during the study, at most 64 or four a processor; None: as they are.
         evaluations: evaluations a run (at least 1), besides the one before the first step.
         progress: True: live on a terminal, lines elsewhere; False: nothing; or a :class:`Watcher`.
+        watch: whether each run is watched, and the page says what is wrong with it. Runs and results stay the same;
+            their times have the probes in them.
 
     Returns:
         A :class:`Study`: ``runs`` with their curves, ``tasks``, ``environment``, ``files``; :func:`show` prints it.
@@ -143,8 +146,8 @@ def compare(
             for rate, source in _rates(each, contender, grid)
         ]
         try:
-            with watcher(progress) as watch:
-                for record in _carry_out(jobs, budgets, schedule, evaluations, watch):
+            with watcher(progress) as seer:
+                for record in _carry_out(jobs, budgets, {"schedule": schedule, "watch": watch}, evaluations, seer):
                     runs.append(record)
         except KeyboardInterrupt:
             interrupted = True
@@ -163,6 +166,7 @@ def compare(
                 "lr_grid": grid if lr is None else None,
                 "schedule": schedule,
                 "evaluations": evaluations,
+                "watch": bool(watch),
                 "budget": next((str(each) for each in (steps, budget) if each is not None), None),
                 "named": all(contender.named for contender in entered),
             },
@@ -180,7 +184,7 @@ def compare(
 
 
 def _carry_out(
-    jobs: Sequence[Job], budgets: Mapping[str, Budget], schedule: str, evaluations: int, watch: Watcher
+    jobs: Sequence[Job], budgets: Mapping[str, Budget], options: Mapping[str, Any], evaluations: int, watch: Watcher
 ) -> Iterator[RunRecord]:
     """Run the jobs one after another; a record is handed over before anything else happens."""
     warm: set[tuple[str, str]] = set()
@@ -188,11 +192,11 @@ def _carry_out(
     for job in jobs:
         watch.start(job)
         what, budget = (job.task, job.contender, job.seed), budgets[job.task.name]
-        options = {"lr": job.lr, "lr_source": job.lr_source, "schedule": schedule}
+        given = {"lr": job.lr, "lr_source": job.lr_source, **options}
         if budget.seconds and (pair := (job.task.name, job.contender.name)) not in warm:
-            _train(Training(*what, Budget(steps=2), evaluations=1, **options), Watcher())  # compiles off the clock
+            _train(Training(*what, Budget(steps=2), evaluations=1, **given), Watcher())  # compiles off the clock
             warm.add(pair)
-        record = _train(Training(*what, budget, evaluations=evaluations, **options), watch)
+        record = _train(Training(*what, budget, evaluations=evaluations, **given), watch)
         yield record
         watch.finish(record)
 

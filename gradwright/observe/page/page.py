@@ -56,7 +56,7 @@ def html(record: Record, findings: Sequence[Finding], title: str = "") -> str:
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", name="color-scheme", content="light dark"),
         element("title", f"{title}: {said}" if title else said),
-        element("style", Markup(styles())),
+        element("style", Markup(_resource("page.css") + figure_styles())),
     )
     worst = max((found.severity for found in ranked), default=None)
     top = [
@@ -95,9 +95,9 @@ def write(record: Record, findings: Sequence[Finding], path: str | os.PathLike[s
 
 
 @cache
-def styles() -> str:
-    """The style sheets of the page."""
-    return _resource("page.css") + _resource("figures.css")
+def figure_styles() -> str:
+    """The style sheet of charts, heat maps and findings, for pages that have the same colours by the same names."""
+    return _resource("figures.css")
 
 
 def _resource(name: str) -> str:

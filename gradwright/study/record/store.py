@@ -47,6 +47,7 @@ def _study(content: dict[str, Any]) -> Study:
                 **_read(RunRecord, run),
                 "points": tuple(Point(**_read(Point, point)) for point in run["points"]),
                 "calibration": tuple(map(tuple, _numbers(run.get("calibration", ())))),
+                "findings": tuple(run.get("findings", ())),
             }
         )
         for run in content["runs"]

@@ -34,6 +34,7 @@ class RunRecord:
     the default). Seconds are medians over steps; the share is the optimizer's part of a step's processor time.
     ``loss`` is empty where the task's own trained it, ``contender`` the label by which the run is compared.
     ``precision`` is the type of the model, empty where it was as the task makes it.
+    ``findings`` are those of a watch, as ``Finding.as_dict`` gives them, if there was one.
     ``calibration`` has a row for each bin of confidence: samples, the sum of what was claimed, of what came true.
     """
 
@@ -58,6 +59,7 @@ class RunRecord:
     contender: str = ""
     calibration: tuple[tuple[float, ...], ...] = ()
     precision: str = ""
+    findings: tuple[Mapping[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.contender:

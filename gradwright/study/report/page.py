@@ -8,10 +8,12 @@ import re
 import shlex
 from typing import Any
 
+from gradwright.observe.page import figure_styles
 from gradwright.study import tasks
 from gradwright.study.record.study import Study, TaskNote
 from gradwright.study.record.words import difference, listing, mean_and_deviation, number, plural, value
 from gradwright.study.report import figures
+from gradwright.study.report.findings import told
 from gradwright.study.report.reasons import reasons
 from gradwright.study.report.statistics import Gap
 from gradwright.study.report.summary import Arm, arms, basin, initial, regrets
@@ -49,6 +51,7 @@ def html(study: Study) -> str:
     return environment.get_template("page.html.j2").render(
         study=study,
         colours=colours,
+        figure_styles=figure_styles(),
         title=f"{listing(study.contenders)} on {listing([task.name for task in study.tasks])}",
         count=f"{len(study.contenders)} {plural(study.noun, len(study.contenders))}",
         trained_by=_trained_by(study),
@@ -83,7 +86,7 @@ def command(study: Study) -> str:
         words += ["--schedule", settings["schedule"]]
     if settings["budget"] is not None:
         words += ["--budget", str(settings["budget"])]
-    words += ["--threads", str(study.environment["threads"])]
+    words += ["--threads", str(study.environment["threads"])] + ["--watch"] * bool(settings.get("watch"))
     return shlex.join(words)
 
 
@@ -116,6 +119,7 @@ def _section(study: Study, task: TaskNote, colours: Shades) -> dict[str, Any]:
             for arm in v.ranked
             if arm.finished and all(run.calibration for run in arm.finished)
         ],
+        "found": [(arm.contender, told(arm.runs)) for arm in v.ranked] if study.settings.get("watch") else [],
         "sensitivity": figures.sensitivity(study, task, colours) if grid else "",
         "rows": [_row(study, v, place, arm, grid) for place, arm in enumerate(v.ranked)],
         "grid": grid,

@@ -21,9 +21,10 @@ from gradwright.study.runs.divergence import Ending, ending
 from gradwright.study.runs.precision import hold_in
 from gradwright.study.runs.statistics import fitting_statistics
 from gradwright.study.runs.step import Step, Times, evaluating, state_bytes, switches
+from gradwright.study.runs.watched import WatchedRun
 from gradwright.study.tasks.labels import one_line
 from gradwright.study.tasks.seeding import RandomStream
-from gradwright.study.tasks.task import Session, Task
+from gradwright.study.tasks.task import Compared, Session, Task
 from gradwright.training.batch_norm import batch_norms
 
 EVALUATIONS = 20
@@ -47,6 +48,7 @@ class Training:
             proportion to it. None: the default.
         lr_source: who chose ``lr``; empty: the contender's own word for its default.
         schedule: a key of :data:`gradwright.study.budget.SCHEDULES`.
+        watch: whether to watch the run and say what is wrong with it; its times then have the probes in them.
 
     An error inside the run ends it as failed with the sentence of the error. A loss that is not finite, or an end
     worse than the beginning, marks it as diverged; an end no better, as without progress. What the loop over the ticks
@@ -64,7 +66,10 @@ class Training:
         lr_source: str = "",
         schedule: str = "constant",
         evaluations: int = EVALUATIONS,
+        watch: bool = False,
     ) -> None:
+        self.watched: WatchedRun | None = None
+        self.watch = watch
         self.task, self.contender, self.seed, self.budget = task, contender, seed, budget
         self.lr, self.lr_source = lr, lr_source or contender.lr_source
         self.schedule, self.evaluations = SCHEDULES[schedule], evaluations
@@ -91,6 +96,9 @@ class Training:
         self.parameters = sum(parameter.numel() for parameter in session.model.parameters())
         self.main = main_group(self.optimizer, self.contender.recipe)
         self.base = _learning_rates(self.optimizer, self.main, self.lr)
+        if self.watch:
+            self.watched = WatchedRun(session, self.optimizer, self.task.metrics)
+            session = self.watched.session
         advance = Step(session, self.optimizer, (self.task.seeded, self.seed), criterion)
         session.model.train()
         if switches(self.optimizer):
@@ -107,6 +115,8 @@ class Training:
             loss, times = advance(step)
             self.losses.append(loss)
             self.times.append(times)
+            if self.watched is not None:
+                self.watched.stepped(loss)
             elapsed += times.wall
             fraction = self.budget.fraction(step + 1, elapsed)
             if not math.isfinite(loss):
@@ -132,7 +142,7 @@ class Training:
             return session, None
         criterion, batch = loss.begin(session), session.batch
         assert batch is not None, "the loss has looked"
-        return replace(session, loss=lambda step: criterion(*batch(step))), criterion
+        return replace(session, loss=Compared(batch, criterion)), criterion
 
     def _calibrate(self, session: Session) -> None:
         """What the trained model claims and how often it came true, bin by bin."""
@@ -165,6 +175,8 @@ class Training:
         wall = sum(times.wall for times in self.times)
         cpu = sum(times.cpu for times in self.times)
         self.points.append(Point(len(self.losses), wall, cpu, train_loss, metrics))
+        if self.watched is not None:
+            self.watched.evaluated(metrics)
 
     def record(self) -> RunRecord:
         """What is kept of the run."""
@@ -195,6 +207,7 @@ class Training:
             state_bytes_per_parameter=state_bytes(self.optimizer) / max(1, self.parameters),
             parameters=self.parameters,
             total_seconds=time.perf_counter() - self.begun,
+            findings=self.watched.findings() if self.watched is not None else (),
         )
 
 

@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from gradwright.calibration import CalibrationError
 from gradwright.study.tasks.digits import Digits, digits
-from gradwright.study.tasks.task import Batches, Metric, Session, Task
+from gradwright.study.tasks.task import Batches, Compared, Metric, Session, Task
 
 READS = "reads handwritten digits (scikit-learn, 8x8 pixels)"
 
@@ -42,7 +42,7 @@ def classifying(model: nn.Module, data: Digits, name: str, seed: int, batch: int
         return CalibrationError().update(model(data.x_validation), data.y_validation, logits=True)
 
     counts = data.y.bincount(minlength=10)
-    return Session(model, lambda step: cross_entropy(*compared(step)), evaluate, compared, calibration, counts)
+    return Session(model, Compared(compared, cross_entropy), evaluate, compared, calibration, counts)
 
 
 def digits_data() -> dict[str, str]:

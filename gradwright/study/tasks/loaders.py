@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from gradwright.study.tasks.seeding import RandomStream, derive
-from gradwright.study.tasks.task import RECENT, Metric, Session, Task
+from gradwright.study.tasks.task import RECENT, Compared, Metric, Session, Task
 from gradwright.training.batch_norm import batch_norms
 
 
@@ -64,7 +64,7 @@ def from_loaders(
                 raise ValueError("the validation loader is empty: there is nothing to judge by")
             return {"validation_loss": total / count}
 
-        return Session(net, lambda step: loss_fn(*compared(step)), evaluate, compared)
+        return Session(net, Compared(compared, loss_fn), evaluate, compared)
 
     metrics = (Metric("validation_loss", "validation loss"),)
     return Task(name, "A model and data of the user's own.", start, metrics, judge="validation_loss")

@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 from gradwright.study.tasks.corpus import fixed_windows, standard_library, windows
 from gradwright.study.tasks.gpt import GPT, Shape
 from gradwright.study.tasks.seeding import generator
-from gradwright.study.tasks.task import Metric, Session, Task
+from gradwright.study.tasks.task import Compared, Metric, Session, Task
 
 JUDGED = 96
 """Windows to validate with."""
@@ -43,7 +43,7 @@ def start(seed: int, name: str, shape: Shape, batch: int | None = None) -> Sessi
         return {"nats_per_byte": cross_entropy(logits, next_byte).item(), "accuracy": right.item()}
 
     counts = text.train.bincount(minlength=256)
-    return Session(model, lambda step: cross_entropy(*compared(step)), evaluate, compared, class_counts=counts)
+    return Session(model, Compared(compared, cross_entropy), evaluate, compared, class_counts=counts)
 
 
 def _data() -> dict[str, str]:

@@ -31,15 +31,26 @@ class Metric:
 
 
 @dataclass(frozen=True)
+class Compared:
+    """A training loss that compares the outputs of a batch with its targets: ``criterion(*batch(step))``."""
+
+    batch: Callable[[int], tuple[Tensor, Tensor]]
+    criterion: Callable[[Tensor, Tensor], Tensor]
+
+    def __call__(self, step: int) -> Tensor:
+        return self.criterion(*self.batch(step))
+
+
+@dataclass(frozen=True)
 class Session:
     """One model in training.
 
     Args:
         model: the model, its weights drawn.
         loss: ``loss(step)`` is the training loss on batch number ``step`` (0, 1, ...), a differentiable 0-d tensor.
-            Asked twice for one step it uses the same batch. Where the model has BatchNorm layers and an optimizer is
-            judged at averaged weights, the last ``RECENT`` steps are asked for again, without gradients, to make the
-            statistics of the layers anew.
+            Asked twice for one step it uses the same batch; a :class:`Compared` also says what it compares. Where the
+            model has BatchNorm layers and an optimizer is judged at averaged weights, the last ``RECENT`` steps are
+            asked for again, without gradients, to make the statistics of the layers anew.
         evaluate: the metrics of the model as it is now; called without gradients and with ``model.eval()``.
         batch: ``batch(step)`` is what ``loss`` compares there, logits with the classes last and targets, so that
             another loss can take its place; None where there is no such thing.

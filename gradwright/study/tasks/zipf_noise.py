@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy
 from gradwright.calibration import CalibrationError
 from gradwright.study.tasks.perceptron import perceptron
 from gradwright.study.tasks.seeding import derive
-from gradwright.study.tasks.task import Batches, Metric, Session, Task, sha256
+from gradwright.study.tasks.task import Batches, Compared, Metric, Session, Task, sha256
 
 CLASSES, TAIL, LATENT, SPREAD = 100, 50, 16, 1.25
 
@@ -98,7 +98,7 @@ def start(seed: int, name: str = "zipf-noise", split: str = "test") -> Session:
         return CalibrationError().update(model(x), y, logits=True)
 
     counts = data.y.bincount(minlength=CLASSES)
-    return Session(model, lambda step: cross_entropy(*batch(step)), evaluate, batch, calibration, counts)
+    return Session(model, Compared(batch, cross_entropy), evaluate, batch, calibration, counts)
 
 
 METRICS = (

@@ -84,7 +84,7 @@ def start(seed: int, batch: int = 256) -> Session:
         }
 
     counts = data.train.bincount(minlength=WORDS)
-    return Session(model, lambda step: cross_entropy(*compared(step)), evaluate, compared, class_counts=counts)
+    return Session(model, Compared(compared, cross_entropy), evaluate, compared, class_counts=counts)
 
 
 TASK = Task(

@@ -56,7 +56,7 @@ def start(seed: int, batch: int = 16) -> Session:
         return {"nats_per_byte": cross_entropy(logits, next_byte).item(), "accuracy": right.item()}
 
     counts = text.train.bincount(minlength=256)
-    return Session(model, lambda step: cross_entropy(*compared(step)), evaluate, compared, class_counts=counts)
+    return Session(model, Compared(compared, cross_entropy), evaluate, compared, class_counts=counts)
 
 
 def _data() -> dict[str, str]:
