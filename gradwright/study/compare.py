@@ -136,7 +136,7 @@ def compare(
         folder = writable(out, FILES, "Nothing was trained")
 
     runs: list[RunRecord] = []
-    interrupted = False
+    interrupted, illustrations = False, {}
     with _threads(threads):
         jobs = [
             Job(each, contender, seed, rate, source)
@@ -149,6 +149,8 @@ def compare(
             with watcher(progress) as seer:
                 for record in _carry_out(jobs, budgets, {"schedule": schedule, "watch": watch}, evaluations, seer):
                     runs.append(record)
+            if folder is not None:
+                illustrations = {each.name: found for each in chosen if (found := _illustrated(each, numbers[0]))}
         except KeyboardInterrupt:
             interrupted = True
         study = Study(
@@ -173,6 +175,7 @@ def compare(
             environment=environment(),
             interrupted=interrupted,
             planned=len(jobs),
+            illustrations=illustrations,
         )
     if folder is None:
         return study
@@ -222,6 +225,17 @@ def _rates(task: Task, contender: Contender, grid: str | list[float] | None) -> 
     return [
         (None, "") if power == 0 else (float(f"{default * 10**power:.3g}"), "from the grid") for power in HALF_DECADES
     ]
+
+
+def _illustrated(task: Task, seed: int) -> Mapping[str, Any]:
+    """The pictures that a task has beside its runs; a study does not fall with them."""
+    if task.illustrate is None:
+        return {}
+    try:
+        return task.illustrate(task, seed)
+    except Exception as error:
+        warnings.warn(f"{task.name} could not be illustrated ({type(error).__name__}: {error})", stacklevel=3)
+        return {}
 
 
 def _note(task: Task, budget: Budget) -> TaskNote:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from gradwright.observe.page.axis import Axis
 from gradwright.observe.page.markup import Markup, element
@@ -17,6 +17,15 @@ EDGE = 0.06
 
 Point = tuple[float, float]
 """Shares of the axes, from 0 to 1."""
+
+
+class Word(NamedTuple):
+    """A word in the midst of a chart, at shares of its axes, with a class of the style sheet."""
+
+    across: float
+    up: float
+    text: str
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -42,7 +51,16 @@ class Mark:
         return "".join(f"M{'L'.join(map(_at, run))}{'Z' * self.closed}" for run in self.runs if run)
 
 
-def chart(marks: Iterable[Mark], x: Axis, y: Axis, *, label: str, height: int = 220, beneath: str = "") -> Markup:
+def chart(
+    marks: Iterable[Mark],
+    x: Axis,
+    y: Axis,
+    *,
+    label: str,
+    height: int = 220,
+    beneath: str = "",
+    words: Iterable[Word] = (),
+) -> Markup:
     """A chart with axes.
 
     Args:
@@ -51,15 +69,17 @@ def chart(marks: Iterable[Mark], x: Axis, y: Axis, *, label: str, height: int = 
         label: what it shows, for those who cannot see it.
         height: of the area between the axes, in pixels.
         beneath: what the x axis shows.
+        words: that stand within.
     """
     across, up = x.ticks(), y.ticks()
     grid = "".join(f"M0 {SIDE * (1 - place):.0f}h{SIDE}" for place, _ in up)
     paths = [element("path", class_="rule", d=grid)]
     paths += [element("path", class_=mark.kind, d=path) for mark in marks if (path := mark.path())]
     drawing = element("svg", *paths, viewBox=f"0 0 {SIDE} {SIDE}", preserveAspectRatio="none", aria_hidden="true")
-    words = [element("span", word, class_="tick up", style=f"bottom:{100 * place:.1f}%") for place, word in up]
-    words += [below(place, word) for place, word in across]
-    plot = element("div", drawing, *words, class_="plot", style=f"height:{height}px")
+    said = [_within(word) for word in words]
+    said += [element("span", word, class_="tick up", style=f"bottom:{100 * place:.1f}%") for place, word in up]
+    said += [below(place, word) for place, word in across]
+    plot = element("div", drawing, *said, class_="plot", style=f"height:{height}px")
     name = element("div", beneath, class_="beneath") if beneath else None
     return element("div", plot, name, class_="chart", role="img", aria_label=label)
 
@@ -67,6 +87,11 @@ def chart(marks: Iterable[Mark], x: Axis, y: Axis, *, label: str, height: int = 
 def figure(caption: str, *content: Any) -> Markup:
     """A figure under its caption."""
     return element("figure", element("figcaption", caption), *content)
+
+
+def _within(word: Word) -> Markup:
+    style = f"left:{100 * word.across:.1f}%;bottom:{100 * word.up:.1f}%"
+    return element("span", word.text, class_=f"word {word.kind}", style=style)
 
 
 def below(place: float, word: str, spare: bool = False) -> Markup:

@@ -35,6 +35,7 @@ class RunRecord:
     ``loss`` is empty where the task's own trained it, ``contender`` the label by which the run is compared.
     ``precision`` is the type of the model, empty where it was as the task makes it.
     ``findings`` are those of a watch, as ``Finding.as_dict`` gives them, if there was one.
+    ``pictures`` are the numbers of those that its task has of a trained model.
     ``calibration`` has a row for each bin of confidence: samples, the sum of what was claimed, of what came true.
     """
 
@@ -60,6 +61,7 @@ class RunRecord:
     calibration: tuple[tuple[float, ...], ...] = ()
     precision: str = ""
     findings: tuple[Mapping[str, Any], ...] = ()
+    pictures: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.contender:
@@ -98,7 +100,10 @@ class TaskNote:
 
 @dataclass(frozen=True)
 class Study:
-    """The runs of a comparison, with everything needed to judge and to repeat it."""
+    """The runs of a comparison, with everything needed to judge and to repeat it.
+
+    ``illustrations`` are the numbers of pictures that a task has beside its runs, by its name.
+    """
 
     tasks: tuple[TaskNote, ...]
     runs: tuple[RunRecord, ...]
@@ -106,6 +111,7 @@ class Study:
     environment: Mapping[str, Any]
     interrupted: bool = False
     planned: int = 0
+    illustrations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     files: tuple[str, ...] = field(default=(), compare=False)
 
     @property

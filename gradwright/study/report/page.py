@@ -14,6 +14,7 @@ from gradwright.study.record.study import Study, TaskNote
 from gradwright.study.record.words import difference, listing, mean_and_deviation, number, plural, value
 from gradwright.study.report import figures
 from gradwright.study.report.findings import told
+from gradwright.study.report.pictures import latents, long_tail
 from gradwright.study.report.reasons import reasons
 from gradwright.study.report.statistics import Gap
 from gradwright.study.report.summary import Arm, arms, basin, initial, regrets
@@ -119,6 +120,8 @@ def _section(study: Study, task: TaskNote, colours: Shades) -> dict[str, Any]:
             for arm in v.ranked
             if arm.finished and all(run.calibration for run in arm.finished)
         ],
+        "long_tail": _long_tail(study, task),
+        "latents": latents(study, task),
         "found": [(arm.contender, told(arm.runs)) for arm in v.ranked] if study.settings.get("watch") else [],
         "sensitivity": figures.sensitivity(study, task, colours) if grid else "",
         "rows": [_row(study, v, place, arm, grid) for place, arm in enumerate(v.ranked)],
@@ -126,6 +129,12 @@ def _section(study: Study, task: TaskNote, colours: Shades) -> dict[str, Any]:
         "untrained": value(main, initial(study, task)),
         "parameters": max((run.parameters for run in study.runs if run.task == task.name), default=0),
     }
+
+
+def _long_tail(study: Study, task: TaskNote) -> str:
+    """The picture of the gradients' tail, where the task has one."""
+    found = study.illustrations.get(task.name, {})
+    return long_tail(found) if "runs" in found else ""
 
 
 def _row(study: Study, v: Verdict, place: int, arm: Arm, grid: bool) -> dict[str, Any]:

@@ -81,6 +81,7 @@ class Training:
         self.losses: list[float] = []
         self.times: list[Times] = []
         self.calibration: tuple[tuple[float, ...], ...] = ()
+        self.pictures: dict[str, Any] = {}
         self.begun = time.perf_counter()
 
     def __iter__(self) -> Iterator[Tick]:
@@ -128,6 +129,9 @@ class Training:
                     return Ending(DIVERGED, f"the {self.task.metric.label} became {value} by step {step + 1}")
             yield Tick(step + 1, fraction, loss, elapsed)
         self._calibrate(session)
+        if session.pictures is not None:
+            with self._judged(session):
+                self.pictures = dict(session.pictures())
         values = [point.metrics[self.task.metric.name] for point in self.points]
         last_quarter = self.losses[-max(1, len(self.losses) // 4) :]
         losses = (statistics.median(self.losses[:SETTLING]), statistics.fmean(last_quarter))
@@ -207,6 +211,7 @@ class Training:
             state_bytes_per_parameter=state_bytes(self.optimizer) / max(1, self.parameters),
             parameters=self.parameters,
             total_seconds=time.perf_counter() - self.begun,
+            pictures=self.pictures,
             findings=self.watched.findings() if self.watched is not None else (),
         )
 

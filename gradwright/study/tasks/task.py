@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -56,6 +57,8 @@ class Session:
             another loss can take its place; None where there is no such thing.
         calibration: the claims of the trained model and what came true, gathered; called as ``evaluate``, at the end.
         class_counts: how many training labels name each class ``(C,)``, for losses that weigh classes.
+        pictures: plain numbers of the trained model that the report draws; called as ``evaluate``, at the end. Known
+            is "latent", see :func:`gradwright.study.tasks.digits_vae.latent`.
     """
 
     model: nn.Module
@@ -64,6 +67,7 @@ class Session:
     batch: Callable[[int], tuple[Tensor, Tensor]] | None = None
     calibration: Callable[[], CalibrationError] | None = None
     class_counts: Tensor | None = None
+    pictures: Callable[[], Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,8 @@ class Task:
         judge: the metric that ranks where losses are compared, none of which may judge the others; its sessions then
             have a ``batch``. Empty where no other loss can train this task.
         drawn_as: the name by which its weights are drawn; its own where empty. A nuisance keeps that of the task.
+        illustrate: ``illustrate(task, seed)`` trains what it needs for pictures beside those of the runs, a second or
+            two, and returns plain numbers; see :func:`gradwright.study.tasks.long_tail.long_tail`.
     """
 
     name: str
@@ -91,6 +97,7 @@ class Task:
     data: Callable[[], Mapping[str, str]] = field(default=dict)
     judge: str = ""
     drawn_as: str = ""
+    illustrate: Callable[[Task, int], Mapping[str, Any]] | None = None
 
     @property
     def metric(self) -> Metric:

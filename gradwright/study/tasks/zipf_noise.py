@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from gradwright.calibration import CalibrationError
+from gradwright.study.tasks.long_tail import long_tail
 from gradwright.study.tasks.perceptron import perceptron
 from gradwright.study.tasks.seeding import derive
 from gradwright.study.tasks.task import Batches, Compared, Metric, Session, Task, sha256
@@ -119,6 +120,7 @@ TASK = Task(
     steps=800,
     data=lambda: {"Zipf mixture (generated, 20 000 train, 5 000 clean test)": zipf_data().sha256},
     judge="balanced_accuracy",
+    illustrate=long_tail,
 )
 
 VALIDATION = replace(
