@@ -19,7 +19,7 @@ from torch.nn.functional import cross_entropy
 
 from gradwright.study.tasks.corpus import standard_library
 from gradwright.study.tasks.seeding import generator
-from gradwright.study.tasks.task import Metric, Session, Task
+from gradwright.study.tasks.task import Compared, Metric, Session, Task
 
 WORDS, HEAD, CONTEXT, JUDGED = 4096, 512, 3, 4096
 PATTERN = re.compile(rb"[A-Za-z_]+|[0-9]+|[^\sA-Za-z_0-9]")

@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy
 
 from gradwright.study.tasks.corpus import Corpus, fixed_windows, split, windows
 from gradwright.study.tasks.seeding import generator
-from gradwright.study.tasks.task import Metric, Session, Task
+from gradwright.study.tasks.task import Compared, Metric, Session, Task
 
 WIDTH, LENGTH, JUDGED = 96, 96, 96
 
