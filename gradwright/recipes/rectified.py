@@ -92,7 +92,7 @@ def ADOPT(
     return chain(L2(weight_decay), core, Scale(lr))
 
 
-@recipe(paper="arXiv:1908.03265, arXiv:1907.08610, arXiv:2004.01461", traits="reduces clock")
+@recipe(paper="arXiv:1908.03265; arXiv:1907.08610; arXiv:2004.01461", traits="reduces clock")
 def Ranger(
     lr: float = 1e-3,
     betas: tuple[float, float] = (0.95, 0.999),

@@ -21,7 +21,11 @@ CONTRACT = (
     Contract(gw.AdamP),
     Contract(gw.AdamP, {"nesterov": True, "weight_decay": 0.01, **WIDE}),
     Contract(gw.SGDP),
-    Contract(gw.SGDP, {"nesterov": True, "weight_decay": 0.01, **WIDE}),
+    Contract(
+        gw.SGDP,
+        {"nesterov": True, "weight_decay": 0.01, **WIDE},
+        {"descends_on_a_bowl": "a bowl asks for another length of the weights, which so wide a projection takes out"},
+    ),
     Contract(gw.CAME),
     Contract(gw.CAME, {"debias": True, "weight_decay": 0.01}),
 )
