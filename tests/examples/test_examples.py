@@ -14,7 +14,7 @@ pytest.importorskip("sklearn")
 pytest.importorskip("matplotlib")
 FOLDER = Path(gradwright.__file__).parent.parent / "examples"
 SCRIPTS = sorted(FOLDER.glob("*.py"))
-SLOW = {"optimal_variance_digits.py", "certified_softmax.py"}
+SLOW = {"optimal_variance_digits.py", "certified_softmax.py", "watched_runs.py"}
 
 
 def run(script, folder, *words):
