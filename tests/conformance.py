@@ -92,11 +92,7 @@ def runs_as(row: Contract | Parity) -> str:
 def state_bytes(row: Contract | Parity) -> str:
     spec: ParamSpec = FORMS["matrix"]
     slots = row.recipe.chain(**row.knobs).slots(spec).values()
-    held = sum(
-        torch.Size(slot.shape_for(spec)).numel() * slot.dtype_for(spec).itemsize
-        for slot in slots
-        if isinstance(slot, Slot)
-    )
+    held = sum(slot.nbytes_for(spec) for slot in slots if isinstance(slot, Slot))
     return f"{held / spec.numel:.3g}"
 
 

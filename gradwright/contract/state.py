@@ -19,6 +19,7 @@ from gradwright.contract.training import (
     weights,
 )
 from gradwright.core import Slot
+from gradwright.optimizer.arrays import arrays_of
 
 DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 
@@ -36,13 +37,15 @@ def _declared(training: Training, when: str) -> None:
     for param in training.params:
         spec, state = training.optimizer.spec_of(param), training.optimizer.state[param]
         slots = slots_of(training.optimizer, param)
-        assert state.keys() == {"step", *slots}, f"{when}, {spec} has {sorted(state)}; declared is {sorted(slots)}"
-        for key, slot in slots.items():
+        numbers = [key for key, slot in slots.items() if not isinstance(slot, Slot)]
+        arrays = {name: buffer for name, buffer, _ in arrays_of(slots, spec)}
+        declared = {"step", *numbers, *arrays}
+        assert state.keys() == declared, f"{when}, {spec} has {sorted(state)}; declared is {sorted(declared)}"
+        for key in numbers:
+            assert type(state[key]) is float, f"{when}, the HostScalar {key} is a {type(state[key]).__name__}"
+        for key, buffer in arrays.items():
             value = state[key]
-            if not isinstance(slot, Slot):
-                assert type(value) is float, f"{when}, the HostScalar {key} is a {type(value).__name__}"
-                continue
-            found, wanted = (tuple(value.shape), value.dtype), (slot.shape_for(spec), slot.dtype_for(spec))
+            found, wanted = (tuple(value.shape), value.dtype), (buffer.shape, buffer.dtype)
             assert found == wanted, f"{when}, {key} of {spec} is {found}; declared is {wanted}"
             held = value.untyped_storage().nbytes()
             assert held == value.numel() * value.element_size(), f"{when}, {key} of {spec} holds {held} bytes"

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from gradwright.core.storage import Plain, Storage
+from gradwright.core.storage import Buffer, Storage
 
 if TYPE_CHECKING:
     from gradwright.core.spec import ParamSpec
+
+
+ROLES = ("moment", "square", "weight", "exact")
 
 
 @dataclass(frozen=True)
@@ -23,8 +26,12 @@ class Slot:
         shape: any other shape, already computed from the parameter's. Excludes ``keep``.
         start: the value every entry starts with; ``"param"`` fills the slot with the parameter as it
             stands before that parameter's first step (so that weights loaded after construction count).
-        dtype: stored as this. ``None``: the parameter's own type at full size; at least float32 where the
-            slot is smaller (a sum over many entries would drown in bfloat16); float64 where it is shared.
+        role: what it is, from which the group's policy makes how it is held where it is as large as the parameter.
+            ``"moment"``: of either sign, an average like the gradient's that forgets within some hundred steps;
+            ``"square"``: never negative, like the square of the gradient; ``"weight"``: like the weights, which
+            ``start="param"`` makes it; ``"exact"``: what no few bits can hold, and whatever nobody described.
+        dtype: stored as this, whatever the policy. ``None``: as the policy says at full size; at least float32 where
+            the slot is smaller (a sum over many entries would drown in bfloat16); float64 where it is shared.
         shared: one value for the whole optimizer, known by its bare name, computed only from totals,
             the loss and other shared values.
         fixed: filled once and never written again (an anchor such as the initial weights).
@@ -39,8 +46,13 @@ class Slot:
     shared: bool = False
     fixed: bool = False
     of: tuple[int, ...] | None = None
+    role: Literal["moment", "square", "weight", "exact"] = "exact"
 
     def __post_init__(self) -> None:
+        if self.start == "param":
+            object.__setattr__(self, "role", "weight")
+        if self.role not in ROLES:
+            raise ValueError(f"Slot: role={self.role!r} is unknown; known are {', '.join(ROLES)}")
         if self.keep is not None and self.shape is not None:
             raise ValueError("Slot: give keep or shape, not both")
         if self.of is not None and self.keep is None:
@@ -66,17 +78,21 @@ class Slot:
         kept = {dim % len(shape) for dim in self.keep}
         return tuple(size if dim in kept else 1 for dim, size in enumerate(shape))
 
-    def dtype_for(self, spec: ParamSpec) -> torch.dtype:
-        """The type this slot is stored in beside a parameter of ``spec``."""
-        if self.dtype is not None:
-            return self.dtype
-        if self.shared:
-            return torch.float64
-        return spec.dtype if self.full_size else spec.computing_dtype
-
     def storage_for(self, spec: ParamSpec) -> Storage:
         """How this slot is held beside a parameter of ``spec``."""
-        return Plain(self.dtype_for(spec))
+        return spec.policy.of_slot(self, spec)
+
+    def dtype_for(self, spec: ParamSpec) -> torch.dtype:
+        """The type of the array that has the slot's own name, beside a parameter of ``spec``."""
+        return self.storage_for(spec).buffers(())[0].dtype
+
+    def arrays_for(self, key: str, spec: ParamSpec) -> dict[str, Buffer]:
+        """The arrays that hold this slot, by their names in the state."""
+        return {key + one.suffix: one for one in self.storage_for(spec).buffers(self.shape_for(spec))}
+
+    def nbytes_for(self, spec: ParamSpec) -> int:
+        """The bytes of this slot beside a parameter of ``spec``."""
+        return self.storage_for(spec).nbytes(self.shape_for(spec))
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,13 @@ from dataclasses import dataclass, field
 
 import torch
 
+from gradwright.core.policy import DEFAULT, Policy
 from gradwright.core.roles import FORMS, roles_from_shape
 from gradwright.core.selector import parse
+from gradwright.core.storage import Buffer, Storage
+
+WEIGHTS = "param"
+"""What the parameter itself is called among arrays."""
 
 
 def computing_dtype(dtype: torch.dtype) -> torch.dtype:
@@ -23,6 +28,9 @@ class ParamSpec:
     A complex parameter is seen as the real tensor of its parts, with a last dimension of 2, and ``is_complex`` set.
     Whether it is a vector or a matrix is said by ``own_shape``, which has no such dimension: whoever decides by shape
     asks for that. Roles that do not say the form, such as ``bias`` alone, get it from there too.
+
+    ``policy`` says how its state and its weights are held, and ``index`` is its place among all parameters of the
+    optimizer, on which the random bits of stochastic rounding depend and nothing else.
     """
 
     shape: tuple[int, ...]
@@ -30,6 +38,8 @@ class ParamSpec:
     roles: frozenset[str] = field(default_factory=frozenset)
     name: str = ""
     is_complex: bool = False
+    policy: Policy = DEFAULT
+    index: int = field(default=0, compare=False)
 
     def __post_init__(self) -> None:
         if self.roles.isdisjoint(FORMS):
@@ -56,6 +66,16 @@ class ParamSpec:
     @property
     def computing_dtype(self) -> torch.dtype:
         return computing_dtype(self.dtype)
+
+    @property
+    def weights(self) -> Storage:
+        """How the parameter itself is held."""
+        return self.policy.of_weights(self.dtype)
+
+    @property
+    def weight_arrays(self) -> dict[str, Buffer]:
+        """The arrays beside the parameter that hold a part of it, by their names in the state."""
+        return {WEIGHTS + one.suffix: one for one in self.weights.buffers(self.shape)[1:]}
 
     def matches(self, selector: str) -> bool:
         """Whether a selector such as ``"matrix & !embedding"`` picks this parameter."""

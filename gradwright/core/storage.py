@@ -1,13 +1,15 @@
 """Storage: how an array is held in memory, apart from what it means.
 
 A transform computes with values; a storage says which arrays hold them. Its ``encode`` and ``decode`` in plain torch
-are the definition that every engine's loads and stores are held to.
+are the definition that every engine's loads and stores are held to. Formats of 8 bits are in
+:mod:`gradwright.core.blockwise`, those of weights in :mod:`gradwright.core.half_weights`.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,6 +22,10 @@ class Buffer(NamedTuple):
     shape: tuple[int, ...]
     dtype: torch.dtype
 
+    @property
+    def nbytes(self) -> int:
+        return math.prod(self.shape) * self.dtype.itemsize
+
 
 @dataclass(frozen=True)
 class Storage:
@@ -27,19 +33,49 @@ class Storage:
 
     A new format is a frozen dataclass with the three methods below, and a row in each engine's table of loads and
     stores; an engine without one leaves the tensors to plain torch.
+
+    Class attributes:
+        in_order: whether an entry's place in its tensor matters, because neighbours share a scale or because random
+            bits are those of a place; then only contiguous tensors go through kernels.
+        random: whether ``encode`` uses random bits.
+        grouped: whether neighbours share a scale.
     """
 
+    in_order: ClassVar[bool] = False
+    grouped: ClassVar[bool] = False
+
+    @property
+    def random(self) -> bool:
+        return False
+
     def buffers(self, shape: tuple[int, ...]) -> tuple[Buffer, ...]:
-        """The arrays that hold values of ``shape``; the first has the suffix ``""``."""
+        """The arrays that hold values of ``shape``; the first has the suffix ``""`` and that shape."""
         raise NotImplementedError
 
-    def encode(self, values: Tensor) -> tuple[Tensor, ...]:
-        """The arrays for these values, in the order of :meth:`buffers`."""
+    def encode(self, values: Tensor, key: int = 0) -> tuple[Tensor, ...]:
+        """The arrays for these values, in the order of :meth:`buffers`.
+
+        Args:
+            values: what to hold.
+            key: of the random bits, where there are any; see :mod:`gradwright.core.counter`.
+        """
         raise NotImplementedError
 
     def decode(self, *arrays: Tensor) -> Tensor:
         """The values that these arrays hold."""
         raise NotImplementedError
+
+    def nbytes(self, shape: tuple[int, ...]) -> int:
+        """The bytes of values of ``shape``."""
+        return sum(buffer.nbytes for buffer in self.buffers(shape))
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """What is appended to the name of the value for each array."""
+        return tuple(buffer.suffix for buffer in self.buffers(()))
+
+    def __str__(self) -> str:
+        return type(self).__name__
 
 
 @dataclass(frozen=True)
@@ -55,8 +91,11 @@ class Plain(Storage):
     def buffers(self, shape: tuple[int, ...]) -> tuple[Buffer, ...]:
         return (Buffer("", shape, self.dtype),)
 
-    def encode(self, values: Tensor) -> tuple[Tensor, ...]:
+    def encode(self, values: Tensor, key: int = 0) -> tuple[Tensor, ...]:
         return (values.to(self.dtype),)
 
     def decode(self, *arrays: Tensor) -> Tensor:
         return arrays[0]
+
+    def __str__(self) -> str:
+        return str(self.dtype).removeprefix("torch.")

@@ -6,8 +6,6 @@ import dataclasses
 import inspect
 from collections.abc import Iterable
 
-import torch
-
 from gradwright.core import HostScalar, ParamSpec, Part, Slot
 from gradwright.engine.graph.explain import explain
 from gradwright.engine.graph.symbol import Untraceable
@@ -40,8 +38,7 @@ def state_bytes(recipe_spec: RecipeSpec, spec: ParamSpec = MATRIX) -> float:
     held = 0
     for slot in recipe_spec.chain({}).slots(spec).values():
         if isinstance(slot, Slot):
-            size = torch.Size(slot.shape_for(spec)).numel()
-            held += size * slot.dtype_for(spec).itemsize
+            held += slot.nbytes_for(spec)
     return held / spec.numel
 
 

@@ -8,7 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradwright.core import Context, HostScalar, Slot
+from gradwright.core import Context, HostScalar, ParamSpec, Slot
+from gradwright.core.counter import key_of, salt_of
+from gradwright.core.spec import WEIGHTS
+from gradwright.core.storage import Plain
 from gradwright.core.transform import Slots, walk
 from gradwright.engine.access import DIRECT, Access
 from gradwright.engine.collective import local, whole
@@ -24,23 +27,41 @@ def run(tensor_step: TensorStep, access: Access = DIRECT) -> StepCoroutine:
     """
     spec = tensor_step.spec
     slots = tensor_step.chain.slots(spec)
-    param = access.read(tensor_step.param).to(spec.computing_dtype)
+    param = _weights(tensor_step, access).to(spec.computing_dtype)
     grad = access.read(tensor_step.grad).to(spec.computing_dtype)
     if tensor_step.maximize:
         grad = -grad
-    state = {key: _read(tensor_step.state[key], slot, access) for key, slot in slots.items()}
+    state = {key: _read(tensor_step.state, key, slot, spec, access) for key, slot in slots.items()}
     before = {key: _load(state[key], slot, param, tensor_step.step) for key, slot in slots.items()}
     ctx = Context(param, grad, tensor_step.step, tensor_step.clock, tensor_step.loss, spec)
     u, after, _ = yield from walk(tensor_step.chain, grad, before, ctx)
     check_shape(u, spec.shape, "the update", tensor_step)
-    moved = param - u
+    moved = spec.weights.encode(param - u, _key(tensor_step, WEIGHTS))
     _store(after, state, slots, tensor_step, access)
-    access.write(tensor_step.param, moved)
+    access.write(tensor_step.param, moved[0])
+    for name, array in zip(spec.weight_arrays, moved[1:]):
+        access.write(tensor_step.state[name], array)
     return {key: whole(after[key]) for key, slot in slots.items() if isinstance(slot, Slot) and slot.shared}
 
 
-def _read(value: Any, slot: Slot | HostScalar, access: Access) -> Any:
-    return value if isinstance(slot, HostScalar) or value.ndim == 0 else access.read(value)
+def _weights(tensor_step: TensorStep, access: Access) -> Tensor:
+    """The parameter, with what is kept beside it."""
+    spec = tensor_step.spec
+    rest = (access.read(tensor_step.state[name]) for name in spec.weight_arrays)
+    return spec.weights.decode(access.read(tensor_step.param), *rest)
+
+
+def _key(tensor_step: TensorStep, name: str) -> int:
+    """The key of the random bits by which a value is rounded at this step."""
+    return key_of(tensor_step.spec.index, tensor_step.step) ^ salt_of(name)
+
+
+def _read(state: dict[str, Any], key: str, slot: Slot | HostScalar, spec: ParamSpec, access: Access) -> Any:
+    if isinstance(slot, HostScalar):
+        return state[key]
+    storage = slot.storage_for(spec)
+    arrays = [state[key + suffix] for suffix in storage.suffixes]
+    return storage.decode(*(one if one.ndim == 0 else access.read(one) for one in arrays))
 
 
 def _load(value: Any, slot: Slot | HostScalar, param: Tensor, step: float) -> Any:
@@ -58,6 +79,7 @@ def _store(
 ) -> None:
     """Write the new state, after all of it is known to fit."""
     writes: list[tuple[Tensor, Tensor]] = []
+    spec = tensor_step.spec
     held = {_memory(value) for value in tensor_step.state.values() if isinstance(value, Tensor)}
     for key, slot in slots.items():
         value, old = after[key], tensor_step.state[key]
@@ -66,9 +88,14 @@ def _store(
         if slot.fixed and tensor_step.step > 1:
             continue
         check_shape(value, old.shape, f"the state {key!r}", tensor_step)
-        # an update may hand one slot's old value to another, so what is still to be read is copied first
-        aliases = _memory(value) in held
-        writes.append((old, value.clone() if aliases else value))
+        storage = slot.storage_for(spec)
+        if isinstance(storage, Plain):
+            # an update may hand one slot's old value to another, so what is still to be read is copied first
+            aliases = _memory(value) in held
+            writes.append((old, value.clone() if aliases else value))
+        else:
+            arrays = storage.encode(value, _key(tensor_step, key))
+            writes += ((tensor_step.state[key + suffix], one) for suffix, one in zip(storage.suffixes, arrays))
     for old, value in writes:
         access.write(old, value)
     for key, slot in slots.items():

@@ -143,7 +143,8 @@ class _Planner:
                 if isinstance(slot, Slot) and trace.kinds[name] >= TENSOR:
                     found[name] = Operand(name, Source.STATE, trace.kinds[name], slot.storage_for(self.spec))
             elif name in ("param", "grad"):
-                found[name] = Operand(name, Source[name.upper()], ELEMENT, Plain(self.spec.dtype))
+                own = self.spec.weights if name == "param" else Plain(self.spec.dtype)
+                found[name] = Operand(name, Source[name.upper()], ELEMENT, own)
             elif name in self.parts:
                 found[name] = Operand(name, Source.SUM, TENSOR, Plain(torch.float64))
             else:

@@ -119,7 +119,7 @@ def kind_of(chain: Chain, spec: ParamSpec) -> Hashable:
     if structure not in _asks_for_names:
         _asks_for_names[structure] = "name:" in repr(structure)
     name = spec.name if _asks_for_names[structure] else ""
-    return structure, spec.shape, spec.dtype, spec.is_complex, spec.roles, name
+    return structure, spec.shape, spec.dtype, spec.is_complex, spec.roles, name, spec.policy
 
 
 def specializations(

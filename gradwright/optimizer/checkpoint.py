@@ -6,18 +6,20 @@ import math
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 from torch.nn.parameter import is_lazy
 
 from gradwright.core import HostScalar, Slot
 from gradwright.core.number import as_float, shown
+from gradwright.core.spec import WEIGHTS
 from gradwright.core.warn import warn_user
-from gradwright.engine.rows import AGES, row_slots
+from gradwright.engine.rows import AGES, slots_beside
 from gradwright.optimizer import foreign
+from gradwright.optimizer.arrays import fresh, names_of, new_arrays
 from gradwright.optimizer.groups import OWN_KEYS
 from gradwright.optimizer.matching import OF_THE_MODEL, matched
 from gradwright.optimizer.saved import Saved, check_distinct
+from gradwright.optimizer.saved_formats import SavedEntry, saved_tensor, tell_of_conversions
 
 if TYPE_CHECKING:
     from gradwright.optimizer.optimizer import Optimizer
@@ -44,6 +46,7 @@ def restored(optimizer: Optimizer, saved: Saved) -> tuple[dict[Tensor, dict[str,
     state: dict[Tensor, dict[str, Any]] = {}
     new_groups = []
     shared: dict[str, Tensor] = {}
+    converted: dict[str, tuple[str, str]] = {}
     unknown: list[tuple[Tensor, dict[str, Slot | HostScalar]]] = []
     for group, keys, index in zip(optimizer.param_groups, match.keys, match.groups):
         new_group = {**group, "clock": clock} if index is None else _merged_group(index, group, saved.groups[index])
@@ -59,12 +62,11 @@ def restored(optimizer: Optimizer, saved: Saved) -> tuple[dict[Tensor, dict[str,
                     f"state_dict holds state of {shown(key)}, a parameter that has no shape yet: run the model once on "
                     "a batch, so that its lazy modules are made, and load then"
                 )
-            spec, found, slots = optimizer.spec_of(param), saved.state[key], slots_of(param)
-            if AGES in found:
-                slots = row_slots(slots, spec)
-            state[param] = _restored_tensors(optimizer, param, spec.name, found, slots, shared)
+            entry = SavedEntry(param, optimizer.spec_of(param), saved.state[key], converted)
+            state[param] = _restored_tensors(entry, slots_beside(entry.found, slots_of(param), entry.spec), shared)
     for param, slots in unknown:
         state[param] = _fresh(optimizer, param, slots, shared)
+    tell_of_conversions(converted)
     return state, new_groups
 
 
@@ -110,40 +112,35 @@ def _clock(index: int, group: dict[str, Any]) -> int:
 
 
 def _restored_tensors(
-    optimizer: Optimizer,
-    param: Tensor,
-    name: str,
-    found: dict[str, Any],
-    slots: dict[str, Slot | HostScalar],
-    shared: dict[str, Tensor],
+    entry: SavedEntry, slots: dict[str, Slot | HostScalar], shared: dict[str, Tensor]
 ) -> dict[str, Any]:
+    name, found = entry.spec.name, entry.found
     if missing := sorted(slots.keys() - found.keys()):
         known = ", ".join(sorted(map(str, found))) or "nothing"
         raise ValueError(
             f"state_dict lacks {missing[0]!r} of {name}; it holds {known}. Was it saved by another recipe?"
         )
-    for key in sorted(found.keys() - slots.keys() - EXTRA_STATE, key=str):
+    read = {array for key in (WEIGHTS, *slots) for array in names_of(key, found)}
+    for key in sorted(found.keys() - read - EXTRA_STATE, key=str):
         expected = ", ".join(sorted(slots)) or "none"
         warn_user(
             f"state_dict holds {key!r} of {name}, which this recipe does not keep (it keeps {expected}); it is left out"
         )
     state: dict[str, Any] = {"step": _step(name, found)}
     for key, slot in slots.items():
-        value = found[key]
         if isinstance(slot, HostScalar):
-            state[key] = _number(name, key, value)
+            state[key] = _number(name, key, found[key])
             continue
-        tensor = _tensor(name, key, value, like=optimizer.new_slot(param, slot))
-        if key == AGES and tensor.numel() and int(tensor.min()) < 0:
-            raise ValueError(f"state_dict: {key!r} of {name} holds {int(tensor.min())}; the checkpoint is damaged")
+        state.update(entry.slot(key, slot))
+        if key == AGES and state[key].numel() and int(state[key].min()) < 0:
+            raise ValueError(f"state_dict: {key!r} of {name} holds {int(state[key].min())}; the checkpoint is damaged")
         if slot.shared:
-            _check_shared(name, key, tensor, shared.setdefault(key, tensor))
-            tensor = shared[key]
-        state[key] = tensor
+            _check_shared(name, key, state[key], shared.setdefault(key, state[key]))
+            state[key] = shared[key]
+    state.update(entry.weights())
     if "training_weights" in found:
-        state["training_weights"] = _tensor(
-            name, "training_weights", found["training_weights"], like=param.detach().clone()
-        )
+        like = entry.param.detach().clone()
+        state["training_weights"] = saved_tensor(name, "training_weights", found["training_weights"], like)
     return state
 
 
@@ -160,13 +157,18 @@ def _fresh(
     optimizer: Optimizer, param: Tensor, slots: dict[str, Slot | HostScalar], shared: dict[str, Tensor]
 ) -> dict[str, Any]:
     state: dict[str, Any] = {"step": 0.0}
+    spec = optimizer.spec_of(param)
     for key, slot in slots.items():
         if isinstance(slot, HostScalar):
             state[key] = slot.start
             continue
-        state[key] = shared[key] if slot.shared and key in shared else optimizer.new_slot(param, slot)
+        if slot.shared and key in shared:
+            state[key] = shared[key]
+            continue
+        state.update(new_arrays(param, key, slot, spec))
         if slot.shared:
             shared[key] = state[key]
+    state.update({name: fresh(param, buffer) for name, buffer in spec.weight_arrays.items()})
     return state
 
 
@@ -191,20 +193,3 @@ def _number(name: str, key: str, value: Any) -> float:
     if not math.isfinite(number):
         raise ValueError(f"state_dict: {key!r} of {name} is {shown(value)}; the checkpoint is damaged")
     return number
-
-
-def _tensor(name: str, key: str, value: Any, like: Tensor) -> Tensor:
-    what = f"state_dict: {key!r} of {name}"
-    if not isinstance(value, Tensor):
-        raise ValueError(f"{what} is a {type(value).__name__}, expected a tensor")
-    if value.shape != like.shape:
-        raise ValueError(f"{what} has shape {tuple(value.shape)}, expected {tuple(like.shape)}")
-    if value.layout != torch.strided or value.is_quantized:
-        kind = "quantised" if value.is_quantized else str(value.layout)
-        raise ValueError(f"{what} is {kind}, expected a dense tensor; convert it with to_dense() or dequantize()")
-    if value.is_meta and not like.is_meta:
-        raise ValueError(f"{what} is on the device meta and holds no numbers; load the checkpoint onto a real device")
-    if (value.is_complex(), value.is_floating_point()) != (like.is_complex(), like.is_floating_point()):
-        raise ValueError(f"{what} holds {value.dtype}, expected {like.dtype}")
-    with torch.no_grad():
-        return like.copy_(value)

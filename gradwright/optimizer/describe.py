@@ -37,6 +37,5 @@ def summary(optimizer: Optimizer) -> str:
         count, lacking = sum(param.numel() for param in shaped), len(group["params"]) - len(shaped)
         lazy = f", {lacking} without a shape yet" if lacking else ""
         lines.append(f"  group {index}: {group['recipe']}, {len(group['params'])} tensors, {count:,} numbers{lazy}")
-        hidden = groups.OWN_KEYS - {"maximize"}
-        lines.extend(f"    {key}: {group[key]}" for key in group if key not in hidden)
+        lines.extend(f"    {key}: {group[key]}" for key in groups.telling(group))
     return "\n".join([*lines, ")"])

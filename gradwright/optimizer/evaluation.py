@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from gradwright.core import Chain
+from gradwright.core import Chain, ParamSpec
 from gradwright.engine import rows
 from gradwright.engine.access import access_to
+from gradwright.optimizer.arrays import values_of, weights_of
 
 if TYPE_CHECKING:
     from gradwright.optimizer.optimizer import Optimizer
@@ -33,7 +34,7 @@ def put(optimizer: Optimizer) -> None:
     for chain, param, state in _evaluated(optimizer):
         if KEY in state or not state.get("step"):
             continue
-        weights = _weights(chain, param, param, state)
+        weights = _weights(chain, optimizer.spec_of(param), param, param, state)
         if weights is not None:
             state[KEY] = param.detach().clone()
             access_to(param, traceable=False).write(param, weights)
@@ -58,7 +59,7 @@ def end_for(optimizer: Optimizer, state: Mapping[Tensor, Mapping[str, Any]]) -> 
     for chain, param, old in _evaluated(optimizer):
         if KEY not in old or KEY in state.get(param, {}):
             continue
-        shown = _weights(chain, param, old[KEY], old)
+        shown = _weights(chain, optimizer.spec_of(param), param, old[KEY], old)
         now = access_to(param, traceable=False).read(param)
         if shown is not None and bool(torch.isclose(now, shown.to(now.dtype), rtol=0, atol=0, equal_nan=True).all()):
             param.copy_(old[KEY])
@@ -72,10 +73,12 @@ def _evaluated(optimizer: Optimizer) -> Iterator[tuple[Chain, Tensor, dict[str, 
             yield chain, param, optimizer.state.get(param, {})
 
 
-def _weights(chain: Chain, param: Tensor, training: Tensor, state: Mapping[str, Any]) -> Tensor | None:
+def _weights(chain: Chain, spec: ParamSpec, param: Tensor, training: Tensor, state: Mapping[str, Any]) -> Tensor | None:
     """What a parameter with these training weights is evaluated with."""
     access = access_to(param, traceable=False)
-    held = {key: access.read(value) if isinstance(value, Tensor) else value for key, value in state.items()}
+    values = {key: values_of(state, key) for key in state if ":" not in key}
+    held = {key: access.read(value) if isinstance(value, Tensor) else value for key, value in values.items()}
+    weights = access.read(weights_of(training, state, spec))
     if rows.AGES in held:
-        return rows.evaluate(chain, access.read(training), held)
-    return chain.evaluate(access.read(training), held, state["step"])
+        return rows.evaluate(chain, weights, held)
+    return chain.evaluate(weights, held, state["step"])

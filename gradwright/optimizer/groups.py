@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.parameter import is_lazy
 
-from gradwright.core import Chain, ParamSpec
+from gradwright.core import Chain, ParamSpec, policy
+from gradwright.core.policy import DEFAULT, Policy
 from gradwright.core.roles import check_role
 from gradwright.core.spelling import near, nearest
 from gradwright.core.warn import warn_user
@@ -19,7 +20,7 @@ from gradwright.recipe.spec import RecipeSpec
 
 Group = dict[str, Any]
 
-OWN_KEYS = frozenset({"params", "param_names", "role", "roles", "recipe", "clock", "maximize"})
+OWN_KEYS = frozenset({"params", "param_names", "role", "roles", "recipe", "clock", "maximize", *policy.KEYS})
 
 
 def as_groups(params: Any, name: str) -> list[Group]:
@@ -116,6 +117,30 @@ def real_shape(param: Tensor) -> tuple[int, ...]:
     return tuple(param.shape) + ((2,) if param.is_complex() else ())
 
 
+def policy_of(group: Mapping[str, Any]) -> Policy:
+    """How a group's state and weights are held.
+
+    Raises:
+        ValueError: there is no such format.
+    """
+    try:
+        return Policy(group.get("state", "auto"), group.get("weights", "plain"))
+    except ValueError as refusal:
+        raise ValueError(f"{group.get('recipe', 'Optimizer')}: {refusal}") from None
+
+
+def formats(state: str | None, weights: str | None) -> dict[str, str]:
+    """The entries of a group for what was said of its ``state`` and ``weights``."""
+    return {key: value for key, value in zip(policy.KEYS, (state, weights)) if value is not None}
+
+
+def telling(group: Group) -> list[str]:
+    """The keys of a group that say how it is stepped, formats only where they are not the usual."""
+    usual = [key for key in policy.KEYS if group.get(key) in (DEFAULT.state, DEFAULT.weights)]
+    hidden = (OWN_KEYS - {"maximize", *policy.KEYS}).union(usual)
+    return [key for key in group if key not in hidden]
+
+
 def specs(group: Group, count: int) -> list[ParamSpec | None]:
     """The specs of a group's parameters; those without names are called by their index in the state_dict.
 
@@ -126,7 +151,7 @@ def specs(group: Group, count: int) -> list[ParamSpec | None]:
         count: how many parameters the groups before it have.
     """
     params = group["params"]
-    names, roles = group.get("param_names"), group.get("roles")
+    names, roles, held = group.get("param_names"), group.get("roles"), policy_of(group)
     if names is None or len(names) != len(params):  # others may have been put in their place
         names = [f"parameter {count + i}" for i in range(len(params))]
     if roles is None or len(roles) != len(params):
@@ -134,8 +159,10 @@ def specs(group: Group, count: int) -> list[ParamSpec | None]:
     return [
         None
         if is_lazy(param)
-        else ParamSpec(real_shape(param), real_dtype(param), frozenset(words.split()), name, param.is_complex())
-        for param, name, words in zip(params, names, roles)
+        else ParamSpec(
+            real_shape(param), real_dtype(param), frozenset(words.split()), name, param.is_complex(), held, index
+        )
+        for index, (param, name, words) in enumerate(zip(params, names, roles), start=count)
     ]
 
 
@@ -169,6 +196,9 @@ def complete(group: Group, recipe_spec: RecipeSpec, defaults: Mapping[str, Any],
     group["clock"] = clock
     group.setdefault("maximize", defaults.get("maximize", False))
     foreign.flag(recipe_spec.name, "maximize", group["maximize"])
+    for key, value in zip(policy.KEYS, (DEFAULT.state, DEFAULT.weights)):
+        group.setdefault(key, defaults.get(key, value))
+    policy_of(group)
     momentum_knob = recipe_spec.kinds.get("momentum")
     unsaid = momentum_knob is not None and momentum_knob.optional and group.get("momentum") is None
     own = group.keys() & recipe_spec.defaults.keys()
@@ -227,6 +257,7 @@ def refuse_unusable(group: Group, chain: Chain, taken: Iterable[Tensor]) -> None
         if param.dtype == torch.complex32:
             raise ValueError(f"{recipe}: {spec} is complex32, which torch cannot step; use complex64")
         try:
+            spec.policy.check(spec)
             chain.check(spec)
         except ValueError as refusal:
             raise ValueError(f"{recipe}: {refusal}") from None

@@ -6,11 +6,12 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
+from gradwright.core import policy
 from gradwright.core.warn import warn_user
 from gradwright.optimizer.saved import Saved
 
-OF_THE_MODEL = frozenset({"params", "param_names", "roles", "role"})
-"""Keys of a group that say which parameters it holds, and not how they are stepped."""
+OF_THE_MODEL = frozenset({"params", "param_names", "roles", "role", *policy.KEYS})
+"""Keys of a group that say which parameters it holds and in which format, and not how they are stepped."""
 
 
 @dataclass(frozen=True)

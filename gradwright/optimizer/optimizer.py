@@ -14,13 +14,13 @@ from gradwright.engine import Dispatcher, GroupStep, capturing, run, select
 from gradwright.engine.collective import LOCAL, Collective, mean_loss
 from gradwright.engine.step import StepCoroutine
 from gradwright.optimizer import checkpoint, describe, evaluation, foreign, from_torch, groups, lost_steps, saved
+from gradwright.optimizer.full_weights import FullWeights
 from gradwright.optimizer.loss import detached
 from gradwright.optimizer.release_window import ReleaseWindow
 from gradwright.optimizer.scaling import scaled_backward
-from gradwright.optimizer.state import StatefulOptimizer
 
 
-class Optimizer(StatefulOptimizer):
+class Optimizer(FullWeights):
     """A ``torch.optim.Optimizer`` whose every group runs a recipe.
 
     Use a recipe's own class (``gradwright.AdamW(model.parameters())``) or :func:`gradwright.route` for several recipes
@@ -37,6 +37,8 @@ class Optimizer(StatefulOptimizer):
     Args:
         params: tensors, (name, tensor) pairs, or param groups.
         defaults: hyper-parameters of groups that do not set them.
+        state, weights: how they are held; see :class:`~gradwright.core.policy.Policy` and docs/memory.md. Keys of a
+            group too, where what is kept is converted if they change during a run.
         engine: how steps are executed: ``"auto"`` (the fastest there is for each tensor's device), ``"eager"``,
             ``"cpp"`` (tensors on the CPU) or ``"triton"`` (on a GPU). Distributed tensors (FSDP2, tensor parallelism)
             run on plain torch: shard by shard where torch can, and whole on every rank where it cannot (Muon, SOAP).
@@ -50,10 +52,19 @@ class Optimizer(StatefulOptimizer):
     plan: Any = None
     window: ReleaseWindow | None = None
 
-    def __init__(self, params: Any, defaults: dict[str, Any] | None = None, *, engine: str = "auto") -> None:
+    def __init__(
+        self,
+        params: Any,
+        defaults: dict[str, Any] | None = None,
+        *,
+        state: str | None = None,
+        weights: str | None = None,
+        engine: str = "auto",
+    ) -> None:
         self.engine = select.checked(engine)
         given = groups.as_groups(params, type(self).__name__)
-        super().__init__(given, groups.routed_defaults(given) if defaults is None else defaults)
+        defaults = groups.routed_defaults(given) if defaults is None else defaults
+        super().__init__(given, {**defaults, **groups.formats(state, weights)})
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group; checks all of it before anything changes."""
@@ -232,8 +243,7 @@ class Optimizer(StatefulOptimizer):
             self.train()
 
     def eval(self) -> None:
-        """Put the evaluation weights in place, until :meth:`train`. A copy of the training weights is kept in the
-        state, so that a checkpoint saved meanwhile resumes exactly."""
+        """Put the evaluation weights in place, until :meth:`train`; the state keeps the training weights meanwhile."""
         evaluation.put(self)
 
     def train(self) -> None:

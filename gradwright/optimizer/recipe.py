@@ -10,8 +10,9 @@ from typing import Any, ClassVar, Generic
 
 from typing_extensions import ParamSpec as Parameters
 
-from gradwright.core import Chain
+from gradwright.core import Chain, policy
 from gradwright.optimizer import foreign
+from gradwright.optimizer.groups import policy_of
 from gradwright.optimizer.optimizer import Optimizer
 from gradwright.recipe.registry import specs
 from gradwright.recipe.spec import RecipeSpec
@@ -44,6 +45,7 @@ class Recipe(Optimizer, Generic[P], metaclass=RecipeType):
     Args:
         params: tensors, (name, tensor) pairs, or param groups with their own hyper-parameters.
         maximize: climb instead of descend.
+        state, weights: how much memory they may take; see :class:`Optimizer`.
         engine: how steps are executed; see :class:`Optimizer`.
         foreach, fused, capturable: torch's flags of execution, which have no effect here; ``True`` is a warning.
         differentiable: must not be ``True``: steps are not recorded by autograd.
@@ -61,6 +63,7 @@ class Recipe(Optimizer, Generic[P], metaclass=RecipeType):
     def __init__(self, params: Any, *args: P.args, **kwargs: P.kwargs) -> None:
         options: dict[str, Any] = dict(kwargs)
         engine, maximize = options.pop("engine", "auto"), options.pop("maximize", False)
+        held = {key: options.pop(key) for key in policy.KEYS if key in options}
         foreign.flag(self.recipe_name, "maximize", maximize)
         foreign.check(self.recipe_name, options)
         for flag in (*FLAGS, "offload"):
@@ -75,7 +78,7 @@ class Recipe(Optimizer, Generic[P], metaclass=RecipeType):
         shown = {name: value for name, value in knobs.items() if not self.spec.rests(name, value)}
         if shown.get("momentum", 0.0) is None:  # monitors and schedulers read a number
             shown["momentum"] = 0.0
-        defaults = {**shown, "maximize": maximize, "recipe": self.recipe_name}
+        defaults = {**shown, "maximize": maximize, "recipe": self.recipe_name, **held}
         super().__init__(params, defaults, engine=engine)
 
     @classmethod
@@ -106,10 +109,11 @@ class Bound:
 
     def __post_init__(self) -> None:
         recipe_spec = self.recipe.spec
-        if strange := sorted(self.knobs.keys() - recipe_spec.defaults.keys()):
+        if strange := sorted(self.knobs.keys() - recipe_spec.defaults.keys() - set(policy.KEYS)):
             known = ", ".join(recipe_spec.defaults)
             raise TypeError(f"{recipe_spec.name} has no hyper-parameter {strange[0]!r}; it has {known}")
         recipe_spec.chain(self.knobs)
+        policy_of({"recipe": recipe_spec.name, **self.knobs})
 
     def __call__(self, params: Any, **knobs: Any) -> Recipe[...]:
         return self.recipe(params, **{**self.knobs, **knobs})
@@ -214,6 +218,8 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
     own = list(inspect.signature(function).parameters.values())
     shared = [
         kinds("maximize", kinds.KEYWORD_ONLY, default=False, annotation="bool"),
+        kinds("state", kinds.KEYWORD_ONLY, default="auto", annotation="str"),
+        kinds("weights", kinds.KEYWORD_ONLY, default="plain", annotation="str"),
         kinds("engine", kinds.KEYWORD_ONLY, default="auto", annotation="str"),
         *(kinds(flag, kinds.KEYWORD_ONLY, default=None, annotation="bool | None") for flag in FLAGS),
     ]

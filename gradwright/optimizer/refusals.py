@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from gradwright.core import ParamSpec
+from gradwright.core.storage import Buffer
 from gradwright.core.warn import warn_once
 from gradwright.optimizer.pointers import room
 from gradwright.recipe.spec import RecipeSpec
@@ -36,6 +37,26 @@ def refuse_weights(group: dict[str, Any], spec: ParamSpec, param: Tensor) -> Non
         raise RuntimeError(f"{name} holds {param.dtype}, in which torch does not compute; use one of {STEPPED}")
     if is_locked(param):
         raise RuntimeError(f"{name} was made under torch.inference_mode(), which alone may write it; step there too")
+
+
+def refuse_state(group: dict[str, Any], spec: ParamSpec, key: str, buffer: Buffer, value: Any) -> None:
+    """Refuse an array of a parameter's state that is none, or not as it must be."""
+    if isinstance(value, Tensor) and value.layout == torch.strided and value.shape == buffer.shape:
+        has, needs = room(value)
+        if has >= needs:
+            return
+    name = f"{group['recipe']}: the state {key!r} of {spec}"
+    if not isinstance(value, Tensor):
+        raise RuntimeError(f"{name} is {value!r}, a {type(value).__name__}, expected a tensor")
+    if value.layout != torch.strided:
+        raise RuntimeError(f"{name} is laid out as {value.layout}, expected torch.strided; use value.to_dense()")
+    if tuple(value.shape) != buffer.shape:
+        raise RuntimeError(
+            f"{name} has shape {tuple(value.shape)}, expected {buffer.shape}: one of the two was "
+            "given another shape. Copy into state instead of replacing it; for a parameter that is another now, "
+            "let its state begin anew with optimizer.state.pop(param)"
+        )
+    refuse_empty(name, value)
 
 
 def is_locked(tensor: Tensor) -> bool:

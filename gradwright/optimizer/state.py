@@ -12,12 +12,23 @@ from torch import Tensor
 from torch.nn.parameter import is_lazy
 
 from gradwright.core import Chain, HostScalar, ParamSpec, Slot
-from gradwright.engine.access import as_real
+from gradwright.core.transform import Slots
 from gradwright.engine.collective import is_spread
 from gradwright.engine.rows import begin_tables, slots_beside
 from gradwright.optimizer import groups
+from gradwright.optimizer.arrays import (
+    arrays_of,
+    convert_weights,
+    encoded,
+    fits,
+    names_of,
+    new_arrays,
+    refuse_spread,
+    tell_of_change,
+    values_of,
+)
 from gradwright.optimizer.pointers import PointerCache, StateTable, has_memory, room
-from gradwright.optimizer.refusals import is_locked, refuse_empty, refuse_sparse, refuse_weights, warn_of_late
+from gradwright.optimizer.refusals import refuse_empty, refuse_sparse, refuse_state, refuse_weights, warn_of_late
 from gradwright.optimizer.tracked import Changes, TrackedState
 from gradwright.recipe.registry import spec_named
 from gradwright.recipe.spec import RecipeSpec
@@ -120,19 +131,14 @@ class StatefulOptimizer(torch.optim.Optimizer):
         ready = Readiness.SETTLED if state else Readiness.UNSETTLED
         try:
             refuse_weights(group, spec, param)
+            slots = slots_beside(state or {}, chain.slots(spec), spec)
             try:
-                chain.check(spec)  # it may have another shape than when it was given
+                spec.policy.check(spec)  # it may have another type or shape than when it was given
+                chain.check(spec)
+                refuse_spread(param, spec, slots)
             except ValueError as refusal:
                 raise RuntimeError(f"{group['recipe']}: {refusal}") from None
-            for key, slot in slots_beside(state, chain, spec).items() if state else ():
-                value = state.get(key)
-                if value is not None and isinstance(slot, Slot):
-                    self._refuse_state(group, spec, key, slot, value)
-                    if slot.shared or self._fits(value, param, slot, spec):
-                        continue
-                if value is None or isinstance(slot, Slot):
-                    ready = Readiness.UNSETTLED
-            if "step" not in (state or ()):
+            if state and not self._is_settled(param, group, spec, slots):
                 ready = Readiness.UNSETTLED
             if param.grad is not None and has_memory(param):
                 self._refuse_gradient(group, param, param.grad)
@@ -142,10 +148,23 @@ class StatefulOptimizer(torch.optim.Optimizer):
             return Readiness.AWAY
         return ready
 
+    def _is_settled(self, param: Tensor, group: dict[str, Any], spec: ParamSpec, slots: Slots) -> bool:
+        """Whether all of a parameter's state is there, where and how it must be."""
+        state, settled = self.state[param], True
+        for name, buffer, shared in arrays_of(slots, spec):
+            value = state.get(name)
+            if value is not None:
+                refuse_state(group, spec, name, buffer, value)
+            if value is None or not (shared or fits(value, param, buffer)):
+                settled = False
+        numbers = [key for key, slot in slots.items() if isinstance(slot, HostScalar)]
+        return settled and all(key in state for key in ("step", *numbers))
+
     def _tensor_slots(self, param: Tensor, chain: Chain, first: bool) -> list[str]:
-        """The slots of a parameter that are tensors; those that all share belong to the first."""
-        slots = slots_beside(self.state[param], chain, self.spec_of(param)).items()
-        return [key for key, slot in slots if isinstance(slot, Slot) and (first or not slot.shared)]
+        """The arrays of a parameter's state; those that all share belong to the first."""
+        spec = self.spec_of(param)
+        slots = slots_beside(self.state[param], chain.slots(spec), spec)
+        return [name for name, _, shared in arrays_of(slots, spec) if first or not shared]
 
     def _refuse_gradient(self, group: dict[str, Any], param: Tensor, grad: Tensor) -> None:
         spread = is_spread(grad), is_spread(param)
@@ -193,17 +212,6 @@ class StatefulOptimizer(torch.optim.Optimizer):
         chain = self.recipe_spec_of(group).chain(group)
         return lambda param: chain.slots(self.spec_of(param))
 
-    def new_slot(self, param: Tensor, slot: Slot) -> Tensor:
-        """A fresh state tensor for a parameter, at its starting value."""
-        spec = self.spec_of(param)
-        dtype = slot.dtype_for(spec)
-        if dtype == torch.float64 and slot.shared and param.device.type == "mps":
-            dtype = torch.float32
-        start = 0.0 if slot.start == "param" else slot.start
-        if slot.full_size:
-            return torch.full_like(as_real(param.detach()), start, dtype=dtype, memory_format=torch.preserve_format)
-        return torch.full(slot.shape_for(spec), start, dtype=dtype, device=param.device)
-
     def recipe_spec_of(self, group: dict[str, Any]) -> RecipeSpec:
         name = group.get("recipe", getattr(self, "defaults", {}).get("recipe"))
         if name is None:
@@ -211,84 +219,65 @@ class StatefulOptimizer(torch.optim.Optimizer):
         return spec_named(name)
 
     def chain_of(self, group: dict[str, Any]) -> Chain:
-        """The group's chain for its present hyper-parameters, with state for whatever it declares."""
+        """The group's chain for its present hyper-parameters, with state for whatever it declares, held as it says."""
         recipe_spec = self.recipe_spec_of(group)
-        knobs = recipe_spec.knobs(group)
+        knobs, policy = recipe_spec.knobs(group), groups.policy_of(group)
         chains = self.__dict__.setdefault("_chains", {})
         key, chain = chains.get(id(group), (None, None))
-        if key != (recipe_spec, knobs):
+        if key != (recipe_spec, knobs, policy):
             old, chain = chain, recipe_spec.chain(group)
+            other = key is not None and key[2] != policy
             if key is not None and any(self.state.get(param, {}).get("step") for param in group["params"]):
                 warn_of_late(recipe_spec, key[1], knobs)
-            if old is None or old.structure() != chain.structure():
+            if other:
+                self.__dict__["_specs"] = {}
+                tell_of_change(group["recipe"], key[2], policy)
+            if old is None or other or old.structure() != chain.structure():
                 self.__dict__["_memory"] = {}
-                for param in group["params"]:
-                    if self._takes_part(param, group, chain) is not Readiness.AWAY:
-                        self._forget(param, old, chain)
-                        self.settle_in(param, group, chain)
-            chains[id(group)] = (recipe_spec, knobs), chain
+                params = [p for p in group["params"] if self._takes_part(p, group, chain) is not Readiness.AWAY]
+                for param in params:  # all were looked at before any is touched
+                    self._forget(param, old, chain)
+                    self.settle_in(param, group, chain)
+            chains[id(group)] = (recipe_spec, knobs, policy), chain
         return chain
 
     def _forget(self, param: Tensor, old: Chain | None, new: Chain) -> None:
         """Drop the state that only the chain before declared."""
         spec = self.spec_of(param)
         for key in () if old is None else old.slots(spec).keys() - new.slots(spec).keys():
-            self.state[param].pop(key, None)
+            for name in [key, *names_of(key, self.state[param])]:
+                self.state[param].pop(name, None)
 
     def settle_in(self, param: Tensor, group: dict[str, Any], chain: Chain) -> None:
-        """Make sure that the parameter's state is there, on its device and in its type."""
+        """Make sure that the parameter's state is there, on its device and in its format."""
         state = self.state[param] if param in self.state else self.tracked({})
         self.state[param] = state
         state.setdefault("step", 0.0)
-        for key, slot in slots_beside(state, chain, self.spec_of(param)).items():
-            value = state.get(key)
+        spec = self.spec_of(param)
+        for key, slot in slots_beside(state, chain.slots(spec), spec).items():
             if isinstance(slot, HostScalar):
-                if value is None:
+                if state.get(key) is None:
                     state[key] = slot.start
-                continue
-            if value is not None:
-                spec = self.spec_of(param)
-                self._refuse_state(group, spec, key, slot, value)
-                if slot.shared or self._fits(value, param, slot, spec):
-                    continue
-            elif slot.shared:
-                value = next((other[key] for other in self.state.values() if key in other), None)
-                if value is not None:
-                    state[key] = value
-                    continue
-            fresh = self.new_slot(param, slot)
-            if value is not None and value.device.type != "meta":
-                fresh.copy_(value)
-            state[key] = fresh
+            else:
+                self._settle_slot(param, group, key, slot, spec)
+        if not all(name in state and fits(state[name], param, like) for name, like in spec.weight_arrays.items()):
+            convert_weights(param, state, spec)
 
-    def _refuse_state(self, group: dict[str, Any], spec: ParamSpec, key: str, slot: Slot, value: Tensor) -> None:
-        if isinstance(value, Tensor) and value.layout == torch.strided and value.shape == slot.shape_for(spec):
-            has, needs = room(value)
-            if has >= needs:
-                return
-        name = f"{group['recipe']}: the state {key!r} of {spec}"
-        if not isinstance(value, Tensor):
-            raise RuntimeError(f"{name} is {value!r}, a {type(value).__name__}, expected a tensor")
-        if value.layout != torch.strided:
-            raise RuntimeError(f"{name} is laid out as {value.layout}, expected torch.strided; use value.to_dense()")
-        if tuple(value.shape) != tuple(slot.shape_for(spec)):
-            raise RuntimeError(
-                f"{name} has shape {tuple(value.shape)}, expected {tuple(slot.shape_for(spec))}: one of the two was "
-                "given another shape. Copy into state instead of replacing it; for a parameter that is another now, "
-                "let its state begin anew with optimizer.state.pop(param)"
-            )
-        refuse_empty(name, value)
-
-    def _fits(self, value: Tensor, param: Tensor, slot: Slot, spec: ParamSpec) -> bool:
-        """Whether a slot is where its parameter is, of the right type, and laid out alike."""
-        if value.device != param.device or value.dtype != slot.dtype_for(spec):
-            return False
-        if value.is_neg() or has_memory(param) > has_memory(value) or is_locked(value):
-            return False
-        if not slot.full_size:
-            return value.is_contiguous()
-        alike = torch.empty_like(as_real(param.detach()), device="meta")
-        return value.shape != alike.shape or value.stride() == alike.stride()
+    def _settle_slot(self, param: Tensor, group: dict[str, Any], key: str, slot: Slot, spec: ParamSpec) -> None:
+        state, arrays = self.state[param], slot.arrays_for(key, spec)
+        for name, buffer in arrays.items():
+            if name in state:
+                refuse_state(group, spec, name, buffer, state[name])
+        if slot.shared and key not in state:
+            shared = next((other[key] for other in self.state.values() if key in other), None)
+            state.update({} if shared is None else {key: shared})
+        if all(name in state and (slot.shared or fits(state[name], param, like)) for name, like in arrays.items()):
+            return
+        values = values_of(state, key)
+        for name in names_of(key, state):
+            del state[name]
+        there = isinstance(values, Tensor) and values.device.type != "meta"
+        state.update(encoded(param, key, slot, spec, values) if there else new_arrays(param, key, slot, spec))
 
 
 def _same(params: list[Tensor], others: list[Tensor]) -> bool:

@@ -9,8 +9,10 @@ from torch import Tensor
 
 from gradwright.core import HostScalar
 from gradwright.core.number import shown
+from gradwright.core.spec import WEIGHTS
 from gradwright.engine.rows import AGES
 from gradwright.optimizer import foreign
+from gradwright.optimizer.arrays import values_of
 from gradwright.optimizer.torch_forms import TorchForm, form_of, torch_defaults
 from gradwright.recipe.registry import spec_named
 from gradwright.recipe.spec import RecipeSpec
@@ -119,6 +121,11 @@ def _entry(
     """A parameter's state in torch's words; nothing before its first step where torch has nothing then."""
     if not state.get("step") and not (state and form.from_the_start):
         return {}
+    if any(name.startswith(f"{WEIGHTS}:") for name in state):
+        raise ValueError(
+            "to_torch: torch has no place for what split weights keep beside the model's own; export full_weights(), "
+            "or set group['weights'] = 'plain' first, which drops it"
+        )
     if "training_weights" in state:
         raise ValueError("to_torch: the evaluation weights are in place; call optimizer.train() first")
     entry: dict[str, Any] = (
@@ -129,7 +136,7 @@ def _entry(
     for name, slot in recipe_spec.torch_state.items():
         if slot not in state:
             continue
-        value = state[slot]
+        value = values_of(state, slot)
         if not isinstance(value, Tensor):
             entry[name] = torch.tensor(value, dtype=torch.float64, device="cpu")
         else:

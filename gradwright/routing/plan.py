@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from gradwright.core import policy
 from gradwright.core.selector import Selector, parse
 from gradwright.optimizer.optimizer import Optimizer
 from gradwright.optimizer.recipe import Bound, Recipe, registry
@@ -160,7 +161,7 @@ def route(
 
     Args:
         model, rules, no_decay, head, roles, example_inputs: as for `plan`.
-        options: of `Optimizer`, such as `engine`.
+        options: of `Optimizer`, such as `engine`, `state` and `weights`, which hold for rules that set none.
 
     Raises:
         TypeError, ValueError: as `plan` does.
@@ -181,7 +182,7 @@ def build(recipe: str | type[Recipe[...]], model: nn.Module, **knobs: Any) -> Op
     Args:
         recipe: a recipe class or its name. Its `only` says what it can serve: Muon takes hidden matrices.
         model: any module.
-        knobs: hyper-parameters of the recipe.
+        knobs: hyper-parameters of the recipe; `state` and `weights` hold for the whole model.
 
     Raises:
         TypeError: the recipe has no such hyper-parameter.
@@ -198,7 +199,7 @@ def build(recipe: str | type[Recipe[...]], model: nn.Module, **knobs: Any) -> Op
     found = survey(model)
     if not all(selects(served, one) for key, one in found.roles.items() if found.params[key].requires_grad):
         rules["*"] = AdamW
-    return plan(model, rules).optimizer()
+    return plan(model, rules).optimizer(**{key: knobs[key] for key in policy.KEYS if key in knobs})
 
 
 def _row(found: Survey, key: str, rules: list[Rule], keep: Selector | None) -> Row:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 import torch
@@ -217,7 +216,7 @@ def _state_bytes(made: Plan) -> int:
         spec = ParamSpec(tuple(param.shape), param.dtype, row.roles, row.name)
         for key, slot in spec_named(rule.recipe).chain(dict(rule.knobs)).slots(spec).items():
             if isinstance(slot, Slot) and key not in shared:
-                held += prod(slot.shape_for(spec)) * slot.dtype_for(spec).itemsize
+                held += slot.nbytes_for(spec)
                 shared |= {key} if slot.shared else set()
     return held
 

@@ -24,7 +24,7 @@ def declared_bytes(recipe, shape, **knobs):
     """Of the slots that a recipe declares beside a float32 tensor of this shape, for each of its entries."""
     spec = ParamSpec(shape)
     slots = [slot for slot in recipe.chain(**knobs).slots(spec).values() if isinstance(slot, Slot)]
-    return sum(math.prod(slot.shape_for(spec)) * slot.dtype_for(spec).itemsize for slot in slots) / spec.numel
+    return sum(slot.nbytes_for(spec) for slot in slots) / spec.numel
 
 
 THRIFTY = {

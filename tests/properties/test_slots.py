@@ -21,7 +21,11 @@ SHAPES = {
 }
 
 TYPES = {
-    "full size follows the parameter": (Slot(), {BF16: BF16, F16: F16, F32: F32, F64: F64}),
+    "full size is float32 at least": (Slot(), {BF16: F32, F16: F32, F32: F32, F64: F64}),
+    "a momentum may be bfloat16": (Slot(role="moment"), {BF16: BF16, F16: F32, F32: F32, F64: F64}),
+    "a second moment may not": (Slot(role="square"), {BF16: F32, F16: F32, F32: F32, F64: F64}),
+    "weights that move may not": (Slot(start="param"), {BF16: F32, F16: F32, F64: F64}),
+    "weights that stay may": (Slot(start="param", fixed=True), {BF16: BF16, F16: F16, F64: F64}),
     "smaller is float32 at least": (Slot(keep=(0,)), {BF16: F32, F16: F32, F32: F32, F64: F64}),
     "one number is float32 at least": (Slot(keep=()), {BF16: F32, F64: F64}),
     "another shape is float32 at least": (Slot(shape=(4, 3, 2)), {BF16: F32, F64: F64}),

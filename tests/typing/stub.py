@@ -29,6 +29,8 @@ NUMBER = "Number = float | Tensor"
 
 SHARED = (
     "maximize: bool = False",
+    'state: Literal["auto", "float32", "bfloat16", "8bit", "parameter"] = "auto"',
+    'weights: Literal["plain", "split24", "split32", "stochastic"] = "plain"',
     'engine: str = "auto"',
     "foreach: bool | None = None",
     "fused: bool | None = None",

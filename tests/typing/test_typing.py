@@ -39,6 +39,8 @@ def test_the_signature_that_help_shows_has_them_too():
     shown = inspect.signature(gradwright.AdamW).parameters
     assert [name for name, p in shown.items() if p.kind is p.KEYWORD_ONLY] == [
         "maximize",
+        "state",
+        "weights",
         "engine",
         "foreach",
         "fused",

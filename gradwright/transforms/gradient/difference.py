@@ -23,7 +23,7 @@ class Friction(Transform):
     """
 
     def slots(self, spec: ParamSpec) -> Slots:
-        return {"previous": Slot()}
+        return {"previous": Slot(role="moment")}
 
     def update(self, u: Any, state: State, ctx: Context) -> Any:
         change = abs(state["previous"] - ctx.grad)
@@ -50,7 +50,7 @@ class ReduceVariance(Transform):
     bounds: ClassVar = {"beta": FRACTION}
 
     def slots(self, spec: ParamSpec) -> Slots:
-        return {"previous": Slot()}
+        return {"previous": Slot(role="moment")}
 
     def update(self, u: Any, state: State, ctx: Context) -> Any:
         previous = u if ctx.step == 1 and not self.from_zero else state["previous"]
@@ -80,7 +80,8 @@ class DifferenceMomentum(Transform):
     leaves_moment: ClassVar[bool] = True
 
     def slots(self, spec: ParamSpec) -> Slots:
-        return {"m": Slot(), "d": Slot(), "previous": Slot(), **self.moment.slots(spec)}
+        own = dict.fromkeys(("m", "d", "previous"), Slot(role="moment"))
+        return {**own, **self.moment.slots(spec)}
 
     def check(self, spec: ParamSpec) -> None:
         self.moment.check(spec)

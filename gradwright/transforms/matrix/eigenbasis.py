@@ -62,7 +62,7 @@ class EigenbasisAdam(Transform):
         squares = {k: Slot(shape=(size, size)) for k, size in enumerate(spec.own_shape) if k in self._turned(spec)}
         grams = {f"gram{k}": slot for k, slot in squares.items()}
         bases = {f"basis{k}": slot for k, slot in squares.items()}
-        return {"m": Slot(), "v": Slot(), **grams, **bases}
+        return {"m": Slot(role="moment"), "v": Slot(role="square"), **grams, **bases}
 
     def update(self, u: Any, state: State, ctx: Context) -> Any:
         turned = self._turned(ctx.spec)

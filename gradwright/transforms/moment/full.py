@@ -33,7 +33,7 @@ class FullPlusEps(Moment):
     bounds: ClassVar = {"beta": FRACTION}
 
     def slots(self, spec: ParamSpec) -> Slots:
-        return {"v": Slot()}
+        return {"v": Slot(role="square")}
 
     def estimate(self, u: Any, state: State, ctx: Context) -> tuple[Estimate, State]:
         share = (1 - self.beta) * self.eps if self.averaged else self.eps
@@ -53,7 +53,7 @@ class UpdateSquare(Moment):
     bounds: ClassVar = {"beta": FRACTION}
 
     def slots(self, spec: ParamSpec) -> Slots:
-        return {"v": Slot()}
+        return {"v": Slot(role="square")}
 
     def estimate(self, u: Any, state: State, ctx: Context) -> tuple[Estimate, State]:
         v = self.beta * state["v"] + (1 - self.beta) * (u * u) + self.eps
@@ -72,7 +72,7 @@ class Lagged(Moment):
     bounds: ClassVar = {"beta": FRACTION}
 
     def slots(self, spec: ParamSpec) -> Slots:
-        return {"v": Slot()}
+        return {"v": Slot(role="square")}
 
     def estimate(self, u: Any, state: State, ctx: Context) -> tuple[Estimate, State]:
         square = ctx.grad * ctx.grad
@@ -94,7 +94,7 @@ class InfinityNorm(Moment):
     bounds: ClassVar = {"beta": FRACTION}
 
     def slots(self, spec: ParamSpec) -> Slots:
-        return {"r": Slot()}
+        return {"r": Slot(role="square")}
 
     def estimate(self, u: Any, state: State, ctx: Context) -> tuple[Estimate, State]:
         r = maximum(self.beta * state["r"], abs(ctx.grad) + self.eps)

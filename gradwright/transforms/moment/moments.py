@@ -70,7 +70,7 @@ class Full(Moment):
     bounds: ClassVar = {"beta": FRACTION}
 
     def slots(self, spec: ParamSpec) -> Slots:
-        return {"v": Slot()}
+        return {"v": Slot(role="square")}
 
     def estimate(self, u: Any, state: State, ctx: Context) -> tuple[Estimate, State]:
         v = self.beta * state["v"] + (1 - self.beta) * (ctx.grad * ctx.grad)
@@ -92,7 +92,7 @@ class Belief(Moment):
     bounds: ClassVar = {"beta": FRACTION}
 
     def slots(self, spec: ParamSpec) -> Slots:
-        return {"s": Slot()}
+        return {"s": Slot(role="square")}
 
     def estimate(self, u: Any, state: State, ctx: Context) -> tuple[Estimate, State]:
         surprise = ctx.grad - u
@@ -116,7 +116,7 @@ class MaxOverTime(Moment):
     corrected: bool = False
 
     def slots(self, spec: ParamSpec) -> Slots:
-        return {**self.of.slots(spec), "v_max": Slot()}
+        return {**self.of.slots(spec), "v_max": Slot(role="square")}
 
     def check(self, spec: ParamSpec) -> None:
         self.of.check(spec)

@@ -40,7 +40,7 @@ class AdaptiveMemory(Transform):
     bounds: ClassVar = {"most": FRACTION}
 
     def slots(self, spec: ParamSpec) -> Slots:
-        return {"d": Slot()}
+        return {"d": Slot(role="moment")}
 
     def update(self, u: Any, state: State, ctx: Context) -> Any:
         d = u if ctx.step == 1 else state["d"]
@@ -84,7 +84,7 @@ class AdaptiveMemoryMoment(Transform):
     told_decay: ClassVar[bool] = True
 
     def slots(self, spec: ParamSpec) -> Slots:
-        own: Slots = {"d": Slot(), "product": Slot(keep=(), start=1.0), "last_size": HostScalar()}
+        own: Slots = {"d": Slot(role="moment"), "product": Slot(keep=(), start=1.0), "last_size": HostScalar()}
         return {**own, **self.moment.slots(spec)}
 
     def check(self, spec: ParamSpec) -> None:

@@ -30,7 +30,7 @@ class Ema(Transform):
     bounds: ClassVar = {"beta": FRACTION}
 
     def slots(self, spec: ParamSpec) -> Slots:
-        return {"m": Slot()}
+        return {"m": Slot(role="moment")}
 
     def update(self, u: Any, state: State, ctx: Context) -> Any:
         m = self.beta * state["m"] + (1 - self.beta) * u
@@ -72,7 +72,7 @@ class HeavyBall(Transform):
     bounds: ClassVar = {"momentum": FRACTION}
 
     def slots(self, spec: ParamSpec) -> Slots:
-        return {"m": Slot()}
+        return {"m": Slot(role="moment")}
 
     def update(self, u: Any, state: State, ctx: Context) -> Any:
         # m is zero before the first step, unless micro-batches have been gathered in it
@@ -102,7 +102,7 @@ class TwoSpeed(Transform):
     bounds: ClassVar = {"beta1": FRACTION, "beta2": FRACTION}
 
     def slots(self, spec: ParamSpec) -> Slots:
-        return {"m": Slot()}
+        return {"m": Slot(role="moment")}
 
     def update(self, u: Any, state: State, ctx: Context) -> Any:
         m = state["m"]
@@ -130,7 +130,7 @@ class NesterovSchedule(Transform):
     bounds: ClassVar = {"beta": FRACTION}
 
     def slots(self, spec: ParamSpec) -> Slots:
-        return {"m": Slot(), "product": HostScalar(1.0)}
+        return {"m": Slot(role="moment"), "product": HostScalar(1.0)}
 
     def update(self, u: Any, state: State, ctx: Context) -> Any:
         now, following = self._momentum(ctx.step), self._momentum(ctx.step + 1)
@@ -155,7 +155,7 @@ class NesterovDebiased(Transform):
     bounds: ClassVar = {"beta": FRACTION}
 
     def slots(self, spec: ParamSpec) -> Slots:
-        return {"m": Slot()}
+        return {"m": Slot(role="moment")}
 
     def update(self, u: Any, state: State, ctx: Context) -> Any:
         m = self.beta * state["m"] + (1 - self.beta) * u
@@ -182,7 +182,7 @@ class AccumulatingEma(Transform):
     bounds: ClassVar = {"beta": FRACTION, "every": (1, WHOLE)}
 
     def slots(self, spec: ParamSpec) -> Slots:
-        return {"m": Slot()}
+        return {"m": Slot(role="moment")}
 
     def update(self, u: Any, state: State, ctx: Context) -> Any:
         m = state["m"]

@@ -39,7 +39,8 @@ class FractionalMemory(Transform):
     leaves_moment: ClassVar[bool] = True
 
     def slots(self, spec: ParamSpec) -> Slots:
-        return {"m": Slot(), **{name: Slot() for name in self._past()}, **self.moment.slots(spec)}
+        own = dict.fromkeys(("m", *self._past()), Slot(role="moment"))
+        return {**own, **self.moment.slots(spec)}
 
     def check(self, spec: ParamSpec) -> None:
         self.moment.check(spec)

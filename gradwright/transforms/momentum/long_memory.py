@@ -28,7 +28,7 @@ class AmplifySlow(Transform):
     bounds: ClassVar = {"alpha": FRACTION}
 
     def slots(self, spec: ParamSpec) -> Slots:
-        return {"slow": Slot()}
+        return {"slow": Slot(role="moment")}
 
     def update(self, u: Any, state: State, ctx: Context) -> Any:
         slow = u if ctx.step == 1 else self.alpha * state["slow"] + (1 - self.alpha) * u
@@ -60,7 +60,7 @@ class FastAndSlow(Transform):
     bounds: ClassVar = {"beta": FRACTION, "slow": FRACTION}
 
     def slots(self, spec: ParamSpec) -> Slots:
-        return {"m": Slot(), "s": Slot()}
+        return {"m": Slot(role="moment"), "s": Slot()}  # s forgets too slowly for few bits
 
     def update(self, u: Any, state: State, ctx: Context) -> Any:
         m = self.beta * state["m"] + (1 - self.beta) * u

@@ -30,7 +30,7 @@ class PositiveNegative(Transform):
     bounds: ClassVar = {"beta": FRACTION}
 
     def slots(self, spec: ParamSpec) -> Slots:
-        return {"m": Slot(), "older": Slot()}
+        return {"m": Slot(role="moment"), "older": Slot(role="moment")}
 
     def update(self, u: Any, state: State, ctx: Context) -> Any:
         # the two change places at every step, so nothing depends on odd and even

@@ -116,7 +116,7 @@ class DAdaptAdam(Transform):
 
     def slots(self, spec: ParamSpec) -> Slots:
         shared = dict.fromkeys(("dadapt_adam_d", "dadapt_adam_d_used", "dadapt_adam_r"), SHARED)
-        return {"m": wide(spec), "v": Slot(), "s": wide(spec), **shared}
+        return {"m": Slot(role="moment"), "v": Slot(role="square"), "s": wide(spec), **shared}
 
     def paced(self, pull: Transform) -> Transform:
         return DistancePull(pull, self.step, "dadapt_adam")

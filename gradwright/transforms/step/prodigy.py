@@ -59,7 +59,7 @@ class Prodigy(Transform):
                 "x0": Slot(shape=shape, dtype=spec.dtype, fixed=True),
             }
         shared = dict.fromkeys(("prodigy_d", "prodigy_d_max", "prodigy_d_used", "prodigy_r"), SHARED)
-        return {"m": full, "v": full, **sampled, **shared}
+        return {"m": Slot(role="moment"), "v": Slot(role="square"), **sampled, **shared}
 
     def paced(self, pull: Transform) -> Transform:
         return DistancePull(pull, self.step, "prodigy")

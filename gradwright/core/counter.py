@@ -1,0 +1,60 @@
+"""Counter: random bits that are a hash of where and when they are used, never of a generator's past.
+
+The bits of an entry depend on a seed, the parameter's place in its optimizer, its step, the name of the array and the
+entry's place in it. So every engine, every resumed run and every shard of whole rows rounds alike.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+import torch
+from torch import Tensor
+
+WORD = 0xFFFFFFFF
+SPREAD = 0x9E3779B9
+"""By which the places of entries are multiplied before they are mixed: 2³² divided by the golden ratio."""
+FIRST, SECOND = 0x7FEB352D, 0x846CA68B
+"""The multipliers of the mixing: "lowbias32" of Wellons' search for integer hashes."""
+
+
+def mixed(x: int) -> int:
+    """32 bits in which every bit of ``x`` has a say.
+
+    >>> hex(mixed(1))
+    '0x688990c0'
+    """
+    x &= WORD
+    x = ((x ^ x >> 16) * FIRST) & WORD
+    x = ((x ^ x >> 15) * SECOND) & WORD
+    return x ^ x >> 16
+
+
+def key_of(index: int, step: float, seed: int = 0) -> int:
+    """The key of a parameter at a step.
+
+    Args:
+        index: its place among the parameters of its optimizer.
+        step: how many steps it has taken, this one included.
+        seed: another one gives other bits.
+    """
+    return mixed(mixed(mixed(seed) + index) + int(step))
+
+
+def salt_of(name: str) -> int:
+    """What tells the arrays beside one parameter apart: XORed with its key."""
+    return zlib.crc32(name.encode())
+
+
+def bits(key: int, like: Tensor) -> Tensor:
+    """32 random bits for each entry of a tensor, in its logical order, as int64."""
+    places = torch.arange(like.numel(), dtype=torch.int64, device=like.device).reshape(like.shape)
+    x = (places * SPREAD + key) & WORD
+    x = ((x ^ x >> 16) * FIRST) & WORD
+    x = ((x ^ x >> 15) * SECOND) & WORD
+    return x ^ x >> 16
+
+
+def uniform(key: int, like: Tensor) -> Tensor:
+    """A number from 0 on and below 1 for each entry, a multiple of 2⁻²⁴, as float32."""
+    return (bits(key, like) >> 8).to(torch.float32) * 2.0**-24
