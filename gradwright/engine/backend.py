@@ -25,11 +25,14 @@ class Column(Protocol):
 class Bound(Protocol):
     """A kernel with the tensors that it runs over; what stays the same from step to step is made once."""
 
-    def aim(self, operand: str, column: Column) -> None:
-        """Let an operand of all tensors be these arrays from now on."""
+    def aim(self, array: str, column: Column) -> None:
+        """Let an array of an operand be these, one for each tensor, from now on."""
 
     def fill(self, rows: Sequence[Sequence[float]]) -> None:
         """Set the scalars: one row for all tensors, or one for each."""
+
+    def draw(self, keys: np.ndarray) -> None:
+        """Set the keys of the random bits of this step, one for each tensor; asked where the program is random."""
 
     def know(self, given: Mapping[str, Tensor]) -> dict[str, Any]:
         """Take what all parameters share and the host does not know, and answer the new values of shared slots."""

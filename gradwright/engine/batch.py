@@ -44,6 +44,7 @@ class TensorBatch:
         self.whole = len(members) == len(step.params)
         self.params = [step.params[at] for at in members]
         self.states = [step.states[at] for at in members]
+        self.indices = np.array([step.spec_of(param).index for param in self.params], np.int64)
         self.device = self.params[0].device
         self.in_capture = False
         self._place = {at: k for k, at in enumerate(members)}
@@ -214,4 +215,6 @@ class TensorBatch:
             for launches in every:
                 for launch in launches:
                     launch.bound.fill(launches.rows(launch.members))
+                    if launches.program.random:
+                        launch.bound.draw(launches.keys(launch.members))
                 launches.grow()

@@ -125,8 +125,8 @@ class Dispatch:
                 give_up(kinds, why)
             self.eager += members
             return None
-        if found.program.folding is not None:
-            # rows and columns are those of memory, so only a contiguous tensor has them
+        if found.program.in_order:
+            # rows, columns and places are those of memory, so only a contiguous tensor has them
             self.eager += [at for at in members if not step.params[at].is_contiguous()]
             members = [at for at in members if step.params[at].is_contiguous()]
         return kinds, found, members

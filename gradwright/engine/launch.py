@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gradwright.engine.draws import keys_of
 from gradwright.engine.memory import with_layout_of
 from gradwright.engine.opaque import run_link
 from gradwright.engine.operand import Source, made_by, taken_by
@@ -99,6 +100,17 @@ class Launches:
         of = dict(zip(self.members.tolist(), self.ages))
         return [self.scalars(of[at])[:count] for at in members.tolist()]
 
+    def keys(self, members: np.ndarray | None) -> np.ndarray:
+        """The keys of the random bits of this step, for some members."""
+        steps = [age[0] + 1.0 for age in self.ages]
+        indices = self.batch.indices
+        if members is None:
+            return keys_of(indices, steps)
+        if len(steps) > 1 and self.members is not None:
+            of = dict(zip(self.members.tolist(), steps))
+            steps = [of[at] for at in members.tolist()]
+        return keys_of(indices[members], steps)
+
     def scalars(self, age: Age) -> tuple[float, ...]:
         """What the host computes for tensors of an age: the row, the new host scalars, the new shared values."""
         if age not in self._scalars:
@@ -175,7 +187,8 @@ class Launch:
         if self.aimed.version != memory.version:
             for one in program.operands:
                 if one.source in (Source.PARAM, Source.STATE):
-                    self.bound.aim(one.name, self._held(one.name))
+                    for array in one.arrays:
+                        self.bound.aim(array, self._held(array))
             self.aimed.version = memory.version
         gradients: Pointers | Tensors | None = None
         if any(one.source is Source.GRAD for one in program.operands):
@@ -190,13 +203,15 @@ class Launch:
         if not self.filled:
             if not batch.in_capture:
                 self.bound.fill(self.of.rows(self.members))
+                if program.random:
+                    self.bound.draw(self.of.keys(self.members))
             if batch.backend.on_device:
                 self.of.new_shared.update(self.bound.know(self.of.given()))
             self.filled = True
         return gradients
 
     def _held(self, name: str) -> Pointers:
-        """A parameter or a slot, wherever it lies now."""
+        """A parameter or an array of state, wherever it lies now."""
         batch = self.of.batch
 
         def tensors() -> list[Tensor]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from gradwright.core.blockwise import GROUP, first_of_row
 
 
 def has_layout_of(value: Tensor, like: Tensor) -> bool:
@@ -40,6 +43,18 @@ def table_of_sizes(sizes: Sequence[tuple[int, int]]) -> np.ndarray:
     dims[:, :2] = sizes
     dims[1:, 2:] = np.cumsum(dims[:-1, :2], axis=0)
     return dims
+
+
+def lines(params: Sequence[Tensor]) -> np.ndarray:
+    """For each tensor how many entries lie in a line of groups, after which a new group begins whatever its length.
+
+    Where rows are whole groups, all of the tensor is one line.
+    """
+    found = np.empty(len(params), np.int64)
+    for at, param in enumerate(params):
+        row = math.prod(param.shape[first_of_row(tuple(param.shape)) :])
+        found[at] = param.numel() if row % GROUP == 0 else row
+    return found
 
 
 def batches(params: Sequence[Tensor], members: Iterable[int], most: int) -> list[list[int]]:

@@ -77,6 +77,11 @@ class Operand:
     kind: int
     storage: Storage
 
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """The names of the arrays that hold it; the first is its own."""
+        return tuple(self.name + suffix for suffix in self.storage.suffixes)
+
 
 def taken_by(link: str) -> str:
     """The operand that an opaque link takes."""

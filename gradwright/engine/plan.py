@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import torch
 
 from gradwright.core import ParamSpec, Slot
+from gradwright.core.blockwise import first_of_row
 from gradwright.core.storage import Plain
 from gradwright.engine.graph.symbol import Untraceable
 from gradwright.engine.graph.trace import Trace
@@ -114,6 +116,8 @@ class _Planner:
             self.spec.computing_dtype,
             self.maximize,
         )
+        if made.folding is not None and made.grouped:
+            self._refuse_groups_across_rows(made.folding)
         soon = {name: at for name, at in first.items() if interrupted < at < last}
         return _hastened(made, soon)
 
@@ -122,6 +126,12 @@ class _Planner:
         folding = self.trace.folding
         asked = any(TENSOR < self.nodes[at].kind < ELEMENT for at in live)
         return folding if asked or (folding is not None and folding.blocks > 1) else None
+
+    def _refuse_groups_across_rows(self, folding: Folding) -> None:
+        """Kernels take a matrix row by row, so that numbers which share a scale must be of one row."""
+        shape = self.spec.shape
+        if folding.sizes(shape)[1] < math.prod(shape[first_of_row(shape) :]):
+            raise Untraceable("numbers that share a scale and are of several rows")
 
     def _host(self, live: list[int], stores: list[dict[str, int]]) -> tuple[int, ...]:
         nodes = self.nodes

@@ -161,9 +161,29 @@ class Program:
     def operand(self, name: str) -> Operand:
         return next(one for one in self.operands if one.name == name)
 
-    def row(self, name: str) -> int:
-        """The row of an operand in tables of pointers."""
-        return next(at for at, one in enumerate(self.operands) if one.name == name)
+    @cached_property
+    def arrays(self) -> tuple[str, ...]:
+        """The arrays that hold the operands, in the order of the rows of tables of pointers."""
+        return tuple(array for one in self.operands for array in one.arrays)
+
+    def row(self, array: str) -> int:
+        """The row of an array in tables of pointers."""
+        return self.arrays.index(array)
+
+    @cached_property
+    def grouped(self) -> bool:
+        """Whether neighbours in a row share a scale in an operand."""
+        return any(one.storage.grouped for one in self.operands)
+
+    @cached_property
+    def random(self) -> bool:
+        """Whether a value is rounded by random bits when it is stored."""
+        return any(one.storage.random for one in self.operands if one.name in self.stores)
+
+    @cached_property
+    def in_order(self) -> bool:
+        """Whether the place of an entry in its tensor matters, so that tensors have to be contiguous."""
+        return self.folding is not None or any(one.storage.in_order for one in self.operands)
 
     @cached_property
     def states(self) -> tuple[str, ...]:

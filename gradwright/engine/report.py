@@ -72,7 +72,7 @@ def _program(step: GroupStep, at: int) -> Program:
 def _phases(program: Program) -> list[str]:
     moved = bytes_per_number(program)
     sweeps = "1 sweep" if program.last == 0 else f"{program.last + 1} sweeps"
-    lines, sweep = [f"kernel: {sweeps}, {moved} bytes per number"], 0
+    lines, sweep = [f"kernel: {sweeps}, {moved:g} bytes per number"], 0
     for phase in program.phases:
         if isinstance(phase, Opaque):
             lines.append(f"then {phase.link} as plain torch, batched over equal shapes")
@@ -97,9 +97,10 @@ def _waits(program: Program, name: str) -> bool:
     return program.operand(name).source is Source.BETWEEN
 
 
-def bytes_per_number(program: Program) -> int:
+def bytes_per_number(program: Program) -> float:
     """What a step reads and writes for each number of a parameter."""
-    sizes = {one.name: sum(b.dtype.itemsize for b in one.storage.buffers(())) for one in program.operands}
+    many = 2**20
+    sizes = {one.name: one.storage.nbytes((many,)) / many for one in program.operands}
     return sum(times * sizes[name] for name, times in program.traffic.items())
 
 

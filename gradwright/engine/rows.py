@@ -183,11 +183,10 @@ def _write(step: TensorStep, name: str, storage: Storage, at: Tensor, value: Any
     Random bits are those of a tensor that these rows would be: with all rows, those of the table.
     """
     table = _array(step, name)
+    shape = (len(at), *table.shape[1:])
     if not isinstance(value, Tensor):
-        value = torch.full(
-            (len(at), *table.shape[1:]), float(value), dtype=step.spec.computing_dtype, device=table.device
-        )
-    values = plain(value).reshape(len(at), *table.shape[1:])
+        value = torch.full(shape, float(value), dtype=step.spec.computing_dtype, device=table.device)
+    values = plain(value).reshape(shape)
     key = key_of(step.spec.index, step.step) ^ salt_of(name)
     for suffix, rows in zip(storage.suffixes, storage.encode(values, key)):
         array = _array(step, name + suffix)

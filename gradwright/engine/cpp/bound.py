@@ -13,7 +13,7 @@ from torch import Tensor
 from gradwright.engine.backend import Column
 from gradwright.engine.cpp.prelude import BUFFERS, CHUNK, COUNTS
 from gradwright.engine.cpp.printer import print_cpp
-from gradwright.engine.memory import table_of_sizes
+from gradwright.engine.memory import lines, table_of_sizes
 from gradwright.engine.operand import COLUMN, ELEMENT, ROW, TENSOR, Source
 from gradwright.engine.program import Program
 from gradwright.native import build
@@ -48,7 +48,9 @@ class CppBound:
         dims = table_of_sizes(program.sizes(params))
         nodes = program.graph.nodes
         kinds = [nodes[at].kind for at in program.reductions]
-        chunk, self.first = _chunks(dims, program.folding is not None, COLUMN in kinds)
+        line = lines(params) if program.grouped else dims[:, 0] * dims[:, 1]
+        whole = dims[:, 1] if program.folding is not None else np.where(line < dims[:, 0] * dims[:, 1], line, 1)
+        chunk, self.first = _chunks(dims, whole, COLUMN in kinds)
         cells = np.concatenate(([0], np.cumsum(dims[chunk[:, 0], 1])))
         longest, total = int(dims[:, :2].max()), int(dims[:, :2].sum())
         vectors = sum(TENSOR < node.kind < ELEMENT for node in nodes)
@@ -56,8 +58,10 @@ class CppBound:
         singles = sum(one.source is Source.STATE for one in program.of(TENSOR))
         self._held = {
             "chunk": chunk,
+            "lines": line,
+            "keys": np.zeros(self.count, dtype=np.int64),
             "first": self.first,
-            "table": np.zeros((len(program.operands), self.count), dtype=np.int64),
+            "table": np.zeros((len(program.arrays), self.count), dtype=np.int64),
             "scalars": np.empty((self.count, len(program.host)), dtype=real),
             "single": np.empty((singles, self.count), dtype=real),
             "partial": np.empty((kinds.count(TENSOR), len(chunk)), dtype=np.float64),
@@ -84,13 +88,13 @@ class CppBound:
         self._buffers = np.array([self._held[name].ctypes.data for name in BUFFERS], dtype=np.int64)
         self.scalars, self.table = self._held["scalars"], self._held["table"]
         self.numel = int((dims[:, 0] * dims[:, 1]).sum())
-        self.rows = {one.name: at for at, one in enumerate(program.operands)}
+        self.rows = {array: at for at, array in enumerate(program.arrays)}
         places = np.arange(self.count, dtype=np.int64) * self.parts.itemsize
         for key, part in zip(program.sums, self.parts):
             self.table[self.rows[key]] = part.ctypes.data + places
 
-    def aim(self, operand: str, column: Column) -> None:
-        self.table[self.rows[operand]] = column.pointers
+    def aim(self, array: str, column: Column) -> None:
+        self.table[self.rows[array]] = column.pointers
 
     def fill(self, rows: Sequence[Sequence[float]]) -> None:
         with np.errstate(over="ignore"):  # what is too large is infinite, as in torch
@@ -99,6 +103,9 @@ class CppBound:
             else:
                 self.scalars[:] = rows
         self._counts[COUNTS.index("row")] = 0 if len(rows) == 1 else self.scalars.shape[1]
+
+    def draw(self, keys: np.ndarray) -> None:
+        self._held["keys"][:] = keys
 
     def know(self, given: Mapping[str, Tensor]) -> dict[str, Any]:
         return {}  # the host computes all of it and hands it over as scalars
@@ -142,17 +149,15 @@ class CppBound:
             partial[place] = values
 
 
-def _chunks(dims: np.ndarray, by_rows: bool, columns_are_summed: bool) -> tuple[np.ndarray, np.ndarray]:
+def _chunks(dims: np.ndarray, whole: np.ndarray, columns_are_summed: bool) -> tuple[np.ndarray, np.ndarray]:
     """Chunks as (tensor, begin, length), and the first chunk of each tensor with the end of the last behind.
 
-    Where rows matter a chunk is a number of whole rows. Where columns are summed each chunk leaves a vector, so there
-    are at most sixteen of them in a tensor.
+    Where rows matter a chunk is a number of ``whole`` ones. Where columns are summed each chunk leaves a vector, so
+    there are at most sixteen of them in a tensor.
     """
     rows, columns = dims[:, 0], dims[:, 1]
     lengths = rows * columns
-    unit = np.full_like(lengths, CHUNK)
-    if by_rows:
-        unit = -(-CHUNK // columns) * columns
+    unit = -(-CHUNK // whole) * whole
     if columns_are_summed:
         unit = np.maximum(unit, -(-rows // 16) * columns)
     counts = -(-lengths // unit)

@@ -11,7 +11,7 @@ scratch buffer of its own: that costs a row and a column in a matrix, and saves 
 
 from __future__ import annotations
 
-from gradwright.engine.cpp.prelude import BLOCK, BUFFERS, CHUNK, COUNTS, HALF, PRELUDE
+from gradwright.engine.cpp.prelude import BLOCK, BUFFERS, CHUNK, COUNTS, FORMATS, HELD, PRELUDE
 from gradwright.engine.cpp.values import Values
 from gradwright.engine.operand import COLUMN, ELEMENT, ROW, TENSOR, plain
 from gradwright.engine.program import Program
@@ -38,9 +38,9 @@ class _Printer(Values):
             f"    for (i64 t = 0; t < tensors; ++t)\n        single[{k} * tensors + t] = {self._single(name)};\n"
             for k, name in enumerate(self.singles)
         )
-        uses_half = any(how.in_blocks for how in self.access.values())
+        formats = FORMATS if any(how.in_blocks for how in self.access.values()) else ""
         return (
-            f"{PRELUDE}{HALF if uses_half else ''}{math_source({node.op for node in self.nodes}, bool(self.f))}"
+            f"{PRELUDE}{formats}{math_source({node.op for node in self.nodes}, bool(self.f))}"
             f"typedef {'float' if self.f else 'double'} C;\n"
             'extern "C" void run(const i64* counts, void* const* buffers, i64 from_sweep, i64 to_sweep) {\n'
             f"{counts}{buffers}{singles}"
@@ -81,7 +81,9 @@ class _Printer(Values):
             *(f"    C h{k} = 0;" for k in range(len(program.host))),
             *(f"    {'bool' if nodes[at].is_bool else 'C'} v{at} = 0;" for at in numbers),
             *(f"    const C* b{at} = 0;" for at in small if nodes[at].kind != TENSOR),
-            *(f"    {self.access[name].type}* __restrict p_{plain(name)} = 0;" for name in touched),
+            *(f"    {kind}* __restrict p_{plain(array)} = 0;" for one in touched for array, kind in self.pointers(one)),
+            *(["    i64 line = 1;"] if program.grouped else []),
+            *(["    unsigned key = 0;"] if program.random else []),
             "    for (i64 c = begin; c < end; ++c) {",
             "        const i64 t = chunk[3 * c], from = chunk[3 * c + 1], n = chunk[3 * c + 2];",
             "        if (t != seen) {",
@@ -99,7 +101,10 @@ class _Printer(Values):
         """What a thread looks up and computes when it comes to another tensor."""
         count = len(self.program.host)
         lines = [f"h{k} = scalars[t * row + {k}];" for k in range(count)]
-        lines += [f"p_{plain(name)} = ({self.access[name].type}*){self.pointer(name)};" for name in touched]
+        arrays = [array for name in touched for array in self.pointers(name)]
+        lines += [f"p_{plain(array)} = ({kind}*){self.pointer(array)};" for array, kind in arrays]
+        lines += ["line = lines[t];"] if self.program.grouped else []
+        lines += ["key = (unsigned)keys[t];"] if self.program.random else []
         if self.matrix:
             lines.append("rows = dims[4 * t], columns = dims[4 * t + 1];")
             lines.append("row_at = dims[4 * t + 2], column_at = dims[4 * t + 3];")
@@ -144,71 +149,92 @@ class _Printer(Values):
         return "".join(f"        {line}\n" for line in every)
 
     def _entries(self, entries: list[int], reductions: list[int], read: list[str], written: list[str]) -> list[str]:
-        """The loops over a chunk's entries: row by row, or in blocks."""
+        """The loops over a chunk's entries: row by row, or in blocks, or both."""
         if not reductions and not written:
             return []
-        halves = [name for name in dict.fromkeys([*read, *written]) if self.access[name].in_blocks]
+        held = [name for name in dict.fromkeys([*read, *written]) if self.access[name].in_blocks]
+        self.across = "o + " if self.matrix and held else ""
         whole = [at for at in reductions if self.nodes[at].kind == TENSOR]
+        of_rows = [at for at in reductions if self.nodes[at].kind == ROW]
         lines = [f"double d{at} = {'0' if self.sums(at) else '-__builtin_inf()'};" for at in whole]
         for at in reductions:
             if self.nodes[at].kind == COLUMN:
                 lines.append(f"C* k{at} = column_partial + {self.column_sums.index(at)} * cells + chunk_cell[c];")
                 empty = "0" if self.sums(at) else self.lowest()
                 lines.append(f"for (i64 i = 0; i < columns; ++i) k{at}[i] = {empty};")
+        inner = [*map(self._begun, whole), *self._innermost(entries, reductions, written)]
+        inner += map(self._after_block, whole)
+        if held:
+            before = [line for name in held for line in self._widened(name, name in read)]
+            after = [self.access[name].narrowed(name) for name in held if name in written]
+            inner = [*before, *inner, *after]
         if self.matrix:
             lines.append("for (i64 r = from / columns, stop = (from + n) / columns; r < stop; ++r) {")
-            lines.append("    const i64 b = r * columns, m = columns;")
             used = {arg for at in (*entries, *reductions) for arg in self.nodes[at].args if self.nodes[arg].kind == ROW}
             used |= {at for name in written if self.nodes[at := self.program.stores[name]].kind == ROW}
-            lines += [f"    const C r{at} = b{at}[r];" for at in sorted(used)]
+            row = [f"const C r{at} = b{at}[r];" for at in sorted(used)] + list(map(self._begun, of_rows))
+            row += self._in_blocks(inner) if held else ["const i64 b = r * columns, m = columns;", *inner]
+            lines += [f"    {line}" for line in (*row, *map(self._after_block, of_rows))] + ["}"]
+        elif held and self.program.grouped:
+            lines += self._in_blocks(inner)
         else:
-            block = 512 if halves else BLOCK if reductions else CHUNK
+            block = HELD if held else BLOCK if reductions else CHUNK
             lines.append(f"for (i64 b = from; b < from + n; b += {block}) {{")
             lines.append(f"    const i64 m = from + n - b < {block} ? from + n - b : {block};")
-            for name in halves:
-                lines.append(f"    float w_{plain(name)}[{block}];")
-                if name in read:
-                    lines.append(f"    widen_half(w_{plain(name)}, p_{plain(name)} + b, m);")
-        lines += [f"    {line}" for line in self._innermost(entries, reductions, written)]
-        for at in reductions:
-            lines += [f"    {line}" for line in self._after_block(at)]
-        lines += [f"    narrow_half(p_{plain(name)} + b, w_{plain(name)}, m);" for name in halves if name in written]
-        lines.append("}")
+            lines += [*(f"    {line}" for line in inner), "}"]
         return lines + [f"partial[{self.whole_sums.index(at)} * chunks + c] = d{at};" for at in whole]
 
+    def _widened(self, name: str, read: bool) -> list[str]:
+        """A block of an operand as float, and what it holds where that is read."""
+        return [f"float w_{plain(name)}[{HELD}];", *([self.access[name].widened(name)] if read else [])]
+
+    def _in_blocks(self, inner: list[str]) -> list[str]:
+        """A loop over blocks of a row, or of a chunk: none crosses the end of a line of groups."""
+        head = ["for (i64 o = 0, m; o < columns; o += m) {", "const i64 b = r * columns + o, left = columns - o;"]
+        if not self.matrix:
+            head = ["for (i64 b = from, m; b < from + n; b += m) {", "const i64 left = from + n - b;"]
+        if self.program.grouped:
+            head += [
+                "const i64 q = b % line, rest = left < line - q ? left : line - q;",
+                "const i64 g = b / line * ((line + 31) / 32) + q / 32;",
+            ]
+        else:
+            head.append("const i64 rest = left;")
+        return [head[0], *(f"    {line}" for line in (*head[1:], f"m = rest < {HELD} ? rest : {HELD};", *inner)), "}"]
+
     def _innermost(self, entries: list[int], reductions: list[int], written: list[str]) -> list[str]:
-        before, clauses, inside = [], [], []
+        clauses, inside = [], []
         for at in entries:
             kind = "bool" if self.nodes[at].is_bool else "C"
             inside.append(f"    const {kind} v{at} = {self.expression(at, 'e')};")
         for at in reductions:
             value = self.name(self.nodes[at].args[0], "e")
             if self.nodes[at].kind == COLUMN:
-                added = f"+= {value}" if self.sums(at) else f"= larger<C>(k{at}[i], {value})"
-                inside.append(f"    k{at}[i] {added};")
+                place = f"k{at}[{self.across}i]"
+                joined = f"{place} + {value}" if self.sums(at) else f"larger<C>({place}, {value})"
+                inside.append(f"    {place} = {joined};")
             elif self.sums(at):
-                before.append(f"C s{at} = 0;")
                 clauses.append(f"reduction(+:s{at})")
                 inside.append(f"    s{at} += {value};")
             else:
-                before.append(f"C s{at} = {self.lowest()}, n{at} = 0;")
                 clauses.append(f"reduction(max:s{at}) reduction(+:n{at})")
                 inside.append(f"    s{at} = s{at} > {value} ? s{at} : {value};")
                 inside.append(f"    n{at} += (C)({value} != {value});")
         inside += [f"    {self.store(name, self.program.stores[name])}" for name in written]
-        return [*before, f"#pragma omp simd {' '.join(clauses)}", "for (i64 i = 0; i < m; ++i) {", *inside, "}"]
+        return [f"#pragma omp simd {' '.join(clauses)}", "for (i64 i = 0; i < m; ++i) {", *inside, "}"]
 
-    def _after_block(self, at: int) -> list[str]:
-        """Hand a block's reduction on: to the chunk's in double, or to its row."""
-        kind = self.nodes[at].kind
-        if kind == COLUMN:
-            return []
+    def _begun(self, at: int) -> str:
+        """Where a reduction to a number of the tensor or the row is gathered."""
+        return f"C s{at} = 0;" if self.sums(at) else f"C s{at} = {self.lowest()}, n{at} = 0;"
+
+    def _after_block(self, at: int) -> str:
+        """Hand a reduction on: to the chunk's in double, or to its row."""
         value = f"s{at}" if self.sums(at) else f'(n{at} > 0 ? (C)__builtin_nan("") : s{at})'
-        if kind == ROW:
-            return [f"row_partial[{self.row_sums.index(at)} * row_total + row_at + r] = {value};"]
+        if self.nodes[at].kind == ROW:
+            return f"row_partial[{self.row_sums.index(at)} * row_total + row_at + r] = {value};"
         if self.sums(at):
-            return [f"d{at} += {value};"]
-        return [f"{{ const double x = {value}; d{at} = larger<double>(d{at}, x); }}"]
+            return f"d{at} += {value};"
+        return f"{{ const double x = {value}; d{at} = larger<double>(d{at}, x); }}"
 
 
 def _indent(line: str, by: int) -> str:

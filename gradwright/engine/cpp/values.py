@@ -9,7 +9,7 @@ import torch
 from gradwright.engine.cpp.storage import access
 from gradwright.engine.graph.graph import Node
 from gradwright.engine.graph.symbol import Untraceable
-from gradwright.engine.operand import COLUMN, ELEMENT, ROW, TENSOR, Source, plain
+from gradwright.engine.operand import COLUMN, ROW, TENSOR, Source, plain
 from gradwright.engine.ops import OPAQUE, OPERATIONS
 from gradwright.engine.program import Program, table_of
 
@@ -31,17 +31,22 @@ class Values:
         self.singles = [one.name for one in program.of(TENSOR) if one.source is Source.STATE]
         self.vectors = {one.name: one.kind for one in program.of(ROW, COLUMN)}
         self.matrix = program.folding is not None
-        if self.matrix and any(self.access[one.name].in_blocks for one in program.of(ELEMENT)):
-            raise Untraceable("rows and columns in float16")
+        self.across = ""
+        """What is added to an entry's place in its block for that in its row."""
         self.host = {at: index for index, at in enumerate(program.host)}
         self.whole_sums, self.row_sums, self.column_sums = (
             [at for at in program.reductions if self.nodes[at].kind == kind] for kind in (TENSOR, ROW, COLUMN)
         )
         self.scratched: list[int] = []
 
-    def pointer(self, name: str) -> str:
-        """Where an operand of the present tensor lies."""
-        return f"table[{self.program.row(name)} * tensors + t]"
+    def pointer(self, array: str) -> str:
+        """Where an array of the present tensor lies."""
+        return f"table[{self.program.row(array)} * tensors + t]"
+
+    def pointers(self, name: str) -> list[tuple[str, str]]:
+        """The arrays of an operand with their types."""
+        how = self.access[name]
+        return [(name + suffix, kind) for suffix, kind in zip(how.suffixes, how.types)]
 
     def number(self, at: int) -> list[str]:
         """Compute a node that is one number of each tensor."""
@@ -130,7 +135,7 @@ class Values:
         if at in self.host:
             return f"h{self.host[at]}"
         if node.kind in (ROW, COLUMN):
-            return f"b{at}[j]" if where == "b" else f"r{at}" if node.kind == ROW else f"b{at}[i]"
+            return f"b{at}[j]" if where == "b" else f"r{at}" if node.kind == ROW else f"b{at}[{self.across}i]"
         return f"v{at}"
 
     def length(self, at: int) -> str:

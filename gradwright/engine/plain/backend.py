@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from gradwright.core.counter import salt_of
 from gradwright.engine.access import as_real
 from gradwright.engine.backend import Column
 from gradwright.engine.graph.symbol import Untraceable
@@ -60,15 +62,19 @@ class TorchBound:
         self.device = params[0].device
         self.tensors: dict[str, Sequence[Tensor]] = {}
         self.rows: list[Sequence[float]] = []
+        self.keys: list[int] = [0] * len(params)
         self.reduced: list[dict[int, Tensor]] = [{} for _ in params]
         nothing = torch.zeros((), device="cpu")
         self.parts: dict[str, list[Tensor]] = {key: [nothing] * len(params) for key in program.sums}
 
-    def aim(self, operand: str, column: Column) -> None:
-        self.tensors[operand] = [as_real(tensor.detach()) for tensor in column.tensors]
+    def aim(self, array: str, column: Column) -> None:
+        self.tensors[array] = [as_real(tensor.detach()) for tensor in column.tensors]
 
     def fill(self, rows: Sequence[Sequence[float]]) -> None:
         self.rows = list(rows) * (len(self.shapes) if len(rows) == 1 else 1)
+
+    def draw(self, keys: np.ndarray) -> None:
+        self.keys = keys.tolist()
 
     def know(self, given: Mapping[str, Tensor]) -> dict[str, Any]:
         return {}
@@ -133,21 +139,26 @@ class TorchBound:
 
     def _load(self, name: str, at: int) -> Tensor:
         # a copy, since what one value overwrites another may still be about to hand on
-        held = self.program.operand(name).storage.decode(self.tensors[name][at])
-        value, kind = held.to(self.program.computing, copy=True), self.program.operand(name).kind
+        operand = self.program.operand(name)
+        value, kind = self._decoded(operand, at).to(self.program.computing, copy=True), operand.kind
         return value.reshape(() if kind == TENSOR else self.shapes[at]) if kind in (TENSOR, ELEMENT) else value
+
+    def _decoded(self, operand: Operand, at: int) -> Tensor:
+        return operand.storage.decode(*(self.tensors[array][at] for array in operand.arrays))
 
     def _store(self, operand: Operand, at: int, value: Tensor) -> None:
         if operand.source is Source.SUM:
             self.parts[operand.name][at] = value.to(torch.float64)
             return
-        (target,) = self.tensors[operand.name][at : at + 1]
         if operand.source is Source.PARAM:
-            value = target.to(self.program.computing).reshape(self.shapes[at]) - value
-        (stored,) = operand.storage.encode(value)
-        if stored.numel() != target.numel():
-            stored = stored.expand(self.shapes[at] if operand.kind == ELEMENT else target.shape)
-        target.copy_(stored.reshape(target.shape))
+            value = self._decoded(operand, at).to(self.program.computing).reshape(self.shapes[at]) - value
+        if operand.kind == ELEMENT:  # groups and places are those of the tensor as it lies
+            value = value.expand(self.shapes[at]).reshape(self.tensors[operand.name][at].shape)
+        arrays = operand.storage.encode(value, self.keys[at] ^ salt_of(operand.name))
+        for name, stored in zip(operand.arrays, arrays):
+            target = self.tensors[name][at]
+            same = stored.numel() == target.numel()
+            target.copy_(stored.reshape(target.shape) if same else stored.expand(target.shape))
 
     def part(self, key: str) -> Tensor:
         return torch.stack(self.parts[key]).sum()

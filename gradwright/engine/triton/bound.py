@@ -59,10 +59,11 @@ class TritonBound:
         nodes = program.graph.nodes
         kinds = [nodes[at].kind for at in program.reductions]
         rows, columns = kinds.count(ROW), kinds.count(COLUMN)
-        width = len(program.operands) + 1
+        width = len(program.arrays) + 1
         singles = len(program.of(TENSOR)) - len(program.sums)
         sizes = {
             "table": (self.count, width),
+            "keys": (self.count,),
             "scalars": (self.count, len(kernel.row)),
             "derived": (self.count, len(kernel.derived)),
             "single": (self.count, singles),
@@ -89,7 +90,7 @@ class TritonBound:
         ]
         self._pointers = np.zeros((self.count, width), dtype=np.int64)
         self._pointers[:, -1] = list(map(Tensor.numel, params))
-        self.rows = {one.name: at for at, one in enumerate(program.operands)}
+        self.rows = {array: at for at, array in enumerate(program.arrays)}
         self.parts = dict(
             zip(program.sums, torch.empty((len(program.sums), self.count), dtype=torch.float64, device=self.device))
         )
@@ -100,8 +101,8 @@ class TritonBound:
         self._for_capture: list[Tensor] = []
         self._read_by_graphs: list[Tensor] = []
 
-    def aim(self, operand: str, column: Column) -> None:
-        own = self._pointers[:, self.rows[operand]]
+    def aim(self, array: str, column: Column) -> None:
+        own = self._pointers[:, self.rows[array]]
         if not np.array_equal(own, column.pointers):
             own[:] = column.pointers
             self._moved = True
@@ -111,6 +112,9 @@ class TritonBound:
         if target.numel():
             whole = np.broadcast_to(np.asarray(rows, dtype=np.float64), target.shape)
             target.copy_(_staged(whole, self.device), non_blocking=True)
+
+    def draw(self, keys: np.ndarray) -> None:
+        self.held["keys"].copy_(_staged(keys, self.device), non_blocking=True)
 
     def know(self, given: Mapping[str, Tensor]) -> dict[str, Any]:
         kernel = self.kernel

@@ -18,6 +18,7 @@ ARGUMENTS = {
     "chunk": "i64",  # for each chunk: its tensor, begin and end; of a matrix: tensor, rows from and to, column, part
     "first": "i64",  # the first chunk of each tensor, and the end of the last behind
     "table": "i64",  # for each tensor: pointers to tables, vectors and singles, then its number of entries
+    "keys": "i64",  # the key of each tensor's random bits at this step
     "scalars": "fp64",  # host values: tensors x values
     "derived": "fp64",  # shared values: tensors x values
     "single": "fp64",  # state of one number as it was before the step: tensors x singles
@@ -146,7 +147,7 @@ class Values:
     @property
     def width(self) -> int:
         """Columns of the table of pointers, with the number of entries at the end."""
-        return len(self.program.operands) + 1
+        return len(self.program.arrays) + 1
 
     def address(self, name: str) -> str:
         return f"tl.load(table + t * {self.width} + {self.program.row(name)})"

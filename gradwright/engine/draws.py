@@ -1,0 +1,29 @@
+"""Draws: the keys of random bits for many parameters at once; see :mod:`gradwright.core.counter`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gradwright.core.counter import FIRST, SECOND, mixed
+
+
+def keys_of(indices: np.ndarray, steps: Sequence[float], seed: int = 0) -> np.ndarray:
+    """The keys of parameters at their steps, as ``counter.key_of`` has them.
+
+    Args:
+        indices: their places among the parameters of their optimizer.
+        steps: how many steps each has taken, this one included; a single number where they are alike.
+        seed: another one gives other bits.
+    """
+    taken = np.asarray(steps, np.float64).astype(np.uint64)
+    first = _mixed(np.asarray(indices, np.uint64) + np.uint64(mixed(seed)))
+    return _mixed(first + taken).astype(np.int64)
+
+
+def _mixed(x: np.ndarray) -> np.ndarray:
+    x = x.astype(np.uint32)
+    x = (x ^ (x >> np.uint32(16))) * np.uint32(FIRST)
+    x = (x ^ (x >> np.uint32(15))) * np.uint32(SECOND)
+    return (x ^ (x >> np.uint32(16))).astype(np.uint64)
