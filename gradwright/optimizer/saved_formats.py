@@ -39,6 +39,11 @@ class SavedEntry:
             ValueError: what was saved does not fit.
         """
         now, saved = slot.storage_for(self.spec), held_as(self.found, key)
+        if isinstance(saved, Plain) and saved.dtype in (torch.int8, torch.uint8) and slot.dtype != saved.dtype:
+            raise ValueError(
+                f"state_dict lacks {key + ':scale'!r} of {self.spec.name}, without which its codes say nothing; the "
+                "checkpoint is damaged"
+            )
         if saved is not None and not _holds(now, saved):
             self.converted.setdefault(key, (str(saved), str(now)))
         if saved is None or _alike(saved, now):
@@ -49,11 +54,6 @@ class SavedEntry:
     def _values(self, key: str, saved: Storage, shape: tuple[int, ...]) -> Tensor:
         if not isinstance(saved, Plain):
             return saved.decode(*(self._array(key + one.suffix, one) for one in saved.buffers(shape)))
-        if saved.dtype in (torch.int8, torch.uint8):
-            raise ValueError(
-                f"state_dict lacks {key + ':scale'!r} of {self.spec.name}, without which its codes say nothing; the "
-                "checkpoint is damaged"
-            )
         return self._array(key, Buffer("", shape, torch.float32))
 
     def weights(self) -> dict[str, Tensor]:

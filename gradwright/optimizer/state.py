@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.parameter import is_lazy
 
 from gradwright.core import Chain, HostScalar, ParamSpec, Slot
+from gradwright.core.spec import WEIGHTS
 from gradwright.core.transform import Slots
 from gradwright.engine.collective import is_spread
 from gradwright.engine.rows import begin_tables, slots_beside
@@ -231,10 +232,15 @@ class StatefulOptimizer(torch.optim.Optimizer):
                 warn_of_late(recipe_spec, key[1], knobs)
             if other:
                 self.__dict__["_specs"] = {}
-                tell_of_change(group["recipe"], key[2], policy)
             if old is None or other or old.structure() != chain.structure():
                 self.__dict__["_memory"] = {}
-                params = [p for p in group["params"] if self._takes_part(p, group, chain) is not Readiness.AWAY]
+                try:
+                    params = [p for p in group["params"] if self._takes_part(p, group, chain) is not Readiness.AWAY]
+                except RuntimeError:
+                    self.__dict__["_specs"] = {}  # they say what the group was refused for
+                    raise
+                if other:
+                    tell_of_change(group["recipe"], key[2], policy)
                 for param in params:  # all were looked at before any is touched
                     self._forget(param, old, chain)
                     self.settle_in(param, group, chain)
@@ -260,7 +266,9 @@ class StatefulOptimizer(torch.optim.Optimizer):
                     state[key] = slot.start
             else:
                 self._settle_slot(param, group, key, slot, spec)
-        if not all(name in state and fits(state[name], param, like) for name, like in spec.weight_arrays.items()):
+        beside = spec.weight_arrays
+        held = names_of(WEIGHTS, state) == list(beside)
+        if not held or not all(fits(state[name], param, like) for name, like in beside.items()):
             convert_weights(param, state, spec)
 
     def _settle_slot(self, param: Tensor, group: dict[str, Any], key: str, slot: Slot, spec: ParamSpec) -> None:

@@ -1,0 +1,96 @@
+"""Runs of the storage tests: a bowl with noisy gradients that depend on step and shape alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradwright.contract.training import accepts, noise
+from tests.contract.table import FIRST, KINDS
+
+SHAPES = ((6, 64), (4, 45), (33,), (4, 3, 3, 3), ())
+FORMATS = (
+    (torch.float32, "8bit", "plain"),
+    (torch.float32, "bfloat16", "plain"),
+    (torch.bfloat16, "8bit", "split24"),
+    (torch.bfloat16, "float32", "split32"),
+    (torch.bfloat16, "bfloat16", "stochastic"),
+    (torch.bfloat16, "auto", "plain"),
+    (torch.float16, "8bit", "split24"),
+    (torch.float16, "auto", "stochastic"),
+)
+"""Types of parameters with formats of state and weights, every one of which occurs."""
+COMMON = frozenset({"AdamW", "Lion", "ScheduleFreeAdamW"})
+QUICK = tuple(row for row in FIRST if row in KINDS or row.recipe.recipe_name in COMMON)
+"""A few recipes that have every trait between them, and those that most people use."""
+
+
+class Run:
+    """A recipe with formats at work; what it does is the same in every run.
+
+    Args:
+        row: of the contract's table.
+        dtype, state, weights: the formats.
+        engine: what steps.
+        shapes: of the parameters; those that the recipe does not serve are left out.
+    """
+
+    def __init__(
+        self,
+        row: Any,
+        dtype: torch.dtype,
+        state: str,
+        weights: str,
+        engine: str = "eager",
+        shapes: Sequence[Sequence[int]] = SHAPES,
+    ) -> None:
+        made = [noise(1000 + at, shape).to(torch.bfloat16).to(dtype) for at, shape in enumerate(shapes)]
+        self.params = [one.requires_grad_() for one in made if accepts(row.recipe, row.knobs, one.float())]
+        formats = {"state": state, "weights": weights, "engine": engine}
+        self.optimizer = row.recipe(self.params, **row.knobs, **formats)
+        self.time = 0
+
+    def gradients(self, towards: Sequence[Tensor] | None = None) -> list[Tensor]:
+        """What leads to a bowl's bottom at 1, rounded to bfloat16, from the weights of this run or of another one."""
+        places = self.params if towards is None else towards
+        return [
+            (place.detach().float() - 1 + 0.3 * noise(100 * self.time + at, place.shape)).bfloat16()
+            for at, place in enumerate(places)
+        ]
+
+    def step(self, count: int = 1) -> Run:
+        """Take steps on the gradients of the bowl."""
+        for _ in range(count):
+            self.step_on(self.gradients())
+        return self
+
+    def step_on(self, gradients: Sequence[Tensor]) -> None:
+        """Take one step."""
+        for param, gradient in zip(self.params, gradients):
+            param.grad = gradient.to(param.dtype)
+        self.optimizer.step(loss=torch.tensor(1.0 / (1 + self.time)))
+        self.time += 1
+
+    def far(self) -> float:
+        """The distance from the bottom."""
+        full = self.optimizer.full_weights().values()
+        return float(sum(((one - 1) ** 2).sum() for one in full)) ** 0.5
+
+    def arrays(self) -> dict[str, Tensor]:
+        """All weights and arrays of state by name."""
+        found = {}
+        for at, param in enumerate(self.params):
+            found[f"weights {at}"] = param.detach()
+            for name, value in self.optimizer.state[param].items():
+                if isinstance(value, Tensor):
+                    found[f"{name} {at}"] = value
+        return found
+
+
+def differing(one: dict[str, Tensor], other: dict[str, Tensor]) -> list[str]:
+    """The arrays that are not the same bit for bit."""
+    assert one.keys() == other.keys()
+    return [name for name in one if not torch.equal(one[name], other[name])]
