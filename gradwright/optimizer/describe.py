@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 
 def explanation(optimizer: Optimizer, source: bool) -> str:
-    """What a step runs, group by group."""
+    """What a step runs, group by group.
+
+    Args:
+        optimizer: whose step.
+        source: append the printed kernels.
+    """
     texts = []
     for index, group in enumerate(optimizer.param_groups):
         chain, params = optimizer.chain_of(group), [param for param in group["params"] if not is_lazy(param)]
@@ -30,7 +35,11 @@ def explanation(optimizer: Optimizer, source: bool) -> str:
 
 
 def summary(optimizer: Optimizer) -> str:
-    """The groups with their sizes and hyper-parameters."""
+    """The groups with their sizes and hyper-parameters.
+
+    Args:
+        optimizer: whose groups.
+    """
     lines = [f"{type(optimizer).__name__} ("]
     for index, group in enumerate(optimizer.param_groups):
         shaped = [param for param in group["params"] if not is_lazy(param)]

@@ -162,7 +162,7 @@ class Centered(Moment):
     bounds: ClassVar = {"beta": FRACTION}
 
     def slots(self, spec: ParamSpec) -> Slots:
-        return {"v": Slot(), "q": Slot()}
+        return {"v": Slot(), "q": Slot()}  # exact: what is left of their difference is less than a few bits' rounding
 
     def estimate(self, u: Any, state: State, ctx: Context) -> tuple[Estimate, State]:
         v = self.beta * state["v"] + (1 - self.beta) * (ctx.grad * ctx.grad)

@@ -39,7 +39,7 @@ class ResilientStep(Transform):
     bounds: ClassVar = {"shrink": (0.0, 1.0 + 1e-12), "grow": (1.0, math.inf)}
 
     def slots(self, spec: ParamSpec) -> Slots:
-        return {"size": Slot(), "before": Slot()}
+        return {"size": Slot(), "before": Slot()}  # exact: few bits would lose the signs of small entries
 
     def update(self, u: Any, state: State, ctx: Context) -> Any:
         sign = torch.sign(u) * torch.sign(state["before"])  # a product of small numbers would underflow

@@ -28,7 +28,7 @@ class RestoreUnits(Transform):
     bounds: ClassVar = {"rho": FRACTION}
 
     def slots(self, spec: ParamSpec) -> Slots:
-        return {"d": Slot()}
+        return {"d": Slot(role="square")}
 
     def update(self, u: Any, state: State, ctx: Context) -> Any:
         u = sqrt(state["d"] + self.eps) * u
