@@ -144,10 +144,15 @@ def application() -> Any:
             bool, typer.Option("--fused", help="Say which run as kernels, and why others do not.")
         ] = False,
         losses: Annotated[bool, typer.Option("--losses", help="List the losses instead, with their traits.")] = False,
+        in_bytes: Annotated[
+            bool, typer.Option("--bytes", help="Say what each holds, in every format of state and weights.")
+        ] = False,
     ) -> None:
         """List the recipes: what each is, its state bytes per parameter (float32), its traits. Then the losses."""
-        from gradwright.cli.show import show_fusion, show_losses, show_recipes, show_traits
+        from gradwright.cli.show import show_bytes, show_fusion, show_losses, show_recipes, show_traits
 
+        if in_bytes and (traits or fused or losses):
+            raise ValueError("--bytes lists what recipes hold and nothing else; leave out --traits, --fused, --losses")
         if traits and (fused or trait):
             raise ValueError("--traits lists the traits and nothing else; leave out --fused and --trait")
         if losses and (fused or trait or traits):
@@ -158,6 +163,8 @@ def application() -> Any:
             show_losses(traits=True)
         elif fused:
             show_fusion(trait or [])
+        elif in_bytes:
+            show_bytes(trait or [])
         else:
             show_recipes(trait or [])
             if not trait:
@@ -172,6 +179,7 @@ def application() -> Any:
         """Explain a recipe: equations, hyper-parameters, parts, state and source; or a loss."""
         import gradwright  # noqa: F401 (enters the recipes)
         from gradwright.describe import losses
+        from gradwright.describe.memory import memory_text
         from gradwright.describe.text import explanation, latex_equations
 
         if losses.known(recipe):
@@ -179,7 +187,7 @@ def application() -> Any:
                 raise ValueError(f"--latex prints the equations of a recipe; {recipe} is a loss, leave it out")
             typer.echo(losses.explanation(recipe))
             return
-        typer.echo(latex_equations(recipe) if latex else explanation(recipe))
+        typer.echo(latex_equations(recipe) if latex else f"{explanation(recipe)}\n\n{memory_text(recipe)}")
 
     @app.command(epilog="Example: gradwright fit wine.csv --target quality --loss softmax")
     def fit(

@@ -14,6 +14,7 @@ from gradwright.cli.load import module_of
 from gradwright.contract import run_contract
 from gradwright.describe.fusion import summary
 from gradwright.describe.losses import rows as loss_rows
+from gradwright.describe.memory import FORMS, memory_rows
 from gradwright.describe.text import rows, select
 from gradwright.optimizer.recipe import Recipe, registry
 from gradwright.recipe.registry import spec_named
@@ -33,6 +34,21 @@ def show_recipes(traits: Sequence[str]) -> None:
     console = Console()
     console.print(table if found else "no recipe has all of these traits")
     console.print(f"\n{len(found)} recipes; bytes of state per parameter of a float32 matrix", style="dim")
+
+
+def show_bytes(traits: Sequence[str]) -> None:
+    """One line a recipe: what it holds for each number of a parameter in each format."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("recipe", style="bold", no_wrap=True)
+    for form in FORMS:
+        table.add_column(f"{str(form.dtype).removeprefix('torch.')}\n{form.state}\n{form.weights}", justify="right")
+    found = memory_rows(traits)
+    for row in found:
+        table.add_row(*row)
+    console = Console()
+    console.print(table if found else "no recipe has all of these traits")
+    text = "bytes per number of a matrix of 1024 x 1024: weight, gradient and state. Columns: type, state=, weights="
+    console.print(f"\n{text}", style="dim")
 
 
 def show_losses(traits: bool = False) -> None:

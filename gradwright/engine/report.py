@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from gradwright.core import HostScalar
+from gradwright.core import HostScalar, Slot
 from gradwright.engine import select
 from gradwright.engine.collective import is_spread
 from gradwright.engine.cpp.printer import print_cpp
@@ -47,7 +47,7 @@ def report(step: GroupStep, engine: str, source: bool = False) -> str:
         except Untraceable as why:
             lines.append(f"  plain torch, one tensor after another: the graph has no word for {why}")
             continue
-        lines += [f"  {line}" for line in _phases(program)]
+        lines += [f"  {line}" for line in (_held(step, members[0]), *_phases(program))]
         sources += [printed] if printed and printed not in sources else []
     return "\n".join([*lines, *(sources if source else [])])
 
@@ -67,6 +67,16 @@ def _program(step: GroupStep, at: int) -> Program:
     slots = step.chain.slots(spec).items()
     numbers |= {key: state.get(key, slot.start) for key, slot in slots if isinstance(slot, HostScalar)}
     return planned(trace(step.chain, spec, numbers), spec, step.maximize)
+
+
+def _held(step: GroupStep, at: int) -> str:
+    """What a parameter and its state take."""
+    spec = step.spec_of(step.params[at])
+    slots = [(key, slot) for key, slot in step.chain.slots(spec).items() if isinstance(slot, Slot)]
+    held = sum(slot.nbytes_for(spec) for _, slot in slots if not slot.shared) / spec.numel
+    weights = spec.weights.nbytes(spec.shape) / spec.numel
+    formats = "; ".join(f"{key}: {slot.storage_for(spec)}" for key, slot in slots if slot.full_size)
+    return f"holds {held:.4g} bytes of state per number{f' ({formats})' if formats else ''}, weights {weights:g}"
 
 
 def _phases(program: Program) -> list[str]:
