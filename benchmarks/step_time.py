@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import formats  # noqa: F401 (enters its suite)
 import torch
 from row import Row, table
 from suites import SUITES, Bench
