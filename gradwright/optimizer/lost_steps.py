@@ -56,7 +56,12 @@ class Seen:
 
 @torch.no_grad()
 def look(optimizer: Optimizer, steps: Iterable[GroupStep]) -> None:
-    """Look at the half-precision weights of groups that have just stepped, with their gradients still there."""
+    """Look at the half-precision weights of groups that have just stepped, with their gradients still there.
+
+    Args:
+        optimizer: whose groups.
+        steps: what they have done.
+    """
     for step in steps:
         if step.clock not in (FIRST, LAST) or capturing():
             continue

@@ -162,7 +162,13 @@ class ReleaseWindow:
                     self._squares.append(_square(param.grad))
 
     def share(self, index: int, chain: Chain, memory: PointerCache) -> tuple[Hashable, Chain, np.ndarray | None]:
-        """Which chain which parameters of a group run now, and what tells that from other turns of the group."""
+        """Which chain which parameters of a group run now, and what tells that from other turns of the group.
+
+        Args:
+            index: which group it is.
+            chain: its recipe's.
+            memory: its parameters.
+        """
         turn: Hashable = index
         if self.attached or self.is_open:
             chain = Chain((*self.conditions(), *chain.links))
@@ -240,6 +246,7 @@ class ReleaseWindow:
             )
 
     def refuse_other_terms(self, terms: Terms) -> None:
+        """Refuse to change the conditions of a step that has begun; ``hold`` is none."""
         if self.is_open and not self._interrupted and terms._replace(hold=0) != self.terms._replace(hold=0):
             raise RuntimeError(
                 f"release: a step has begun under other terms ({self.terms}); call optimizer.step() before changing "
@@ -247,10 +254,12 @@ class ReleaseWindow:
             )
 
     def refuse_gathering(self, what: str) -> None:
+        """Refuse ``what`` while micro-batches are gathered."""
         if self.gathering is not None:
             raise RuntimeError(f"release: {what} within `with released.accumulating():`; leave that block first")
 
     def refuse_half_a_step(self, what: str) -> None:
+        """Refuse ``what`` while some parameters are a step ahead of others."""
         if self.is_open and not self._interrupted:
             raise RuntimeError(
                 f"release: {what} in the middle of a step, when {len(self._stepped) + len(self._gathered)} parameters "
@@ -258,6 +267,7 @@ class ReleaseWindow:
             )
 
     def refuse_scaler(self) -> None:
+        """Refuse a GradScaler, whose step may not take place."""
         if self.attached or self.is_open:
             raise RuntimeError(
                 "release: a GradScaler may find a gradient that is not finite when others have been used, and skip "
