@@ -81,6 +81,16 @@ def application() -> Any:
                 show_default="the task's own",
             ),
         ] = None,
+        state: Annotated[
+            str | None,
+            typer.Option(help="How recipes hold their state: float32, bfloat16, 8bit, parameter.", show_default="auto"),
+        ] = None,
+        weights: Annotated[
+            str | None,
+            typer.Option(
+                help="How they hold half-precision weights: split24, split32, stochastic.", show_default="plain"
+            ),
+        ] = None,
         seeds: Annotated[int, typer.Option(help="Runs of each, from other weights every time.")] = 3,
         out: Annotated[str, typer.Option(help="Folder for index.html, results.json and the CSV files.")] = "report",
         budget: Annotated[
@@ -116,6 +126,8 @@ def application() -> Any:
             losses=losses,
             nuisance=nuisance,
             precision=precision,
+            state=state,
+            weights=weights,
             seeds=seeds,
             first_seed=first_seed,
             budget=budget,

@@ -16,7 +16,7 @@ from gradwright.engine.step import StepCoroutine
 from gradwright.optimizer import checkpoint, describe, evaluation, foreign, from_torch, groups, lost_steps, saved
 from gradwright.optimizer.full_weights import FullWeights
 from gradwright.optimizer.loss import detached
-from gradwright.optimizer.release_window import ReleaseWindow
+from gradwright.optimizer.release_window import ReleaseWindow, ending
 from gradwright.optimizer.scaling import scaled_backward
 
 
@@ -113,8 +113,6 @@ class Optimizer(FullWeights):
         if scaler is None and on_unscaled is not None:
             raise TypeError("step(on_unscaled=...) needs scaler=; without one, clip after backward in your closure")
         if scaler is not None:
-            if self.window is not None:
-                self.window.refuse_scaler()
             return scaled_backward(self, closure, scaler, on_unscaled)
         value = None
         if closure is not None:
@@ -126,14 +124,10 @@ class Optimizer(FullWeights):
     @torch._disable_dynamo
     @torch.no_grad()
     def _advance(self, loss: Any) -> None:
-        window = self.window
-        if window is not None:
-            window.before_step()
-        self._take(loss)
-        if not capturing():
-            self._tick()
-        if window is not None:
-            window.after_step()
+        with ending(self.window):
+            self._take(loss)
+            if not capturing():
+                self._tick()
         lost_steps.tell(self)
 
     def _take(self, loss: Any, collective: Collective = LOCAL) -> None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Hashable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -20,29 +21,13 @@ from gradwright.core.gathering import Form, Gathering
 from gradwright.engine.capture import capturing
 from gradwright.engine.collective import Early
 from gradwright.engine.step import note
-from gradwright.transforms import ClipTensor, Unscale
+from gradwright.optimizer.release_terms import Terms, square
 
 if TYPE_CHECKING:
     from gradwright.optimizer.optimizer import Optimizer
     from gradwright.optimizer.pointers import PointerCache
 
 EARLY = Early()
-
-
-class Terms(NamedTuple):
-    """Under which conditions gradients are used as they come.
-
-    Attributes:
-        hold: bytes of gradients that may wait for each other, so that many small tensors are one kernel.
-        scale: what the loss was multiplied by before its backward.
-        clip_norm: the greatest norm, if there is one.
-        clip_by: of what: each tensor by its own, or all by the norm of the step before.
-    """
-
-    hold: int
-    scale: float = 1.0
-    clip_norm: float | None = None
-    clip_by: Literal["tensor", "previous"] = "tensor"
 
 
 class ReleaseWindow:
@@ -71,8 +56,12 @@ class ReleaseWindow:
         self._gathered: set[Tensor] = set()
         self._now: set[Tensor] | None = None
         self._squares: list[Tensor] = []
-        self._divisor: float | None = None
+        self._conditions: tuple[Transform, ...] | None = None
         self._interrupted = False
+
+    def attach(self, terms: Terms) -> None:
+        """Hooks hand gradients over from here on, under these conditions."""
+        self.terms, self.attached, self._conditions = terms, True, None
 
     @property
     def is_open(self) -> bool:
@@ -159,7 +148,7 @@ class ReleaseWindow:
         if self.terms.clip_by == "previous" and self.terms.clip_norm is not None:
             for param in params:
                 if param.grad is not None and param.numel():
-                    self._squares.append(_square(param.grad))
+                    self._squares.append(square(param.grad))
 
     def share(self, index: int, chain: Chain, memory: PointerCache) -> tuple[Hashable, Chain, np.ndarray | None]:
         """Which chain which parameters of a group run now, and what tells that from other turns of the group.
@@ -171,28 +160,15 @@ class ReleaseWindow:
         """
         turn: Hashable = index
         if self.attached or self.is_open:
-            chain = Chain((*self.conditions(), *chain.links))
+            if self._conditions is None:  # found late, since it may wait for a device
+                self._conditions = self.terms.conditions(self.norm)
+            chain = Chain((*self._conditions, *chain.links))
         if self._now is None:
             return turn, chain, memory.present
         if self.gathering is not None:
             turn, chain = (index, "gathering"), Gathering.of(chain)
         now = self._now
         return turn, chain, np.array([at for at, param in enumerate(memory.params) if param in now], np.int64)
-
-    def conditions(self) -> tuple[Transform, ...]:
-        """The links before every chain: they undo the scale of the loss and clip."""
-        terms = self.terms
-        if terms.clip_norm is None:
-            return (Unscale(terms.scale),) if terms.scale != 1 else ()
-        if terms.clip_by == "previous":
-            if self._divisor is None:
-                norm = 0.0 if self.norm is None else float(self.norm)
-                self._divisor = max(norm, terms.clip_norm) / terms.clip_norm
-                if self.norm is None or not np.isfinite(self._divisor):
-                    self._divisor = 0.0
-            if self._divisor:
-                return (Unscale(terms.scale * self._divisor),)
-        return Unscale(terms.scale), ClipTensor(terms.clip_norm)
 
     def before_step(self) -> None:
         """Get ready for ``step()``, which takes what is left.
@@ -246,7 +222,11 @@ class ReleaseWindow:
             )
 
     def refuse_other_terms(self, terms: Terms) -> None:
-        """Refuse to change the conditions of a step that has begun; ``hold`` is none."""
+        """Refuse to change the conditions of a step that has begun; ``hold`` is none.
+
+        Raises:
+            RuntimeError: a step has begun, and these are others.
+        """
         if self.is_open and not self._interrupted and terms._replace(hold=0) != self.terms._replace(hold=0):
             raise RuntimeError(
                 f"release: a step has begun under other terms ({self.terms}); call optimizer.step() before changing "
@@ -254,12 +234,20 @@ class ReleaseWindow:
             )
 
     def refuse_gathering(self, what: str) -> None:
-        """Refuse ``what`` while micro-batches are gathered."""
+        """Refuse ``what`` while micro-batches are gathered.
+
+        Raises:
+            RuntimeError: they are.
+        """
         if self.gathering is not None:
             raise RuntimeError(f"release: {what} within `with released.accumulating():`; leave that block first")
 
     def refuse_half_a_step(self, what: str) -> None:
-        """Refuse ``what`` while some parameters are a step ahead of others."""
+        """Refuse ``what`` while some parameters are a step ahead of others.
+
+        Raises:
+            RuntimeError: they are.
+        """
         if self.is_open and not self._interrupted:
             raise RuntimeError(
                 f"release: {what} in the middle of a step, when {len(self._stepped) + len(self._gathered)} parameters "
@@ -267,7 +255,11 @@ class ReleaseWindow:
             )
 
     def refuse_scaler(self) -> None:
-        """Refuse a GradScaler, whose step may not take place."""
+        """Refuse a GradScaler, whose step may not take place.
+
+        Raises:
+            RuntimeError: gradients are released.
+        """
         if self.attached or self.is_open:
             raise RuntimeError(
                 "release: a GradScaler may find a gradient that is not finite when others have been used, and skip "
@@ -278,6 +270,17 @@ class ReleaseWindow:
         return ", ".join(str(self.optimizer.spec_of(param)) for param in params)
 
 
+@contextmanager
+def ending(window: ReleaseWindow | None) -> Iterator[None]:
+    """What ``step()`` does within is the end of the step that a window has begun, where there is one."""
+    if window is None:
+        yield
+        return
+    window.before_step()
+    yield
+    window.after_step()
+
+
 def _within_scaler() -> bool:
     """Whether a GradScaler calls: it divides gradients in place, which their version counter does not tell."""
     frame = sys._getframe()
@@ -286,14 +289,6 @@ def _within_scaler() -> bool:
         if frame.f_globals.get("__name__") == "torch.amp.grad_scaler":
             return True
     return False
-
-
-def _square(grad: Tensor) -> Tensor:
-    """Σ g² in double where the device has it, of whatever type g is."""
-    real = torch.view_as_real(grad) if grad.is_complex() else grad
-    wide = torch.float32 if real.element_size() < 4 else real.dtype
-    norm = torch.linalg.vector_norm(real.detach(), dtype=wide)
-    return norm.square() if norm.device.type == "mps" else norm.double().square()
 
 
 def _count(params: Mapping[Tensor, Any] | set[Tensor], what: str) -> str:

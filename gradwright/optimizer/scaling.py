@@ -41,7 +41,10 @@ def scaled_backward(
 
     Raises:
         TypeError: there is no closure, or it returned no loss.
+        RuntimeError: gradients are released.
     """
+    if optimizer.window is not None:
+        optimizer.window.refuse_scaler()
     if closure is None:
         raise TypeError("step(scaler=...) needs a closure that returns the loss; otherwise call scaler.step(optimizer)")
     with torch.enable_grad():

@@ -26,8 +26,8 @@ from gradwright.study.runs.arguments import (
     whole,
 )
 from gradwright.study.runs.budget import SCHEDULES, Budget
-from gradwright.study.runs.contenders import Contender, contenders, pairs
-from gradwright.study.runs.precision import in_precisions, read_precision
+from gradwright.study.runs.contenders import Contender, contenders, held, pairs
+from gradwright.study.runs.precision import read_formats, read_precision
 from gradwright.study.runs.progress import Job, Watcher, watcher
 from gradwright.study.runs.run import EVALUATIONS, Training, main_group
 from gradwright.study.tasks.nuisance import written
@@ -44,6 +44,8 @@ def compare(
     losses: Any = None,
     nuisance: str | Mapping[str, float] | None = None,
     precision: str | Sequence[str] | None = None,
+    state: str | None = None,
+    weights: str | None = None,
     seeds: int | Sequence[int] = 3,
     first_seed: int = 0,
     steps: int | None = None,
@@ -83,6 +85,8 @@ def compare(
             init, input, weights and steps, which are factors, and batch, a number of samples.
         precision: "fp32", "bf16" or "fp16": the type in which models are held and computed, gradients too; losses are
             float32. Several, "fp32,bf16", train every optimizer in each, so that the cost shows.
+        state, weights: how recipes hold their state ("8bit", "bfloat16", ...) and half-precision weights ("split24",
+            "split32", "stochastic"); beside models in half precision, those in float32 stay as they are.
         seeds: how many seeds (at least 1), or which.
         first_seed: the first of them where ``seeds`` is a number; fresh seeds are a fresh sample.
         steps, budget: the budget of a run: steps, or a string such as "300 steps" or "20s" (seconds of training by
@@ -120,7 +124,8 @@ def compare(
     if criteria:
         chosen = [each.judged() for each in chosen]
     precisions = read_precision(precision)
-    entered = in_precisions(pairs(contenders(optimizers), criteria), precisions)
+    formats = read_formats(state, weights, precisions)
+    entered = held(pairs(contenders(optimizers), criteria), precisions, formats)
     numbers = read_seeds(seeds, first_seed)
     budgets = {each.name: read_budget(each, steps, budget) for each in chosen}
     grid = read_rates(lr, lr_grid)
@@ -163,6 +168,7 @@ def compare(
                 "loss_notes": [loss.note for loss in criteria if loss.note],
                 "nuisance": written(nuisance),
                 "precision": precisions,
+                **formats,
                 "seeds": numbers,
                 "lr": None if lr is None else float(lr),
                 "lr_grid": grid if lr is None else None,
@@ -218,7 +224,7 @@ def _rates(task: Task, contender: Contender, grid: str | list[float] | None) -> 
     if isinstance(grid, list):
         return [(rate, "set for all" if len(grid) == 1 else "from the grid") for rate in grid]
     try:
-        optimizer = contender.build(task.begin(0).model)
+        optimizer = contender.begin(task.begin(0).model)
         default = float(optimizer.param_groups[main_group(optimizer, contender.recipe)]["lr"])
     except Exception:  # the run itself will say what is wrong
         return [(None, "")]

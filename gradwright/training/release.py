@@ -20,7 +20,8 @@ from gradwright.core.gathering import Form, form, totals
 from gradwright.core.number import as_float, as_whole
 from gradwright.engine.collective import is_spread
 from gradwright.optimizer.optimizer import Optimizer
-from gradwright.optimizer.release_window import ReleaseWindow, Terms
+from gradwright.optimizer.release_terms import Terms
+from gradwright.optimizer.release_window import ReleaseWindow
 
 FORMS = ("exact", "adama")
 
@@ -32,7 +33,7 @@ class Released:
         window = optimizer.window
         if window is None:
             window = optimizer.window = ReleaseWindow(optimizer)
-        window.terms, window.attached = terms, True
+        window.attach(terms)
         self._window, self._params = window, params
         self._hooks = [param.register_post_accumulate_grad_hook(window.arrive) for param in params]
 

@@ -214,3 +214,21 @@ def test_gathering_ages_nobody_and_can_be_deep_copied():
     optimizer.step()
     assert {optimizer.state[param]["step"] for param in model.params} == {1.0}
     assert copy.deepcopy(optimizer).state_dict()["state"].keys() == optimizer.state_dict()["state"].keys()
+
+
+@pytest.mark.parametrize("weights", ["plain", "split24", "split32", "stochastic"])
+def test_gathering_leaves_weights_in_every_format_as_they_are(weights):
+    knobs = {"state": "8bit", "weights": weights}
+    model = bowl(gradwright.Signum, knobs, torch.bfloat16)
+    optimizer = gradwright.Signum(model.parameters(), **knobs)
+    model(0).backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    before = [param.detach().clone() for param in model.params]
+    held = optimizer.full_weights() if weights.startswith("split") else None
+    with release(model, optimizer) as released, released.accumulating():
+        model(1).backward()
+    assert all(torch.equal(param, old) for param, old in zip(model.params, before))
+    if held is not None:
+        again = optimizer.full_weights()
+        assert all(torch.equal(value, again[name]) for name, value in held.items())

@@ -1,6 +1,7 @@
 """With gradients released, every recipe takes the steps that it takes without, bit for bit, or is refused by name."""
 
 import pytest
+import torch
 
 import gradwright
 from gradwright.training import release
@@ -72,3 +73,13 @@ def test_all_forms_step_as_without_release(row):
 def test_every_engine_steps_as_without_release(recipe, engine):
     plain = trained(recipe, {"engine": engine})
     assert same(plain, trained(recipe, {"engine": engine}, within=letting(60)))
+
+
+@pytest.mark.parametrize(
+    ("state", "weights"), [("8bit", "split24"), ("bfloat16", "stochastic"), ("float32", "split32")]
+)
+@pytest.mark.parametrize(("recipe", "own"), [(gradwright.AdamW, {}), (gradwright.SGD, {"momentum": 0.9})])
+def test_every_format_steps_as_without_release(recipe, own, state, weights):
+    knobs = {**own, "state": state, "weights": weights}
+    plain = trained(recipe, knobs, dtype=torch.bfloat16)
+    assert same(plain, trained(recipe, knobs, dtype=torch.bfloat16, within=letting(60)))

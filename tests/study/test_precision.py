@@ -80,6 +80,34 @@ def test_one_precision_is_said_on_the_page():
     assert "precision" not in command(small())
 
 
+def test_formats_stand_beside_float32():
+    study = small(precision="fp32,bf16", state="8bit", weights="split24")
+    assert study.contenders[:2] == ["AdamW (fp32)", "AdamW (bf16, 8bit, split24)"]
+    assert all(run.status != "failed" for run in study.runs)
+    plain, small_one = study.runs[0].state_bytes_per_parameter, study.runs[1].state_bytes_per_parameter
+    assert plain == pytest.approx(8, rel=0.01)
+    assert small_one == pytest.approx(3.2, rel=0.1)
+    assert "--precision fp32,bf16 --state 8bit --weights split24" in command(study)
+
+
+def test_formats_of_one_precision_are_said_on_the_page():
+    study = small(precision="bf16", state="bfloat16", weights="stochastic")
+    assert "2 optimizers in bf16, state bfloat16, weights stochastic" in html(study)
+    assert study.settings["state"] == "bfloat16"
+
+
+def test_formats_that_cannot_be_held_are_refused():
+    for arguments, message in (
+        ({"state": "4bit"}, "state='4bit' is unknown"),
+        ({"weights": "split24"}, "give precision='bf16' with it"),
+        ({"weights": "split24", "precision": "fp32"}, "give precision='bf16' with it"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            small(**arguments)
+    with pytest.raises(ValueError, match="torch:SGD is no recipe"):
+        compare("digits-mlp", "torch:SGD", steps=2, progress=False, state="8bit")
+
+
 @pytest.mark.parametrize(
     ("precision", "message"),
     [

@@ -78,6 +78,8 @@ def command(study: Study) -> str:
     words += ["--losses", ",".join(settings["losses"])] if settings.get("losses") else []
     words += ["--nuisance", settings["nuisance"]] if settings.get("nuisance") else []
     words += ["--precision", ",".join(settings["precision"])] if settings.get("precision") else []
+    for key in ("state", "weights"):
+        words += [f"--{key}", settings[key]] if settings.get(key) else []
     words += ["--seeds", str(len(seeds))] + (["--first-seed", str(seeds[0])] if seeds[0] else [])
     if settings["lr"] is not None:
         words += ["--lr", f"{settings['lr']:g}"]
@@ -210,7 +212,8 @@ def _split(shown: str) -> tuple[str, str]:
 def _trained_by(study: Study) -> str:
     """What all runs have in common, where one optimizer or one loss was asked for beside several of the other."""
     losses, precisions = study.settings.get("losses", ()), study.settings.get("precision", ())
-    held = f"in {precisions[0]}" if len(precisions) == 1 else ""
+    formats = [f"{key} {study.settings[key]}" for key in ("state", "weights") if study.settings.get(key)]
+    held = f"in {', '.join([*precisions, *formats])}" if len(precisions) == 1 else ", ".join(formats)
     if study.noun == "loss":
         return f"trained by {study.settings['optimizers'][0]} {held}".strip()
     return f"trained with {losses[0]} {held}".strip() if len(losses) == 1 else held

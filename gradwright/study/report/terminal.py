@@ -41,7 +41,8 @@ def _table(study: Study, task: TaskNote) -> Any:
 
     v = verdict(study, task)
     precisions = study.settings.get("precision", ())
-    held = f", in {precisions[0]}" if len(precisions) == 1 else ""
+    formats = [f", {key} {study.settings[key]}" for key in ("state", "weights") if study.settings.get(key)]
+    held = (f", in {precisions[0]}" if len(precisions) == 1 else "") + "".join(formats)
     title = one_line(f"{task.name}: {task.metric.label}, {task.budget}{held}")
     table = Table(title=Text(title), box=box.SIMPLE, title_justify="left", title_style="bold")
     table.add_column(study.noun)

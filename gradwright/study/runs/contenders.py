@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import nn
 
 from gradwright.study.runs.criteria import Loss
+from gradwright.study.runs.precision import HALVES, hold_in
 from gradwright.study.tasks.labels import check_label
 from gradwright.study.tasks.unknown import unknown
 
-Builder = Callable[[nn.Module], torch.optim.Optimizer]
+Builder = Callable[..., torch.optim.Optimizer]
 
 
 @dataclass(frozen=True)
@@ -22,13 +23,14 @@ class Contender:
 
     Args:
         name: its label.
-        build: a function from a model to the optimizer.
+        build: a function from a model to the optimizer; that of a recipe takes formats as keywords.
         lr_source: whose learning rate it comes with.
         recipe: the recipe whose learning rate is the main one, where others may help it out.
         named: whether the label alone says all of it.
         loss: what it trains with; None: the task's own loss.
         optimizer: the optimizer's label, where ``name`` says the loss or the precision.
         precision: the type of the model; empty: as the task makes it.
+        formats: how a recipe holds its state and its weights, where that is asked for.
     """
 
     name: str
@@ -39,6 +41,45 @@ class Contender:
     loss: Loss | None = None
     optimizer: str = ""
     precision: str = ""
+    formats: Mapping[str, str] = field(default_factory=dict)
+
+    def begin(self, model: nn.Module) -> torch.optim.Optimizer:
+        """The optimizer of a model, which is held in the contender's precision from here on."""
+        if self.precision:
+            hold_in(model, self.precision)
+        return self.build(model, **self.formats)
+
+
+def held(
+    contenders: Sequence[Contender], precisions: Sequence[str], formats: Mapping[str, str]
+) -> tuple[Contender, ...]:
+    """Every contender in every precision, labelled by it where there are several.
+
+    Formats are those of models in half precision, beside which others stand as they are; of all, where there are none.
+
+    Raises:
+        ValueError: a contender is no recipe, and its state cannot be held in a format.
+    """
+    foreign = next((each.name for each in contenders if formats and not each.recipe), None)
+    if foreign is not None:
+        raise ValueError(f"{' and '.join(formats)}: {foreign} is no recipe of gradwright's, which alone hold formats")
+    halves = bool(set(HALVES) & set(precisions))
+    several = len(precisions) > 1
+    found = []
+    for each in contenders:
+        for precision in precisions or [each.precision]:
+            own = dict(formats) if not halves or precision in HALVES else {}
+            words = ", ".join([precision, *own.values()])
+            found.append(
+                replace(
+                    each,
+                    name=f"{each.name} ({words})" if several else each.name,
+                    optimizer=each.optimizer or each.name,
+                    precision=precision,
+                    formats=own,
+                )
+            )
+    return tuple(found)
 
 
 def pairs(optimizers: Sequence[Contender], losses: Sequence[Loss]) -> tuple[Contender, ...]:
@@ -127,10 +168,10 @@ def _contender(item: Any, label: str | None = None) -> Contender:
 
 
 def _recipe_contender(recipe: type, knobs: dict[str, Any], label: str, named: bool = False) -> Contender:
-    def make(model: nn.Module) -> torch.optim.Optimizer:
+    def make(model: nn.Module, **formats: str) -> torch.optim.Optimizer:
         from gradwright.routing import build
 
-        return build(recipe, model, **knobs)
+        return build(recipe, model, **{**knobs, **formats})
 
     paper = getattr(getattr(recipe, "formula", None), "paper", "").removeprefix("https://")
     default = f"{_name(recipe)}'s default ({paper})" if paper else f"{_name(recipe)}'s default"

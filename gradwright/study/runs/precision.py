@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from gradwright.study.runs.contenders import Contender
+from gradwright.core.policy import Policy
 from gradwright.study.tasks.unknown import unknown
 
+HALVES = ("bf16", "fp16")
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -35,21 +35,17 @@ def read_precision(precision: str | Iterable[str] | None) -> list[str]:
     return found
 
 
-def in_precisions(contenders: Sequence[Contender], precisions: Sequence[str]) -> tuple[Contender, ...]:
-    """Every contender in every precision, labelled by it where there are several."""
-    if not precisions:
-        return tuple(contenders)
-    several = len(precisions) > 1
-    return tuple(
-        replace(
-            each,
-            name=f"{each.name} ({precision})" if several else each.name,
-            optimizer=each.optimizer or each.name,
-            precision=precision,
-        )
-        for each in contenders
-        for precision in precisions
-    )
+def read_formats(state: str | None, weights: str | None, precisions: list[str]) -> dict[str, str]:
+    """How recipes shall hold their state and their weights, where that is asked for.
+
+    Raises:
+        ValueError: there is no such format, or weights are asked to be held apart that are not in half precision.
+    """
+    found = {key: value for key, value in (("state", state), ("weights", weights)) if value is not None}
+    Policy(**found)
+    if found.get("weights", "plain") != "plain" and set(precisions) <= {"fp32"}:
+        raise ValueError(f"weights={weights!r} is for models in half precision: give precision='bf16' with it")
+    return found
 
 
 def hold_in(model: nn.Module, precision: str) -> None:

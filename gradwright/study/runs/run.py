@@ -18,7 +18,6 @@ from gradwright.study.runs.budget import SCHEDULES, Budget
 from gradwright.study.runs.contenders import Contender
 from gradwright.study.runs.criteria import Criterion
 from gradwright.study.runs.divergence import Ending, ending
-from gradwright.study.runs.precision import hold_in
 from gradwright.study.runs.statistics import fitting_statistics
 from gradwright.study.runs.step import Step, Times, evaluating, state_bytes, switches
 from gradwright.study.runs.watched import WatchedRun
@@ -93,7 +92,7 @@ class Training:
 
     def _train(self) -> Generator[Tick, None, Ending]:
         session, criterion = self._begin()
-        self.optimizer = self.contender.build(session.model)
+        self.optimizer = self.contender.begin(session.model)
         self.parameters = sum(parameter.numel() for parameter in session.model.parameters())
         self.main = main_group(self.optimizer, self.contender.recipe)
         self.base = _learning_rates(self.optimizer, self.main, self.lr)
@@ -140,8 +139,6 @@ class Training:
     def _begin(self) -> tuple[Session, Criterion | None]:
         """The session, with the contender's loss in the place of the task's own if it has one."""
         session, loss = self.task.begin(self.seed), self.contender.loss
-        if self.contender.precision:
-            hold_in(session.model, self.contender.precision)
         if loss is None:
             return session, None
         criterion, batch = loss.begin(session), session.batch
