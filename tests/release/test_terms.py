@@ -1,5 +1,7 @@
 """Scales and clips: what can be done to a gradient that does not wait for the others, and what is refused."""
 
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -236,3 +238,21 @@ def test_a_total_that_shows_only_in_the_step_is_refused_there():
         with pytest.raises(RuntimeError, match="the total 'late' over all parameters"):
             optimizer.window.flush()
     assert torch.equal(param, torch.ones(7))
+
+
+def test_ranks_and_shards_are_refused(monkeypatch):
+    from gradwright.training import release as function
+
+    module = sys.modules[function.__module__]
+    model = nn.Linear(2, 2)
+    optimizer = gradwright.AdamW(model.parameters())
+    with monkeypatch.context() as patched:
+        patched.setattr(module.dist, "is_initialized", lambda: True)
+        patched.setattr(module.dist, "get_world_size", lambda: 4)
+        with pytest.raises(ValueError, match="4 ranks hold a copy of this model"):
+            release(model, optimizer)
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "is_spread", lambda tensor: True)
+        with pytest.raises(ValueError, match="the model has distributed tensors"):
+            release(model, optimizer)
+    release(model, optimizer).remove()
