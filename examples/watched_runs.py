@@ -1,9 +1,9 @@
 """A run seen from inside: the long tail of its gradients before and after a remedy, and the latent space of a VAE.
 
-The first pair of runs learns a hundred classes of which the commonest is 53 times as frequent as the rarest, once by the
-cross-entropy and once by one that counts every class alike; each writes a page with its histograms, its layers over time
-and what is wrong with it. The comparisons write the study's pages, with both histograms in one picture and with the
-images of digits where a variational auto-encoder puts them, coloured by digit.
+The first pair of runs learns a hundred classes of which the commonest is 53 times as frequent as the rarest, once by
+the cross-entropy and once by one that counts every class alike; each writes a page with its histograms, its layers
+over time and what is wrong with it. The comparisons write the study's pages, with both histograms in one picture and
+with the images of digits where a variational auto-encoder puts them, coloured by digit.
 
     python examples/watched_runs.py            about a minute
     python examples/watched_runs.py --quick    some seconds; too short to learn much
