@@ -15,6 +15,9 @@ SIDE = 1000
 EDGE = 0.06
 """How near to an end of the x axis a word must be to be pushed inwards."""
 
+MOST_ON_A_PHONE = 4
+"""Words below the x axis; where there are more, a narrow screen shows every other one."""
+
 Point = tuple[float, float]
 """Shares of the axes, from 0 to 1."""
 
@@ -78,7 +81,8 @@ def chart(
     drawing = element("svg", *paths, viewBox=f"0 0 {SIDE} {SIDE}", preserveAspectRatio="none", aria_hidden="true")
     said = [_within(word) for word in words]
     said += [element("span", word, class_="tick up", style=f"bottom:{100 * place:.1f}%") for place, word in up]
-    said += [below(place, word) for place, word in across]
+    many = len(across) > MOST_ON_A_PHONE
+    said += [below(place, word, spare=many and bool(at % 2)) for at, (place, word) in enumerate(across)]
     plot = element("div", drawing, *said, class_="plot", style=f"height:{height}px")
     name = element("div", beneath, class_="beneath") if beneath else None
     return element("div", plot, name, class_="chart", role="img", aria_label=label)

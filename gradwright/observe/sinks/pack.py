@@ -22,11 +22,11 @@ FORMAT = "gradwright run 1"
 DIGITS = 7
 """Significant digits of a probe: half of what a float has, for half of the file."""
 
-PLAIN = ("step", "span", "norm", "alike", "kept", "loss", "cleared", "skipped")
-"""Fields of a window that are one value."""
-
 KINDS: dict[str, Any] = {"parameters": ParameterProbe, "layers": LayerProbe}
 """Fields of a window that hold probes, and what these are."""
+
+PLAIN = tuple(field.name for field in fields(Window) if field.name not in (*KINDS, "batch"))
+"""Fields of a window that are one value."""
 
 WORDS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 PARTS = ("weights", "gradients", "updates")

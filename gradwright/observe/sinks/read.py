@@ -34,8 +34,8 @@ def read(path: str | os.PathLike[str]) -> Record:
         try:
             _add(record, json.loads(line), names)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            said = f"path={str(path)!r} is broken in line {at} ({type(error).__name__}: {error})"
-            raise ValueError(f"{said}: what follows cannot be read, restore the file") from error
+            said = f"path={str(path)!r} is broken in line {at}, or of another version ({type(error).__name__}: {error})"
+            raise ValueError(f"{said}: restore the file, or read it with the version that wrote it") from error
     return record
 
 
