@@ -47,9 +47,7 @@ FOLLOWS: dict[Cause, frozenset[Cause]] = {
     Cause.EPS_RULES: frozenset({Cause.LR_TOO_LOW, Cause.VANISHING_GRADIENTS, Cause.DECAY_RULES}),
     Cause.SCHEDULE: frozenset({Cause.LR_TOO_LOW, Cause.LOST_TO_ROUNDING}),
     Cause.CLIP_ALWAYS: frozenset({Cause.LR_TOO_LOW}),
-    Cause.LR_TOO_HIGH: frozenset(
-        {Cause.NON_FINITE, Cause.DEAD_UNITS, Cause.DECAY_RULES, Cause.OVERFITTING, Cause.BATCH_TOO_SMALL}
-    ),
+    Cause.LR_TOO_HIGH: frozenset({Cause.NON_FINITE, Cause.DEAD_UNITS, Cause.DECAY_RULES, Cause.OVERFITTING}),
     Cause.SATURATED_UNITS: frozenset({Cause.VANISHING_GRADIENTS, Cause.LR_TOO_LOW}),
     Cause.VANISHING_GRADIENTS: frozenset({Cause.LR_TOO_LOW, Cause.DECAY_RULES}),
     Cause.DEAD_UNITS: frozenset({Cause.DECAY_RULES, Cause.LR_TOO_LOW}),

@@ -110,10 +110,12 @@ class Run:
         return most(map(self.relative_update, self.stepped))
 
     def update_of_first(self, window: Window) -> float:
-        """:meth:`relative_update`, of weights as large as at the beginning where they have shrunk since."""
+        """:meth:`relative_update` without weight decay, of weights as large as at first where they have shrunk."""
         first, now = self._weight(self.stepped[0]), self._weight(window)
         shrunk = now / first if first > now else 1.0
-        return self.relative_update(window) * shrunk
+        decay = self.decay_share(window)
+        rest = math.sqrt(max(0.0, 1 - decay**2)) if decay > 0 else 1.0
+        return self.relative_update(window) * shrunk * rest
 
     def _weight(self, window: Window) -> float:
         square = self.weighted(window, lambda probe: probe.weight**2)
@@ -124,6 +126,11 @@ class Run:
         of_decay = self.weighted(window, lambda probe: (probe.decay * probe.update) ** 2)
         change = self.weighted(window, lambda probe: probe.update**2 if not math.isnan(probe.decay) else NAN)
         return math.sqrt(of_decay / change) if change > 0 else NAN
+
+    def eps_share_of(self, name: str) -> float:
+        """The typical share of a parameter's entries that eps rules; 1 where it has no second moment."""
+        shares = known(window.parameters[name].eps for window in self.stepped if name in window.parameters)
+        return median(shares) if shares else 1.0
 
     def sensitivity(self, window: Window) -> dict[str, float]:
         """‖g‖ ‖p‖ of each matrix, in the model's order: the change of the loss for a relative change of the weights."""
@@ -193,6 +200,11 @@ class Run:
         """Samples in a batch; NaN where it is not known."""
         sizes = [batch.size for batch in self.batches(self.windows)]
         return median(sizes) if sizes else self.record.data.size
+
+    @property
+    def peak(self) -> float:
+        """The largest loss over the very first."""
+        return max(self.losses) / self.losses[0] if self.losses and self.losses[0] > 0 else NAN
 
     @property
     def foreseen(self) -> float:

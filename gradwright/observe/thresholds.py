@@ -38,6 +38,7 @@ class Thresholds:
     update_too_large: float = 0.5
     drop_too_low: float = 0.35
     grew: float = 1.5
+    peak: float = 10.0
     exploding: float = 1e3
     vanishing: float = 1e-3
     dead: float = 0.8
@@ -45,8 +46,12 @@ class Thresholds:
     inputs: float = 5.0
     inputs_small: float = 0.02
     initial: float = 2.0
-    noise_rank: float = 0.35
-    noise_unmoved: float = 0.65
+    noise_rank: float = 0.34
+    noise_unmoved: float = 0.75
+    noise_both: float = 1.1
+    """Both of the former together, each over its limit."""
+    kept: float = 0.3
+    """A mean gradient that keeps more of its first direction is still learning."""
     noise_wrong: float = 0.1
     imbalance: float = 15.0
     alike: float = 0.3

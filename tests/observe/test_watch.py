@@ -404,3 +404,24 @@ def test_a_run_of_nothing_is_fine():
     watch.validation(float("nan"))
     watch.step(float("nan"))
     assert [finding.cause for finding in watch.findings()] == [Cause.NON_FINITE]
+
+
+@pytest.mark.parametrize("how", ["wrapped", "inner", "in place"])
+def test_compiled_models_stay_whole_graphs(how):
+    model = network()
+    compiled = torch.compile(model, backend="eager", fullgraph=True)
+    if how == "in place":
+        model.compile(backend="eager", fullgraph=True)
+    called, watched = (compiled if how != "in place" else model), (compiled if how == "wrapped" else model)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    watch = Watch(watched, optimizer)
+    for x, y in batches(30):
+        outputs = called(x)
+        loss = nn.functional.cross_entropy(outputs, y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        watch.step(loss, outputs, y)
+    assert causes(watch) == []
+    assert list(watch.record().parameters) == ["0.weight", "0.bias", "2.weight", "2.bias", "4.weight", "4.bias"]
+    torch._dynamo.reset()

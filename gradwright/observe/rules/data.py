@@ -68,13 +68,14 @@ def label_noise(run: Run, limits: Thresholds) -> Finding | None:
     """
     if run.record.data.tokens:
         return None
-    told = [found for part in run.thirds if (found := _disagreement(run.batches(part), limits)) is not None]
-    if not told:
+    told = [_disagreement(run.batches(part), limits) for part in run.thirds]
+    last = next((found for found in reversed(told) if found is not None), None)
+    still_learning = bool(told) and told[-1] is not None and typical(w.kept for w in run.late) > limits.kept
+    if last is None or still_learning:
         return None
-    wrong, unmoved, rank = max(
-        told, key=lambda found: min(found[1] / limits.noise_unmoved, found[2] / limits.noise_rank)
-    )
-    if not unmoved > limits.noise_unmoved or not rank > limits.noise_rank:
+    wrong, unmoved, rank = last
+    by_chance, by_place = unmoved / limits.noise_unmoved, rank / limits.noise_rank
+    if not min(by_chance, by_place) > 1 or not by_chance * by_place > limits.noise_both:
         return None
     return finding(
         Cause.LABEL_NOISE,
@@ -82,7 +83,7 @@ def label_noise(run: Run, limits: Thresholds) -> Finding | None:
         f"The model disagrees with {100 * wrong:.0f} % of the labels. Where it is sure it is {unmoved:.2f} times "
         f"that, and the label's mean place among the other classes {rank:.2f} (0: second choice, 0.5: by chance).",
         "a robust loss or label smoothing, or relabel the samples on which a trained model disagrees surely",
-        beyond(min(unmoved / limits.noise_unmoved, rank / limits.noise_rank), 1.0, 1.4),
+        beyond(by_chance * by_place, limits.noise_both, 1.5),
         steps=span(run.stepped),
         disagreement=wrong,
         rank=rank,

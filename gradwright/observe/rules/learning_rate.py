@@ -123,6 +123,8 @@ def _harm(run: Run, limits: Thresholds) -> str | None:
         lost = [name for name, share in last.items() if share > limit and not first.get(name, 0.0) > limit]
         if lost and (what == "dead" or run.drop < limits.stalled):
             return f"most units of {listed(lost)} became {word}"
+    if run.peak > limits.peak:
+        return f"the loss rose to {run.peak:.3g} times its first value"
     if run.drop < limits.stalled:
         return f"the loss fell by only {100 * run.drop:.0f} %"
     return None

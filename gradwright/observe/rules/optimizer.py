@@ -6,7 +6,7 @@ import math
 from statistics import fmean
 
 from gradwright.observe.cause import Cause, Finding, Severity
-from gradwright.observe.record import Window
+from gradwright.observe.record import NAN, Window
 from gradwright.observe.rules.rule import beyond, finding, listed, rule, span
 from gradwright.observe.run import Run, known, mean, most, typical
 from gradwright.observe.settings import scale_free
@@ -17,10 +17,14 @@ HALF = ("float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
 
 @rule(Cause.EPS_RULES)
 def eps_rules(run: Run, limits: Thresholds) -> Finding | None:
-    """Most entries have a root of the second moment below eps, from the beginning on."""
+    """Most entries have a root of the second moment below eps, from the beginning on, and in the last layers too.
+
+    Where it is so in the first layers alone, their gradients vanish.
+    """
     shares = [run.weighted(window, lambda probe: probe.eps) for window in run.stepped]
     share, first = typical(shares), typical(shares[: max(3, len(shares) // 4)])
-    if len(known(shares)) < limits.windows or not min(share, first) > limits.eps:
+    last = min(map(run.eps_share_of, list(run.trained)[-2:]), default=NAN)
+    if len(known(shares)) < limits.windows or not min(share, first) > limits.eps or not last > limits.eps / 2:
         return None
     values = {group["eps"] for group in run.record.settings.values() if "eps" in group}
     size = typical(run.weighted(window, lambda probe: probe.gradient) for window in run.stepped)
