@@ -24,7 +24,19 @@ FORMATS = (
 )
 """Types of parameters with formats of state and weights, every one of which occurs."""
 COMMON = frozenset({"AdamW", "Lion", "ScheduleFreeAdamW"})
-QUICK = tuple(row for row in FIRST if row in KINDS or row.recipe.recipe_name in COMMON)
+
+
+def _is_whole(row: Any) -> bool:
+    """Whether the parts of a form get on with one another; some combinations are in the table because they do not."""
+    try:
+        row.recipe.spec.chain(row.knobs).check_order(())
+    except ValueError:
+        return False
+    return True
+
+
+ALL = tuple(row for row in FIRST if _is_whole(row))
+QUICK = tuple(row for row in ALL if row in KINDS or row.recipe.recipe_name in COMMON)
 """A few recipes that have every trait between them, and those that most people use."""
 
 

@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 
 from gradwright.optimizer.arrays import arrays_of
-from tests.contract.table import FIRST
-from tests.storage.runs import COMMON, FORMATS, QUICK, Run, differing
+from tests.storage.runs import ALL, COMMON, FORMATS, QUICK, Run, differing
 
 FEW = [row for row in QUICK if row.recipe.recipe_name in COMMON]
 ONE = [row for row in QUICK if row.recipe.recipe_name == "AdamW"]
@@ -23,7 +22,7 @@ NAMES = ["-".join((str(dtype).removeprefix("torch."), state, weights)) for dtype
 
 
 def rows(fast=FEW):
-    return [pytest.param(row, id=str(row), marks=() if row in fast else pytest.mark.slow) for row in FIRST]
+    return [pytest.param(row, id=str(row), marks=() if row in fast else pytest.mark.slow) for row in ALL]
 
 
 def formats(fast=FORMATS):
