@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from gradwright.solvers.constrained.qp.interior_point import PrimalDual, relative_error
 from gradwright.solvers.constrained.qp.standard_form import StandardForm, apply
@@ -15,8 +16,19 @@ def polish(form: StandardForm, at: PrimalDual, refinements: int = 4) -> PrimalDu
 
     Hx + Aᵀy + Gᵀz = −g,  Ax = b,  (Gx)ᵢ = hᵢ for active i,  zᵢ = 0 for the others
 
-    is shifted by δ so that it can be factorised, and refined against the unshifted one.
+    is shifted by δ so that it can be factorised, and refined against the unshifted one. Where H is as small as that δ, as
+    where x is large, refinement comes hardly further, so that a second try has a δ in units of H.
     """
+    delta = torch.finfo(form.g.dtype).eps ** 0.6
+    curvature = form.H.abs().amax((-2, -1))[:, None]
+    at = _on_active_set(form, at, torch.full_like(curvature, delta), refinements)
+    if bool(((curvature > 0) & (curvature < 1)).any()):
+        at = _on_active_set(form, at, delta * torch.where(curvature > 0, curvature.clamp(max=1.0), 1.0), refinements)
+    return at
+
+
+def _on_active_set(form: StandardForm, at: PrimalDual, delta: Tensor, refinements: int) -> PrimalDual:
+    """One solve with a δ (B, 1) for each instance, kept where it is no worse."""
     n, p, m = form.g.shape[-1], form.b.shape[-1], form.h.shape[-1]
     tight = form.active & (at.z > at.s)
     on = tight.to(form.g)
@@ -26,9 +38,8 @@ def polish(form: StandardForm, at: PrimalDual, refinements: int = 4) -> PrimalDu
     G = on[..., None] * form.G
     K[:, :n, n + p :], K[:, n + p :, :n] = G.mT, G
     K[:, n + p :, n + p :] = torch.diag_embed(on - 1)
-    delta = torch.finfo(form.g.dtype).eps ** 0.6
-    shift = torch.cat([form.g.new_full((n,), delta), form.g.new_full((p + m,), -delta)])
-    factors = torch.linalg.lu_factor_ex(K + torch.diag(shift))[:2]
+    shift = torch.cat([delta.expand(-1, n), -delta.expand(-1, p + m)], -1)
+    factors = torch.linalg.lu_factor_ex(K + torch.diag_embed(shift))[:2]
     right = torch.cat([-form.g, form.b, on * form.h], -1)
     solution = torch.cat([at.x, at.y, on * at.z], -1)
     for _ in range(refinements):
