@@ -6,6 +6,7 @@ does not agree is left to plain torch.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,7 +40,7 @@ class _Trial:
 
     def __init__(self, program: Program, kernel: Kernel, device: torch.device) -> None:
         self.program, self.kernel, self.device = program, kernel, device
-        self.random = torch.Generator().manual_seed(1)
+        self.random, self.numbers = torch.Generator().manual_seed(1), random.Random(1)
         folded = program.folding is not None
         self.shapes = [self._shape(sizes) for sizes in (FOLDED if folded else FLAT)]
 
@@ -105,7 +106,7 @@ class _Trial:
     def _scalar(self, at: int) -> float:
         if self.program.graph.nodes[at].is_bool:
             return 1.0
-        return 0.2 + 0.6 * float(torch.rand((), generator=self.random, dtype=torch.float64, device="cpu"))
+        return 0.2 + 0.6 * self.numbers.random()
 
     def _given(self) -> set[str]:
         nodes = self.program.graph.nodes

@@ -106,11 +106,10 @@ def test_only_what_changes_is_stored():
 
 
 def test_the_first_step_does_not_read_what_it_fills():
-    first, second = (program_of(SGD, momentum=0.9, step=step) for step in (1.0, 2.0))
-    assert first.traffic["heavy_ball.m"] == 1
-    assert second.traffic["heavy_ball.m"] == 2
     anchored = program_of(lookahead(SGD), step=1.0)
     assert anchored.traffic["lookahead.slow"] == 1
+    # a buffer of momentum is read at once: micro-batches may have gathered in it
+    assert program_of(SGD, momentum=0.9, step=1.0).traffic["heavy_ball.m"] == 2
 
 
 def test_host_values_are_no_larger_than_a_number():

@@ -26,8 +26,9 @@ def pretended(monkeypatch):
 def test_each_device_is_asked(pretended, compiler):
     text = AdamW([*leaves("cpu"), *leaves("meta")]).explain(source=True)
     assert "group 0: AdamW, engine cpp and triton" in text
-    assert "1 tensors, 12 numbers: 4x3, float32\n  kernel: 1 sweep" in text
-    assert "1 tensors on meta, 12 numbers: 4x3, float32\n  kernel: 1 sweep" in text
+    held = "holds 8 bytes of state per number (ema.m: float32; precondition.v: float32), weights 4"
+    assert f"1 tensors, 12 numbers: 4x3, float32\n  {held}\n  kernel: 1 sweep" in text
+    assert f"1 tensors on meta, 12 numbers: 4x3, float32\n  {held}\n  kernel: 1 sweep" in text
     assert text.count("#pragma omp parallel") == text.count("\ndef sweep0") == 1
 
 

@@ -24,7 +24,7 @@ CONTRACT = (
         {"centered": True, "momentum": 0.9},
         ulps=1 << 13,  # of gradients that stay alike the variance is what rounding leaves of two large terms
     ),
-    Contract(gw.Adadelta),
+    Contract(gw.Adadelta, ulps=8),  # two roots and their ratio
     Contract(gw.Adadelta, {"weight_decay": 0.01}),
 )
 

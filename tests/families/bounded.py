@@ -15,7 +15,7 @@ CONTRACT = (
     Contract(gw.StableAdamW),
     Contract(gw.AdaBound),
     Contract(gw.AdaBound, {"amsgrad": True, "gamma": 0.5, "weight_decay": 0.01}),
-    Contract(gw.Padam),
+    Contract(gw.Padam, ulps=8),  # a power of a quotient
     Contract(gw.Padam, {"amsgrad": False, "partial": 0.125, "weight_decay": 0.01}),
     Contract(gw.Grams),
     Contract(gw.Grams, {"weight_decay": 0.01}),

@@ -17,7 +17,7 @@ CONTRACT = (
     Contract(gw.QHAdam),
     Contract(gw.QHAdam, {"nus": (0.7, 0.9), "weight_decay": 0.01, "decoupled_weight_decay": True}),
     Contract(gw.AggMo),
-    Contract(gw.LaProp),
+    Contract(gw.LaProp, ulps=8),  # a root, a quotient and an average in turn
     Contract(gw.LaProp, {"weight_decay": 0.01}),
     Contract(gw.NovoGrad),
     Contract(gw.NovoGrad, {"averaging": True, "weight_decay": 0.01}),
