@@ -104,6 +104,8 @@ def test_an_untuned_warmup_is_a_schedule_of_lr_on_every_recipe():
 )
 def test_nothing_pulls_at_a_learning_rate_of_zero(combinator):
     for recipe, made in taken(combinator):
+        if "lr" in recipe.spec.initial:
+            continue  # lr is where its steps begin, and they have a least size
         start = _walk()[0]
         assert_same(walk(made, lr=0.0).last, start, recipe.recipe_name)
 

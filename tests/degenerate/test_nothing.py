@@ -35,8 +35,15 @@ def pulls_at_any_rate(row):
     return parts.Constrain in kinds or parts.Decay in kinds[sized:]
 
 
+def computed_anew(row):
+    """Whether weights are solved for at every step, from sums of which they are the solution up to rounding."""
+    return any(isinstance(link, parts.FollowRegularizedLeader) for link in links_of(row))
+
+
 @each_row
 def test_a_learning_rate_of_zero_moves_nothing(row):
+    if "lr" in row.recipe.spec.initial:
+        pytest.skip("lr is where its steps begin, and they have a least size")
     if pulls_at_any_rate(row):
         pytest.skip("it shrinks weights by an amount of its own")
     start = normals(row.shapes, 1)
@@ -49,9 +56,10 @@ def test_gradients_of_zero_move_nothing_but_by_decay(row):
     if pulls_on_its_own(row):
         pytest.skip("a penalty or a constraint draws the weights, gradient or not")
     start = normals(row.shapes, 1)
-    without = {"weight_decay": 0.0} if "weight_decay" in row.recipe.spec.defaults else {}
+    without = {name: 0.0 for name in ("weight_decay", "lambd") if name in row.recipe.spec.defaults}
     found = walked(row, start, [[0 * p for p in start]] * STEPS, **without)
-    assert all(np.array_equal(p, q) for p, q in zip(found, start))
+    rounding = 4 * np.finfo(float).eps if computed_anew(row) else 0.0
+    assert all((abs(p - q) <= rounding * abs(q)).all() for p, q in zip(found, start))
 
 
 @each_row

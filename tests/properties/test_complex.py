@@ -120,7 +120,12 @@ def test_rows_of_a_complex_embedding_are_rows(lazy):
 def test_parts_decide_by_the_shape_that_the_user_knows():
     """``spec.shape`` has one dimension more where numbers are complex: a part that counts those sees matrices."""
     served_real_alone = {"moment/moments.py"}  # Factored refuses complex matrices and keeps vectors whole
-    counted = {"step/amos.py": 1, "weights/hyperball.py": 1}  # real numbers that meet in an output, or on a sphere
+    counted = {
+        "step/amos.py": 1,  # real numbers that meet in an output
+        "weights/hyperball.py": 1,  # or on a sphere
+        "moment/reduced.py": 2,  # dimensions that a mean is taken over: parts belong to the columns
+        "common/matrices.py": 4,  # the shape of a buffer of blocks, which holds pairs as the parameter does
+    }
     room = Path(gw.transforms.__file__).parent
     for path in sorted(room.rglob("*.py")):
         name = path.relative_to(room).as_posix()

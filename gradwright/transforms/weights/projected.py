@@ -51,7 +51,7 @@ class ProjectedDecay(Transform):
         p, g = ctx.param, ctx.grad
         length = norm(p, keep)
         cosine = abs(total(g * p, keep)) / maximum(norm(g, keep) * length, self.eps)
-        entries = ctx.spec.numel / (ctx.spec.shape[0] if keep else 1)
+        entries = ctx.spec.numel / (ctx.spec.own_shape[0] if keep else 1)
         direction = p / (length + self.eps)
         across = u - total(direction * u, keep) * direction
         return largest(cosine) < self.delta / math.sqrt(entries), across
