@@ -95,10 +95,8 @@ def test_a_recipes_chain_has_the_same_structure_at_all_knobs(name):
         if isinstance(value, (float, tuple)) and key != "momentum_decay"
     }
     if "etas" in moved:
-        moved["etas"] = (
-            recipe_spec.defaults["etas"][0] / 2,
-            recipe_spec.defaults["etas"][1] * 2,
-        )  # growth is above one
+        shrink, grow = recipe_spec.defaults["etas"]
+        moved["etas"] = (shrink / 2, 2 * grow)  # a factor of growth is above one
     zeros = {key: 0.0 for key in ("lr", "weight_decay") if key in recipe_spec.defaults}
     assert recipe_spec.chain(moved).structure() == recipe_spec.chain({}).structure()
     assert recipe_spec.chain(zeros).structure() == recipe_spec.chain({}).structure()
