@@ -48,6 +48,20 @@ ONLY_WITH = {
 """Hyper-parameters that act only together with something that is not always drawn."""
 
 
+NOT_DRAWN = {
+    parts.BoundedRate: "a moment, a denominator and a rate in one, behind a momentum that is not corrected",
+    parts.DualAverage: "it takes the place of Scale, which every drawn chain has",
+    parts.FollowRegularizedLeader: "it takes the place of Scale, which every drawn chain has",
+    parts.QuasiHyperbolic: "it goes behind an average of the gradient",
+    parts.ResilientStep: "it takes the place of Scale, which every drawn chain has",
+    parts.RestoreUnits: "it goes behind a moment of squares, and is the size of the step",
+    parts.SurpriseClip: "it goes behind a moment that was divided by",
+    parts.Unscale: "its factor is that of a loss that was multiplied before its backward",
+    parts.WaningScale: "it takes the place of Scale, which every drawn chain has",
+}
+"""Parts that mean something only in one place of a chain: the rows of the recipes that have them cover them."""
+
+
 def network() -> torch.nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -207,6 +221,7 @@ def test_every_part_can_be_drawn():
     """A new part is added to an axis of ``random_chains.py``."""
     public = {getattr(parts, name) for name in parts.__all__}
     inner = {parts.DistanceStep, parts.Exponential, parts.PolynomialDecay, parts.PowerFunction}
-    inner |= {parts.Rectification, parts.WeightTrack}
+    inner |= {parts.LateMean, parts.Rectification, parts.WeightTrack}
     concrete = {found for found in public if isinstance(found, type) and issubclass(found, Part)}
-    assert concrete <= DRAWN | inner
+    assert concrete <= DRAWN | inner | NOT_DRAWN.keys()
+    assert not DRAWN & NOT_DRAWN.keys()
