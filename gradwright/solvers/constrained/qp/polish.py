@@ -16,8 +16,8 @@ def polish(form: StandardForm, at: PrimalDual, refinements: int = 4) -> PrimalDu
 
     Hx + Aᵀy + Gᵀz = −g,  Ax = b,  (Gx)ᵢ = hᵢ for active i,  zᵢ = 0 for the others
 
-    is shifted by δ so that it can be factorised, and refined against the unshifted one. Where H is as small as that δ, as
-    where x is large, refinement comes hardly further, so that a second try has a δ in units of H.
+    is shifted by δ so that it can be factorised, and refined against the unshifted one. Where H is as small as that δ,
+    as where x is large, refinement comes hardly further, so that a second try has a δ in units of H.
     """
     delta = torch.finfo(form.g.dtype).eps ** 0.6
     curvature = form.H.abs().amax((-2, -1))[:, None]
