@@ -84,7 +84,7 @@ TASK = Task(
     description="Message passing finds the distance of every node of a random graph from a marked one (generated).",
     start=start,
     metrics=(
-        Metric("validation_nll", "validation loss (nats per node)"),
+        Metric("validation_nll", "validation loss of a node (nats)"),
         Metric("accuracy", "share of distances that are right", lower_is_better=False, share=True),
     ),
     steps=150,
