@@ -7,6 +7,7 @@ entry's place in it. So every engine, every resumed run and every shard of whole
 from __future__ import annotations
 
 import zlib
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,13 +19,13 @@ FIRST, SECOND = 0x7FEB352D, 0x846CA68B
 """The multipliers of the mixing: "lowbias32" of Wellons' search for integer hashes."""
 
 
-def mixed(x: int) -> int:
-    """32 bits in which every bit of ``x`` has a say.
+def mixed(x: Any) -> Any:
+    """32 bits in which every bit of ``x`` has a say; of a number, or of each in a tensor or array of int64.
 
     >>> hex(mixed(1))
     '0x688990c0'
     """
-    x &= WORD
+    x = x & WORD
     x = ((x ^ x >> 16) * FIRST) & WORD
     x = ((x ^ x >> 15) * SECOND) & WORD
     return x ^ x >> 16
@@ -49,10 +50,7 @@ def salt_of(name: str) -> int:
 def bits(key: int, like: Tensor) -> Tensor:
     """32 random bits for each entry of a tensor, in its logical order, as int64."""
     places = torch.arange(like.numel(), dtype=torch.int64, device=like.device).reshape(like.shape)
-    x = (places * SPREAD + key) & WORD
-    x = ((x ^ x >> 16) * FIRST) & WORD
-    x = ((x ^ x >> 15) * SECOND) & WORD
-    return x ^ x >> 16
+    return mixed(places * SPREAD + key)
 
 
 def uniform(key: int, like: Tensor) -> Tensor:

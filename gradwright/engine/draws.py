@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gradwright.core.counter import FIRST, SECOND, mixed
+from gradwright.core.counter import mixed
 
 
 def keys_of(indices: np.ndarray, steps: Sequence[float], seed: int = 0) -> np.ndarray:
@@ -17,13 +17,5 @@ def keys_of(indices: np.ndarray, steps: Sequence[float], seed: int = 0) -> np.nd
         steps: how many steps each has taken, this one included; a single number where they are alike.
         seed: another one gives other bits.
     """
-    taken = np.asarray(steps, np.float64).astype(np.uint64)
-    first = _mixed(np.asarray(indices, np.uint64) + np.uint64(mixed(seed)))
-    return _mixed(first + taken).astype(np.int64)
-
-
-def _mixed(x: np.ndarray) -> np.ndarray:
-    x = x.astype(np.uint32)
-    x = (x ^ (x >> np.uint32(16))) * np.uint32(FIRST)
-    x = (x ^ (x >> np.uint32(15))) * np.uint32(SECOND)
-    return (x ^ (x >> np.uint32(16))).astype(np.uint64)
+    taken = np.asarray(steps, np.float64).astype(np.int64)
+    return mixed(mixed(np.asarray(indices, np.int64) + mixed(seed)) + taken)

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from gradwright.core import Context, HostScalar, ParamSpec, Slot
-from gradwright.core.counter import key_of, salt_of
 from gradwright.core.spec import WEIGHTS
 from gradwright.core.storage import Plain
 from gradwright.core.transform import Slots, walk
@@ -36,7 +35,7 @@ def run(tensor_step: TensorStep, access: Access = DIRECT) -> StepCoroutine:
     ctx = Context(param, grad, tensor_step.step, tensor_step.clock, tensor_step.loss, spec)
     u, after, _ = yield from walk(tensor_step.chain, grad, before, ctx)
     check_shape(u, spec.shape, "the update", tensor_step)
-    moved = spec.weights.encode(param - u, _key(tensor_step, WEIGHTS))
+    moved = spec.weights.encode(param - u, tensor_step.key(WEIGHTS))
     _store(after, state, slots, tensor_step, access)
     access.write(tensor_step.param, moved[0])
     for name, array in zip(spec.weight_arrays, moved[1:]):
@@ -49,11 +48,6 @@ def _weights(tensor_step: TensorStep, access: Access) -> Tensor:
     spec = tensor_step.spec
     rest = (access.read(tensor_step.state[name]) for name in spec.weight_arrays)
     return spec.weights.decode(access.read(tensor_step.param), *rest)
-
-
-def _key(tensor_step: TensorStep, name: str) -> int:
-    """The key of the random bits by which a value is rounded at this step."""
-    return key_of(tensor_step.spec.index, tensor_step.step) ^ salt_of(name)
 
 
 def _read(state: dict[str, Any], key: str, slot: Slot | HostScalar, spec: ParamSpec, access: Access) -> Any:
@@ -94,7 +88,7 @@ def _store(
             aliases = _memory(value) in held
             writes.append((old, value.clone() if aliases else value))
         else:
-            arrays = storage.encode(value, _key(tensor_step, key))
+            arrays = storage.encode(value, tensor_step.key(key))
             writes += ((tensor_step.state[key + suffix], one) for suffix, one in zip(storage.suffixes, arrays))
     for old, value in writes:
         access.write(old, value)

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from gradwright.core import Chain, Context, HostScalar, ParamSpec, Slot
-from gradwright.core.counter import key_of, salt_of
 from gradwright.core.spec import WEIGHTS
 from gradwright.core.storage import Storage
 from gradwright.core.transform import Slots, walk
@@ -187,7 +186,6 @@ def _write(step: TensorStep, name: str, storage: Storage, at: Tensor, value: Any
     if not isinstance(value, Tensor):
         value = torch.full(shape, float(value), dtype=step.spec.computing_dtype, device=table.device)
     values = plain(value).reshape(shape)
-    key = key_of(step.spec.index, step.step) ^ salt_of(name)
-    for suffix, rows in zip(storage.suffixes, storage.encode(values, key)):
+    for suffix, rows in zip(storage.suffixes, storage.encode(values, step.key(name))):
         array = _array(step, name + suffix)
         array.index_copy_(0, at, rows.to(array.dtype))

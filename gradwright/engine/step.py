@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gradwright.core import Chain, ParamSpec, Total
+from gradwright.core.counter import key_of, salt_of
 
 StepCoroutine = Generator[Total, Any, dict[str, Any]]
 """What an engine runs: it yields totals, receives their sums, writes at its end, and returns new shared values."""
@@ -67,6 +68,10 @@ class TensorStep(NamedTuple):
     clock: float
     loss: Tensor | None
     maximize: bool
+
+    def key(self, array: str) -> int:
+        """The key of the random bits by which an array is rounded at this step."""
+        return key_of(self.spec.index, self.step) ^ salt_of(array)
 
 
 class GroupStep(NamedTuple):
