@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-import torch
-from torch import Tensor
-from torch.nn.functional import cross_entropy
-
-from gradwright.study.tasks.corpus import fixed_windows, standard_library, windows
+from gradwright.study.tasks.corpus import standard_library
 from gradwright.study.tasks.gpt import GPT, Shape
-from gradwright.study.tasks.seeding import generator
-from gradwright.study.tasks.task import Compared, Metric, Session, Task
-
-JUDGED = 96
-"""Windows to validate with."""
+from gradwright.study.tasks.next_byte import METRICS, predicting
+from gradwright.study.tasks.task import Session, Task
 
 
 def start(seed: int, name: str, shape: Shape, batch: int | None = None) -> Session:
@@ -26,24 +19,8 @@ def start(seed: int, name: str, shape: Shape, batch: int | None = None) -> Sessi
         shape: of the model.
         batch: windows in a batch, where not those of the shape.
     """
-    text = standard_library()
-    model = GPT(shape)
     rows = shape.batch if batch is None else batch
-    x_validation, y_validation = fixed_windows(text.validation, JUDGED, shape.length)
-
-    def compared(step: int) -> tuple[Tensor, Tensor]:
-        rng = generator(name, seed, "batches", step)
-        starts = torch.randint(len(text.train) - shape.length, (rows,), generator=rng)
-        x, y = windows(text.train, starts, shape.length)
-        return model(x).flatten(0, 1), y.flatten()
-
-    def evaluate() -> dict[str, float]:
-        logits, next_byte = model(x_validation).flatten(0, 1), y_validation.flatten()
-        right = (logits.argmax(1) == next_byte).float().mean()
-        return {"nats_per_byte": cross_entropy(logits, next_byte).item(), "accuracy": right.item()}
-
-    counts = text.train.bincount(minlength=256)
-    return Session(model, Compared(compared, cross_entropy), evaluate, compared, class_counts=counts)
+    return predicting(GPT(shape), standard_library(), shape.length, rows, name, seed)
 
 
 def _data() -> dict[str, str]:
@@ -66,10 +43,7 @@ def gpt_task(name: str, description: str, shape: Shape, steps: int) -> Task:
         name=name,
         description=description,
         start=partial(start, name=name, shape=shape),
-        metrics=(
-            Metric("nats_per_byte", "validation loss (nats per byte)"),
-            Metric("accuracy", "share of bytes guessed right", lower_is_better=False, share=True),
-        ),
+        metrics=METRICS,
         steps=steps,
         data=_data,
         judge="accuracy",

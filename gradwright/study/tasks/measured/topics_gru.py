@@ -11,15 +11,13 @@ from __future__ import annotations
 import functools
 from pydoc_data.topics import topics
 
-import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
-from gradwright.study.tasks.corpus import Corpus, fixed_windows, split, windows
-from gradwright.study.tasks.seeding import generator
-from gradwright.study.tasks.task import Compared, Metric, Session, Task
+from gradwright.study.tasks.corpus import Corpus, split
+from gradwright.study.tasks.next_byte import METRICS, predicting
+from gradwright.study.tasks.task import Session, Task
 
-WIDTH, LENGTH, JUDGED = 96, 96, 96
+WIDTH, LENGTH = 96, 96
 
 
 @functools.cache
@@ -41,22 +39,8 @@ class Recurrent(nn.Module):
 
 
 def start(seed: int, batch: int = 16) -> Session:
-    """Random windows at each step, fixed ones to validate."""
-    text, model, name = english(), Recurrent(), "topics-gru"
-    x_validation, y_validation = fixed_windows(text.validation, JUDGED, LENGTH)
-
-    def compared(step: int) -> tuple[Tensor, Tensor]:
-        rng = generator(name, seed, "batches", step)
-        x, y = windows(text.train, torch.randint(len(text.train) - LENGTH, (batch,), generator=rng), LENGTH)
-        return model(x).flatten(0, 1), y.flatten()
-
-    def evaluate() -> dict[str, float]:
-        logits, next_byte = model(x_validation).flatten(0, 1), y_validation.flatten()
-        right = (logits.argmax(1) == next_byte).float().mean()
-        return {"nats_per_byte": cross_entropy(logits, next_byte).item(), "accuracy": right.item()}
-
-    counts = text.train.bincount(minlength=256)
-    return Session(model, Compared(compared, cross_entropy), evaluate, compared, class_counts=counts)
+    """A fresh net on random windows."""
+    return predicting(Recurrent(), english(), LENGTH, batch, "topics-gru", seed)
 
 
 def _data() -> dict[str, str]:
@@ -68,10 +52,7 @@ TASK = Task(
     name="topics-gru",
     description="A recurrent net (GRU, width 96) predicts the next byte of the English topics of Python's help.",
     start=start,
-    metrics=(
-        Metric("nats_per_byte", "validation loss (nats per byte)"),
-        Metric("accuracy", "share of bytes guessed right", lower_is_better=False, share=True),
-    ),
+    metrics=METRICS,
     steps=300,
     data=_data,
     judge="accuracy",
