@@ -14,35 +14,37 @@ from gradwright.observe.thresholds import Thresholds
 @rule(Cause.EVAL_IN_TRAIN_MODE)
 def in_train_mode(run: Run, limits: Thresholds) -> Finding | None:
     """The model was run for validation with dropout or batch statistics at work."""
-    told = run.record.validation
-    wrong = [each for each in told if each.wrong_mode]
-    if not wrong or len(wrong) < len(told) / 2:
-        return None
-    return finding(
+    return _validated_wrongly(
+        run,
         Cause.EVAL_IN_TRAIN_MODE,
-        Severity.WARNING,
-        f"Before {len(wrong)} of {len(told)} validations the model was run in training mode, and it has layers that "
-        "differ by it.",
+        [each for each in run.record.validation if each.wrong_mode],
+        "in training mode, and it has layers that differ by it",
         "model.eval()   # before validation, and model.train() after it",
-        0.97,
-        steps=(wrong[0].step, wrong[-1].step),
-        validations=len(wrong),
     )
 
 
 @rule(Cause.WEIGHTS_NOT_IN_PLACE)
 def weights_not_in_place(run: Run, limits: Thresholds) -> Finding | None:
     """The optimizer keeps other weights for evaluation, and the model was evaluated without them."""
+    return _validated_wrongly(
+        run,
+        Cause.WEIGHTS_NOT_IN_PLACE,
+        [each for each in run.record.validation if each.wrong_weights],
+        "with the weights of training; the optimizer keeps others for evaluation",
+        "with optimizer.evaluating(): validate(model)   # or optimizer.eval() ... optimizer.train()",
+    )
+
+
+def _validated_wrongly(run: Run, cause: Cause, wrong: list[Validation], how: str, remedy: str) -> Finding | None:
+    """At least half of the validations were made in a way that their numbers do not mean what they should."""
     told = run.record.validation
-    wrong = [each for each in told if each.wrong_weights]
     if not wrong or len(wrong) < len(told) / 2:
         return None
     return finding(
-        Cause.WEIGHTS_NOT_IN_PLACE,
+        cause,
         Severity.WARNING,
-        f"Before {len(wrong)} of {len(told)} validations the model was run with the weights of training; the optimizer "
-        "keeps others for evaluation.",
-        "with optimizer.evaluating(): validate(model)   # or optimizer.eval() ... optimizer.train()",
+        f"Before {len(wrong)} of {len(told)} validations the model was run {how}.",
+        remedy,
         0.97,
         steps=(wrong[0].step, wrong[-1].step),
         validations=len(wrong),
