@@ -99,11 +99,6 @@ class Run:
         weight = self.weighted(window, lambda probe: probe.weight**2 if not math.isnan(probe.update) else NAN)
         return math.sqrt(change / weight) if weight > 0 else NAN
 
-    def matrix_update(self, window: Window) -> float:
-        """The median relative update of the matrices."""
-        probes = self.probes(window)
-        return typical(probes[name].relative_update for name in self.matrices if name in probes)
-
     @cached_property
     def largest_update(self) -> float:
         """The largest of :meth:`relative_update` in the run."""
@@ -161,13 +156,6 @@ class Run:
     def last_loss(self) -> float:
         """Median of the last tenth."""
         return median(self.losses[-max(1, len(self.losses) // 10) :]) if self.losses else NAN
-
-    @property
-    def lowest_loss(self) -> float:
-        """The lowest median of a tenth of the run."""
-        size = max(1, len(self.losses) // 10)
-        parts = [self.losses[at : at + size] for at in range(0, len(self.losses), size)]
-        return min((median(part) for part in parts), default=NAN)
 
     @property
     def drop(self) -> float:

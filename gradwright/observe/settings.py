@@ -97,13 +97,3 @@ def _debiasing(group: dict[str, Any], state: dict[str, Any], steps: int) -> floa
 def scale_free(optimizer: str) -> bool:
     """Whether steps of the optimizer of this name do not follow the size of the gradient."""
     return optimizer.startswith(SCALE_FREE)
-
-
-def stochastic_rounding(optimizer: torch.optim.Optimizer, group: dict[str, Any]) -> bool:
-    """Whether weights are rounded up or down by chance, or have digits elsewhere, so that small steps are not lost."""
-    return any(
-        bool(where.get(key))
-        for where in (group, optimizer.defaults, vars(optimizer))
-        for key in ("bf16_stochastic_round", "stochastic_rounding", "weight_storage", "master_weights")
-        if not isinstance(where.get(key), Tensor)
-    )

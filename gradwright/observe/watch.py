@@ -99,7 +99,6 @@ class Watch(Telling):
         self._data, self._pending = DataObserver(), Pending()
         self._last_watched = self._windows = 0
         self._has_stepped = self._had_stepped = self._broken = self._closed = False
-        self._skips: list[Tensor] = []
         self._prepare()
         if to is not None:
             self.to(to)

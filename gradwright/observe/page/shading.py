@@ -14,8 +14,6 @@ LEVELS = 255
 
 COLD, WARM, PLAIN, ALARM = (58, 134, 224), (226, 110, 28), (127, 85, 240), (214, 40, 57)
 FAINTEST, FULL = 14, 255
-HEALTHY = 1e-3
-"""The relative update that has no colour."""
 TOO_SMALL, TOO_LARGE = 1e-6, 1.0
 """The relative updates at which the colours are full."""
 
