@@ -1,5 +1,5 @@
 """What all tests share: one thread, so that runs are the same on every machine and leave the cores to others; a folder
-of compiled kernels; a compiler to ask for."""
+of compiled kernels; a compiler to ask for; names of tests that do not change."""
 
 import os
 
@@ -29,3 +29,8 @@ def compiler():
         return build.compiler()
     except build.NoCompiler as why:
         pytest.skip(str(why))
+
+
+def pytest_make_parametrize_id(val, argname):
+    """Bytes are no names: a time within a file's head would give each worker names of its own."""
+    return argname if isinstance(val, bytes) else None
