@@ -8,7 +8,7 @@ READY  := $(VENV)/.ready
 WATCHED := tests/engine tests/native/test_tensors.py tests/linear_model tests/losses/test_orthant_kernel.py \
 	--ignore=tests/engine/test_triton.py --ignore=tests/engine/test_gpu.py --ignore=tests/engine/test_benchmark_smoke.py
 
-.PHONY: run test test-slow test-asan lint bench clean
+.PHONY: run test test-slow test-asan lint bench docs clean
 
 run: $(READY)
 	$(BIN)/gradwright compare --task digits-mlp,stdlib-gpt --optimizers AdamW,Lion,Muon,ScheduleFreeAdamW,Adafactor --seeds 2 --out report
@@ -40,5 +40,9 @@ $(READY): pyproject.toml constraints.txt
 bench: $(READY)
 	$(BIN)/python benchmarks/step_time.py --out benchmarks/results
 
+docs: $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
+	$(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --quiet docs build/site
+
 clean:
-	rm -rf $(VENV) report .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	rm -rf $(VENV) build docs/gallery docs/reference report .pytest_cache .hypothesis .mypy_cache .ruff_cache

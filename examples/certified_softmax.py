@@ -1,4 +1,7 @@
-"""An accuracy under one half that is nobody's fault: the optimum of a softmax model, certified on three data sets.
+"""An accuracy under one half that is nobody's fault
+=================================================
+
+The optimum of a softmax model, certified on three data sets.
 
 A softmax solver (QN, float32, L2 strength 0.1, no intercept) was reported broken because a test expected an accuracy of
 at least 0.50 and saw 0.49. On these three data sets, drawn as that test draws them, the best possible softmax model

@@ -1,4 +1,7 @@
-"""The lightest three-bar truss that carries its load: a constrained design problem, its solution path, and its limits.
+"""The lightest three-bar truss that carries its load
+==================================================
+
+A constrained design problem, its solution path, and its limits.
 
     python examples/constrained_design.py             some seconds; writes the picture
     python examples/constrained_design.py --quick     fewer loads

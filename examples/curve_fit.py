@@ -1,4 +1,7 @@
-"""Fitting a curve with least_squares: a decaying oscillation, some readings of which are wrong.
+"""Fitting a curve when some readings are wrong
+============================================
+
+A decaying oscillation, some readings of which are wrong.
 
 Levenberg-Marquardt on residuals, with standard errors and a confidence band from the Jacobian; and the same fit with a
 robust loss, which wrong readings do not move. Run: python examples/curve_fit.py, or

@@ -1,4 +1,7 @@
-"""Accuracy and confidence under wrong labels: cross-entropy, TaiLr, GCE, a soft median, and temperature scaling.
+"""Accuracy and confidence under wrong labels
+==========================================
+
+Cross-entropy, TaiLr, GCE, a soft median, and temperature scaling.
 
 Four tenths of the training labels of scikit-learn's digits are replaced by random ones. Cross-entropy learns the wrong
 labels by heart; losses with W(p) → 0 as p → 0 give them up. Test labels are clean.

@@ -1,4 +1,7 @@
-"""Many labels, few of them true: what a score of 0 means, before and after calibration.
+"""Many labels, few of them true
+=============================
+
+What a score of 0 means, before and after calibration.
 
 Sparse labels among fifty classes. Softmax cross-entropy for several labels needs no class weights and separates at 0,
 while neither σ(s) nor σ(2s) is the probability of a label; one temperature for each label helps. With soft targets the

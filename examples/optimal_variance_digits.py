@@ -1,4 +1,7 @@
-"""Ten steps instead of a thousand: a small diffusion model of digits, sampled with the usual and the optimal variance.
+"""Ten steps of diffusion instead of a thousand
+============================================
+
+A small diffusion model of digits, sampled with the usual and the optimal variance.
 
     python examples/optimal_variance_digits.py             about two minutes on two cores; writes the picture
     python examples/optimal_variance_digits.py --quick     a few seconds; its digits are not worth looking at

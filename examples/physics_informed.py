@@ -1,4 +1,7 @@
-"""A differential equation as a least-squares problem: −Δu = f on a square, u a small network.
+"""A differential equation as a least-squares problem
+==================================================
+
+−Δu = f on a square, u a small network.
 
 The residuals of the equation inside and of u = 0 on the edge are fitted by Adam, by L-BFGS, and by Levenberg-Marquardt
 on the residuals themselves, from the same start in float64. Adam comes to a loss of 10⁻³, L-BFGS to 10⁻⁴,

@@ -1,4 +1,7 @@
-"""A run seen from inside: the long tail of its gradients before and after a remedy, and the latent space of a VAE.
+"""A run seen from inside
+======================
+
+The long tail of its gradients before and after a remedy, and the latent space of a VAE.
 
 The first pair of runs learns a hundred classes of which the commonest is 53 times as frequent as the rarest, once by
 the cross-entropy and once by one that counts every class alike; each writes a page with its histograms, its layers

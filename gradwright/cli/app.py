@@ -1,6 +1,7 @@
 """The command line: it parses and calls, nothing else."""
 
 import sys
+from importlib.metadata import version
 from typing import Annotated, Any
 
 NEEDED = ("typer", "rich", "sklearn", "scipy", "matplotlib", "jinja2", "pandas")
@@ -19,7 +20,7 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:
-        app()
+        app(prog_name="gradwright")
     except ValueError as error:
         from rich.console import Console
 
@@ -35,13 +36,21 @@ def application() -> Any:
     app = typer.Typer(
         help="Optimizers for PyTorch: compare them, look inside them.",
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
 
+    def told(asked: bool) -> None:
+        if asked:
+            print(f"gradwright {version('gradwright')}, torch {version('torch')}")
+            raise typer.Exit
+
     @app.callback()
-    def commands() -> None:
+    def commands(
+        version_asked: Annotated[
+            bool, typer.Option("--version", callback=told, is_eager=True, help="Print the versions and leave.")
+        ] = False,
+    ) -> None:
         """Optimizers for PyTorch: compare them, look inside them."""
 
     @app.command(epilog="Example: gradwright compare --task digits-mlp --optimizers AdamW,Lion,Muon --seeds 3")

@@ -64,3 +64,4 @@ class Thresholds:
 
 
 LIMITS = Thresholds()
+"""The thresholds that hold where none are given."""

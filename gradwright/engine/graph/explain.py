@@ -140,7 +140,7 @@ class _Writer:
         if op == "input" and data in self.sums:
             return f"{sigma}({self._term(self.sums[data])[0]})", ATOM
         if op == "input":
-            return self.names.get(data) or LETTERS.get(data, (data, data))[self.latex], ATOM
+            return self.names.get(data) or _letter(data, self.latex), ATOM
         if op == "add":
             return f"{self._in(args[0], SUM)} + {self._in(args[1], SUM)}", SUM
         if op == "sub":
@@ -161,8 +161,10 @@ class _Writer:
             inside = self._term(args[0])[0]
             return (rf"\sqrt{{{inside}}}" if self.latex else f"√({inside})" if " " in inside else f"√{inside}"), ATOM
         if op == "where":
-            yes, no = self._term(args[1])[0], self._term(args[2])[0]
-            return f"({yes} if {self._term(args[0])[0]} else {no})", ATOM
+            asked, yes, no = (self._term(arg)[0] for arg in args)
+            if self.latex:
+                return rf"\begin{{cases}} {yes} & \text{{if }} {asked} \\ {no} & \text{{else}} \end{{cases}}", ATOM
+            return f"({yes} if {asked} else {no})", ATOM
         operation = OPERATIONS.get(op)
         if operation is not None and operation.asks and len(args) == 2:
             return f"{self._in(args[0], SUM)} {operation.sign} {self._in(args[1], SUM)}", SUM
@@ -192,17 +194,22 @@ class _Writer:
 
 def _letters(keys: list[str], latex: bool) -> dict[str, str]:
     """A letter for each knob and slot; those that would share one are numbered."""
-    wanted = {}
-    for key in keys:
-        word = key.rpartition(".")[2]
-        plain = word.replace("_", r"\_") if latex else word
-        wanted[key] = LETTERS[word][latex] if word in LETTERS else plain
+    wanted = {key: _letter(key.rpartition(".")[2], latex) for key in keys}
     given: dict[str, str] = {}
     for key, letter in wanted.items():
         alike = [other for other, same in wanted.items() if same == letter]
         number = str(alike.index(key) + 1)
-        given[key] = letter if len(alike) == 1 else letter + (f"_{number}" if latex else number.translate(SUBSCRIPTS))
+        told_apart = f"{{{letter}}}_{{{number}}}" if latex else letter + number.translate(SUBSCRIPTS)
+        given[key] = letter if len(alike) == 1 else told_apart
     return given
+
+
+def _letter(word: str, latex: bool) -> str:
+    if word in LETTERS:
+        return LETTERS[word][latex]
+    if not latex or len(word) == 1:
+        return word
+    return rf"\mathrm{{{word}}}".replace("_", r"\_")
 
 
 def _meaning(key: str, slot: Slot | HostScalar) -> str:
