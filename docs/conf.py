@@ -9,6 +9,7 @@ import gradwright  # noqa: E402
 
 project = "Gradwright"
 author = "The Gradwright authors"
+copyright = "2026, the Gradwright authors; MIT licence"
 release = version = gradwright.__version__
 language = "en"
 
@@ -44,6 +45,7 @@ html_css_files = ["site.css"]
 html_math_renderer = "mathml"
 html_copy_source = False
 html_show_sphinx = False
+html_theme_options = {"sidebar_hide_name": False}
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",

@@ -52,7 +52,8 @@ def recipe_page(name):
     """A recipe: its docstring, its equations from the trace, what it holds, and the first lines to write."""
     spec = specs[name]
     text = [title(name), f".. autoclass:: gradwright.{name}", ""]
-    text += ["Use", "---", "", ".. code-block:: python", "", *(f"    {line}" for line in example(name)), ""]
+    if ">>>" not in (inspect.getdoc(spec.build) or ""):
+        text += ["Use", "---", "", ".. code-block:: python", "", *(f"    {line}" for line in example(name)), ""]
     try:
         equations = latex_equations(name)
         text += ["One step of a matrix, traced from the recipe", "-" * 44, ""]
@@ -83,7 +84,7 @@ def last_line(spec):
 def room_page(room, heading):
     """All public names of a room."""
     module = importlib.import_module(f"gradwright.{room}")
-    text = [title(f"gradwright.{room}: {heading[0].lower()}{heading[1:]}"), f".. automodule:: gradwright.{room}", ""]
+    text = [title(f"{heading}: gradwright.{room}"), f".. automodule:: gradwright.{room}", ""]
     text.append(f".. currentmodule:: gradwright.{room}\n")
     for name in module.__all__:
         text += entry(room, name, getattr(module, name))
