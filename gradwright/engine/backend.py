@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from gradwright.engine.program import Program
+
+Shape = tuple[int, ...]
 
 
 class Column(Protocol):
@@ -20,6 +22,20 @@ class Column(Protocol):
 
     @property
     def tensors(self) -> Sequence[Tensor]: ...
+
+
+class Reduced(NamedTuple):
+    """What a reduction of a sweep came to on this rank.
+
+    Attributes:
+        op: ``sum`` or ``amax``.
+        kind: ``TENSOR``, ``ROW`` or ``COLUMN``.
+        values: of all tensors, one after another.
+    """
+
+    op: str
+    kind: int
+    values: Tensor
 
 
 class Bound(Protocol):
@@ -40,14 +56,11 @@ class Bound(Protocol):
     def run(self, first: int, last: int) -> None:
         """Run some sweeps, one after another."""
 
-    def combine(self, sweep: int, combine: Callable[[str, int, Tensor], Tensor]) -> None:
-        """Replace what a sweep's reductions came to here by what they come to over all ranks.
+    def reduced(self, sweep: int) -> list[Reduced]:
+        """What the reductions of a sweep that has just run came to here."""
 
-        Args:
-            sweep: one that has run, before the next runs.
-            combine: from the operation (``sum`` or ``amax``), the kind (``TENSOR``, ``ROW``, ``COLUMN``) and this
-                rank's values of one reduction, one after another for all tensors, to those of all ranks.
-        """
+    def settle(self, sweep: int, values: Sequence[Tensor]) -> None:
+        """Let the reductions of a sweep be these, in the order of :meth:`reduced`, before the next sweep runs."""
 
     def part(self, key: str) -> Tensor:
         """The sum over these tensors of their parts of a total, one number in double."""
@@ -62,7 +75,13 @@ class Kernel(Protocol):
 
     row: tuple[int, ...]
 
-    def bind(self, params: Sequence[Tensor]) -> Bound: ...
+    def bind(self, params: Sequence[Tensor], whole: Sequence[Shape] | None = None) -> Bound:
+        """The kernel over these tensors.
+
+        Args:
+            params: what this rank holds of each.
+            whole: the shapes of all of each, where that is more.
+        """
 
 
 class Backend(Protocol):

@@ -13,8 +13,11 @@ from torch import Tensor
 
 from gradwright.engine.backend import Backend, Bound
 from gradwright.engine.capture import NOT_WARM, OTHER_STEP, capturing
+from gradwright.engine.collective import LOCAL, Collective, local
 from gradwright.engine.launch import Age, Launches
+from gradwright.engine.layout import Sharding
 from gradwright.engine.memory import batches
+from gradwright.engine.mesh import Mesh
 from gradwright.engine.specialize import Specialization, Specializations
 from gradwright.engine.step import GroupStep
 
@@ -36,15 +39,28 @@ class TensorBatch:
         backend: what runs them.
         members: which of the group's parameters.
         step: a step of the group.
+        sharding: how ranks share out these parameters; ``None`` where each is whole on this one.
     """
 
-    def __init__(self, kinds: Sequence[Specializations], backend: Backend, members: list[int], step: GroupStep) -> None:
+    def __init__(
+        self,
+        kinds: Sequence[Specializations],
+        backend: Backend,
+        members: list[int],
+        step: GroupStep,
+        sharding: Sharding | None = None,
+    ) -> None:
         self.kinds, self.kind, self.backend = kinds, kinds[0], backend
         self.members = np.array(members, np.int64)
         self.whole = len(members) == len(step.params)
-        self.params = [step.params[at] for at in members]
+        self.owners = [step.params[at] for at in members]
+        """The parameters themselves, whose shapes are those of all of a tensor."""
+        self.params = [local(param) for param in self.owners]
+        """What this rank holds of them."""
+        self.sharding = sharding
+        self.collective: Collective = LOCAL if sharding is None else Mesh(sharding)
         self.states = [step.states[at] for at in members]
-        self.indices = np.array([step.spec_of(param).index for param in self.params], np.int64)
+        self.indices = np.array([step.spec_of(param).index for param in self.owners], np.int64)
         self.device = self.params[0].device
         self.in_capture = False
         self._place = {at: k for k, at in enumerate(members)}
@@ -53,7 +69,7 @@ class TensorBatch:
         self._age: tuple[int, int, Age] | None = None
         self.turn = 0
         """How many steps the group has taken; a batch that was left out of one does not know its age."""
-        self._subset: tuple[np.ndarray, list[Tensor], list[dict[str, Any]]] | None = None
+        self._subset: tuple[np.ndarray, list[Tensor], list[dict[str, Any]], list[Tensor]] | None = None
 
     def on_device(self) -> AbstractContextManager[Any]:
         return torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext()
@@ -70,10 +86,15 @@ class TensorBatch:
     def states_of(self, members: np.ndarray | None) -> list[dict[str, Any]]:
         return self.states if members is None else self._of(members)[2]
 
-    def _of(self, members: np.ndarray) -> tuple[np.ndarray, list[Tensor], list[dict[str, Any]]]:
+    def owners_of(self, members: np.ndarray | None) -> list[Tensor]:
+        return self.owners if members is None else self._of(members)[3]
+
+    def _of(self, members: np.ndarray) -> tuple[np.ndarray, list[Tensor], list[dict[str, Any]], list[Tensor]]:
         if self._subset is None or self._subset[0] is not members:
-            chosen = members.tolist()
-            self._subset = members, [self.params[at] for at in chosen], [self.states[at] for at in chosen]
+            chosen, every = members.tolist(), (self.params, self.states, self.owners)
+            params, states, owners = ([column[at] for at in chosen] for column in every)
+            self._subset = members, params, states, owners
+        assert self._subset is not None
         return self._subset
 
     def inputs(self, step: GroupStep, age: Age) -> tuple[float, ...]:
@@ -164,8 +185,13 @@ class TensorBatch:
         return list(zip(*kept))
 
     def split(self, launches: Launches) -> list[np.ndarray | None]:
-        """Members in batches that keep few numbers waiting, between sweeps or in copies of gradients."""
+        """Members in batches that keep few numbers waiting, between sweeps or in copies of gradients.
+
+        Ranks that share out tensors make the same batches, whatever each of them holds.
+        """
         members, memory = launches.members, launches.step.memory
+        if self.sharding is not None and self.sharding.cut and not launches.program.links:
+            return [members]
         everyone = self.everyone(members)
         unfit = set()
         if memory.unfit:
@@ -177,8 +203,8 @@ class TensorBatch:
         if launches.program.links:
             alike: dict[Any, list[int]] = {}
             for at in chosen:
-                alike.setdefault((self.params[at].shape, self.params[at].stride()), []).append(at)
-            found = batches(self.params, [at for group in alike.values() for at in group], self.backend.in_flight)
+                alike.setdefault((self.owners[at].shape, self.owners[at].stride()), []).append(at)
+            found = batches(self.owners, [at for group in alike.values() for at in group], self.backend.in_flight)
         else:
             found = [[at for at in chosen if at not in unfit]] if len(unfit) < len(chosen) else []
             found += batches(self.params, [at for at in chosen if at in unfit], self.backend.in_flight)
@@ -192,11 +218,15 @@ class TensorBatch:
                 raise RuntimeError(NOT_WARM)
             if len(self._bounds) >= MOST_BOUND:
                 self._bounds.clear()
-            self._bounds[key] = specialization.kernel.bind(self.params_of(members)), Aimed()
+            self._bounds[key] = self._bind(specialization, members), Aimed()
         found = self._bounds[key]
         if self.in_capture:
             self._in_graph.add(id(found[0]))
         return found
+
+    def _bind(self, specialization: Specialization, members: np.ndarray | None) -> Bound:
+        whole = None if self.sharding is None else [tuple(owner.shape) for owner in self.owners_of(members)]
+        return specialization.kernel.bind(self.params_of(members), whole)
 
     def begin_capture(self) -> None:
         self._in_graph.clear()

@@ -76,9 +76,12 @@ def whole(value: Tensor) -> Tensor:
     return value.full_tensor() if is_spread(value) else value  # type: ignore[attr-defined]
 
 
-def local(value: Tensor) -> Tensor:
-    """What this rank holds of a tensor."""
-    return value.to_local() if is_spread(value) else value  # type: ignore[attr-defined]
+def local(value: Any) -> Tensor:
+    """What this rank holds of a tensor, arrived where it is under way."""
+    if not is_spread(value):
+        return value
+    shard = value._local_tensor  # the object itself, of which to_local() would make a view at every step
+    return shard.wait() if hasattr(shard, "wait") else shard
 
 
 def spread_like(value: Tensor, like: Any) -> Tensor:
@@ -96,6 +99,48 @@ def replicated(value: Tensor, like: Any) -> Tensor:
 
     mesh = like.device_mesh
     return DTensor.from_local(value, mesh, [Replicate()] * mesh.ndim, run_check=False)
+
+
+def placements_beside(param: Any, shape: tuple[int, ...]) -> Any:
+    """How an array of state is spread beside a parameter; ``None`` where it is a plain one, which every rank has.
+
+    An array that keeps some dimensions of the parameter is cut along these as the parameter is.
+    """
+    if not is_spread(param):
+        return None
+    mine = tuple(param.shape)
+    if shape == mine:
+        return tuple(param.placements)
+    keeps = len(shape) == len(mine) and all(size in (1, whole) for size, whole in zip(shape, mine))
+    if not keeps or max(shape, default=1) == 1:
+        return None
+    from torch.distributed.tensor import Replicate
+
+    cuts = [getattr(placement, "dim", None) for placement in param.placements]
+    kept = [dim is not None and shape[dim] == mine[dim] > 1 for dim in cuts]
+    return tuple(placement if keep else Replicate() for placement, keep in zip(param.placements, kept))
+
+
+def spread_alike(value: Any, param: Any) -> bool:
+    """Whether an array of state is spread as it must be beside its parameter."""
+    expected = placements_beside(param, tuple(value.shape))
+    if expected is None or not is_spread(value):
+        return is_spread(value) == (expected is not None)
+    return value.device_mesh == param.device_mesh and tuple(value.placements) == expected
+
+
+def spread_full(shape: tuple[int, ...], start: float, dtype: torch.dtype, param: Any, placements: Any) -> Tensor:
+    """An array of one value on the mesh of a parameter, without a word between ranks."""
+    from torch.distributed.tensor import full
+
+    return full(shape, start, dtype=dtype, device_mesh=param.device_mesh, placements=placements)
+
+
+def filled(target: Tensor, value: Tensor) -> Tensor:
+    """``target`` after values were copied into it, of which each may be spread, or both, or neither."""
+    if is_spread(target):
+        return target.copy_(spread_like(value, target))
+    return target.copy_(whole(value))
 
 
 def fills_all_ranks(tensor: Any) -> bool:

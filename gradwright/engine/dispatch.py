@@ -13,8 +13,9 @@ from gradwright.engine.access import access_to
 from gradwright.engine.backend import Backend
 from gradwright.engine.batch import TensorBatch
 from gradwright.engine.capture import capturing
-from gradwright.engine.collective import is_spread
+from gradwright.engine.collective import is_spread, local
 from gradwright.engine.graph.symbol import Untraceable
+from gradwright.engine.layout import Layout, layout_of, served_apart
 from gradwright.engine.run import phases
 from gradwright.engine.specialize import Specializations, give_up, kind_of, specializations
 from gradwright.engine.step import GroupStep, StepCoroutine, TensorStep
@@ -81,20 +82,21 @@ class Dispatch:
             if backend is None:
                 self.eager.append(at)
             else:
-                key = backend.name, param.device, kind_of(step.chain, step.spec_of(param))
+                key = backend.name, param.device, kind_of(step.chain, step.spec_of(param)), layout_of(param)
                 chosen.setdefault(key, (backend, []))[1].append(at)
         teams: dict[Any, tuple[Backend, list[Specializations], list[int]]] = {}
-        for (name, device, _), (backend, members) in chosen.items():
-            found = self._specialized(backend, members, step)
+        for (name, device, _, layout), (backend, members) in chosen.items():
+            found = self._specialized(backend, members, step, layout)
             if found is not None:
                 kinds, program, members = found
-                key = name, device, id(program if merged else kinds)
+                sharding = None if layout is None else layout.seen(program.folding)
+                key = name, device, id(program if merged else kinds), sharding
                 _, families, together = teams.setdefault(key, (backend, [], []))
                 families.append(kinds)
                 together.extend(members)
         self.batches = [
-            TensorBatch(families, backend, sorted(members), step)
-            for backend, families, members in teams.values()
+            TensorBatch(families, backend, sorted(members), step, sharding)
+            for (*_, sharding), (backend, families, members) in teams.items()
             if members
         ]
         self.eager.sort()
@@ -103,18 +105,21 @@ class Dispatch:
         """What can serve a parameter where it lies; ``None`` for plain torch."""
         if at in self.memory.odd or at in self.memory.shared or rows.AGES in self.states[at]:
             return None
-        found = select.backend(self.engine, param.device)
-        return found if found is not None and found.serves(param) else None
+        found, shard = select.backend(self.engine, param.device), local(param)
+        if is_spread(param) and param.is_complex():
+            return None
+        return found if found is not None and (not shard.numel() or found.serves(shard)) else None
 
     def _specialized(
-        self, backend: Backend, members: list[int], step: GroupStep
+        self, backend: Backend, members: list[int], step: GroupStep, layout: Layout | None
     ) -> tuple[Specializations, Any, list[int]] | None:
         """The programs of parameters of one kind, the one for now, and those that it can serve."""
         param, state = step.params[members[0]], step.states[members[0]]
         spec = step.spec_of(param)
         kinds = None
         try:
-            kinds = specializations(step.chain, spec, step.maximize, backend, param.device)
+            cuts = frozenset() if layout is None else layout.dims
+            kinds = specializations(step.chain, spec, step.maximize, backend, param.device, cuts)
             probe = TensorBatch([kinds], backend, members[:1], step)
             age = (state["step"], *(state[key] for key in kinds.numbers))
             found = kinds.at(probe.inputs(step, age))
@@ -125,11 +130,14 @@ class Dispatch:
                 give_up(kinds, why)
             self.eager += members
             return None
+        if layout is not None and not served_apart(param, found.program):
+            self.eager += members
+            return None
         if found.program.in_order:
             # rows, columns and places are those of memory, so only a contiguous tensor has them
-            self.eager += [at for at in members if not step.params[at].is_contiguous()]
-            members = [at for at in members if step.params[at].is_contiguous()]
-        return kinds, found, members
+            self.eager += [at for at in members if not local(step.params[at]).is_contiguous()]
+            members = [at for at in members if local(step.params[at]).is_contiguous()]
+        return kinds, found.program, members
 
     def fits(self, step: GroupStep, engine: str) -> bool:
         """Whether it was made for this step's tensors, where they lie, and for its formula."""
@@ -172,7 +180,8 @@ class Dispatch:
             for batch in self.batches:
                 batch.begin_capture()
         launches = [launches for batch in self.batches for launches in batch.launches(step)]
-        return [*map(phases, launches), *(_on_plain_torch(step.of(at)) for at in left)]
+        running = [phases(one, one.batch.collective) for one in launches]
+        return [*running, *(_on_plain_torch(step.of(at)) for at in left)]
 
 
 def _on_plain_torch(step: TensorStep) -> StepCoroutine:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gradwright.engine.collective import Collective, local
 from gradwright.engine.draws import keys_of
 from gradwright.engine.memory import with_layout_of
 from gradwright.engine.opaque import run_link
@@ -18,7 +19,6 @@ from gradwright.engine.step import GroupStep, note
 
 if TYPE_CHECKING:
     from gradwright.engine.batch import TensorBatch
-    from gradwright.engine.collective import Collective
     from gradwright.engine.specialize import Specialization
 
 UNKNOWN = float("nan")
@@ -217,18 +217,20 @@ class Launch:
         def tensors() -> list[Tensor]:
             if name == "param":
                 return batch.params_of(self.members)
-            return [state[name] for state in batch.states_of(self.members)]
+            return [local(state[name]) for state in batch.states_of(self.members)]
 
         return Pointers(self.of.step.memory.pointers(name, batch.everyone(self.members)), tensors)
 
     def _gradients(self, everyone: np.ndarray | None) -> Pointers | Tensors:
-        memory, params = self.of.step.memory, self.of.step.params
+        memory, batch = self.of.step.memory, self.of.batch
         if not memory.unfit or memory.unfit.isdisjoint(self._indices(everyone)):
             return Pointers(
-                memory.gradient_pointers(everyone), lambda: [memory.gradient(at) for at in self._indices(everyone)]
+                memory.gradient_pointers(everyone),
+                lambda: [memory.local_gradient(at) for at in self._indices(everyone)],
             )
-        grads = ((at, memory.gradient(at)) for at in self._indices(everyone))
-        return Tensors([with_layout_of(g, params[at]) if at in memory.unfit else g for at, g in grads])
+        params = zip(self._indices(everyone), batch.params_of(self.members))
+        grads = ((at, memory.local_gradient(at), param) for at, param in params)
+        return Tensors([with_layout_of(g, param) if at in memory.unfit else g for at, g, param in grads])
 
     def _indices(self, everyone: np.ndarray | None) -> Sequence[int]:
         return range(len(self.of.step.params)) if everyone is None else everyone.tolist()
@@ -239,11 +241,11 @@ class Launch:
         updates = list(self._between.pop(taken_by(link)).tensors)
         age = self.of.ages[0][0] + 1.0  # where plain torch stands between sweeps, all are of one age
         with batch.on_device():
-            made = Tensors(run_link(step.chain.children()[link], updates, step, batch.params_of(self.members), age))
+            made = Tensors(run_link(step.chain.children()[link], updates, step, batch.owners_of(self.members), age))
         self._between[made_by(link)] = made
         self.bound.aim(made_by(link), made)
 
     def end(self) -> None:
         """Nothing of this batch waits any more, and autograd learns that the parameters changed."""
         self._between.clear()
-        torch.autograd.graph.increment_version(self.of.batch.params_of(self.members))
+        torch.autograd.graph.increment_version(self.of.batch.owners_of(self.members))

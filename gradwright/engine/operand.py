@@ -16,6 +16,10 @@ on totals, the loss or shared slots (never a Python ``if``); one number of each 
 or column, where the tensor is seen as a matrix of its leading against its trailing dimensions; one of each entry."""
 
 
+COUNTED = ("numel", "rows", "columns")
+"""The inputs that say how large a tensor is: how many entries, rows and columns all of it has."""
+
+
 class Folding(NamedTuple):
     """How a tensor is seen as a matrix: the dimensions before ``leading`` number its rows.
 

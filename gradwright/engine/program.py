@@ -6,10 +6,12 @@ hazard between sweeps. Weights and state are written behind the last interruptio
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -96,9 +98,15 @@ class Program:
 
     def sizes(self, params: Sequence[Tensor]) -> list[tuple[int, int]]:
         """Rows and columns of tensors; one row where nothing asks for rows."""
-        if self.folding is None:
-            return [(1, param.numel()) for param in params]
-        return [self.folding.sizes(tuple(param.shape)) for param in params]
+        return [self._size(tuple(param.shape)) for param in params]
+
+    def counts(self, params: Sequence[Tensor], whole: Sequence[tuple[int, ...]] | None) -> np.ndarray:
+        """For each tensor how many entries, rows and columns all of it has, of which this rank may hold a part."""
+        shapes = [tuple(param.shape) for param in params] if whole is None else whole
+        return np.array([(math.prod(shape), *self._size(shape)) for shape in shapes], np.int64).reshape(-1, 3)
+
+    def _size(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        return (1, math.prod(shape)) if self.folding is None else self.folding.sizes(shape)
 
     @property
     def last(self) -> int:

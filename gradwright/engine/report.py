@@ -12,14 +12,17 @@ from gradwright.engine import select
 from gradwright.engine.collective import is_spread
 from gradwright.engine.cpp.printer import print_cpp
 from gradwright.engine.graph.explain import explain
+from gradwright.engine.graph.shards import over_shards
 from gradwright.engine.graph.symbol import Untraceable
 from gradwright.engine.graph.trace import trace
+from gradwright.engine.layout import layout_of, served_apart
 from gradwright.engine.operand import Source
 from gradwright.engine.plan import planned
 from gradwright.engine.program import Opaque, Program, Reduce
 from gradwright.engine.step import GroupStep
 from gradwright.engine.triton.printer import print_triton
 
+_GATHERED = "it is spread over ranks in a way that no part serves, so that each gathers and computes all of it"
 PRINTERS = {"cpp": print_cpp, "triton": lambda program: print_triton(program).source}
 
 
@@ -43,11 +46,15 @@ def report(step: GroupStep, engine: str, source: bool = False) -> str:
             continue
         try:
             program = _program(step, members[0])
+            if not served_apart(step.params[members[0]], program):
+                lines.append(f"  plain torch, one tensor after another: {_GATHERED}")
+                continue
             printed = PRINTERS[chosen](program) if chosen in PRINTERS else ""
         except Untraceable as why:
             lines.append(f"  plain torch, one tensor after another: the graph has no word for {why}")
             continue
-        lines += [f"  {line}" for line in (_held(step, members[0]), *_phases(program))]
+        spread = any(is_spread(step.params[at]) for at in members)
+        lines += [f"  {line}" for line in (_held(step, members[0]), *_phases(program, spread))]
         sources += [printed] if printed and printed not in sources else []
     return "\n".join([*lines, *(sources if source else [])])
 
@@ -56,8 +63,8 @@ def _without_kernels(param: Tensor, engine: str, chosen: str) -> str:
     """Why no kernel serves a parameter, whatever its chain; empty where one may."""
     if select.asked(engine) == "eager":
         return "engine is 'eager'"
-    if is_spread(param):
-        return "it is spread over ranks, each of which computes its share, or all of it where shares do not do"
+    if is_spread(param) and param.is_complex():
+        return _GATHERED
     return f"no kernels serve {param.device} here" if chosen == "eager" else ""
 
 
@@ -66,7 +73,9 @@ def _program(step: GroupStep, at: int) -> Program:
     numbers = {**step.chain.knobs(), "step": state.get("step", 0.0) + 1.0, "clock": step.clock}
     slots = step.chain.slots(spec).items()
     numbers |= {key: state.get(key, slot.start) for key, slot in slots if isinstance(slot, HostScalar)}
-    return planned(trace(step.chain, spec, numbers), spec, step.maximize)
+    layout = layout_of(step.params[at])
+    cuts = frozenset() if layout is None else layout.dims
+    return planned(over_shards(trace(step.chain, spec, numbers), cuts), spec, step.maximize)
 
 
 def _held(step: GroupStep, at: int) -> str:
@@ -79,7 +88,7 @@ def _held(step: GroupStep, at: int) -> str:
     return f"holds {held:.4g} bytes of state per number{f' ({formats})' if formats else ''}, weights {weights:g}"
 
 
-def _phases(program: Program) -> list[str]:
+def _phases(program: Program, spread: bool) -> list[str]:
     moved = bytes_per_number(program)
     sweeps = "1 sweep" if program.last == 0 else f"{program.last + 1} sweeps"
     lines, sweep = [f"kernel: {sweeps}, {moved:g} bytes per number"], 0
@@ -87,6 +96,8 @@ def _phases(program: Program) -> list[str]:
         if isinstance(phase, Opaque):
             lines.append(f"then {phase.link} as plain torch, batched over equal shapes")
         elif isinstance(phase, Reduce):
+            if phase.reductions and spread:
+                lines.append("then what it reduced is completed over the ranks that hold parts of a tensor")
             if phase.totals:
                 lines.append(f"then the parts of {', '.join(phase.totals)} are summed over all parameters")
         else:

@@ -12,6 +12,7 @@ from gradwright.core import Chain, HostScalar, ParamSpec, Slot
 from gradwright.core.warn import warn_once
 from gradwright.engine.backend import Backend
 from gradwright.engine.graph.host import compile_host
+from gradwright.engine.graph.shards import over_shards
 from gradwright.engine.graph.symbol import Untraceable
 from gradwright.engine.graph.trace import trace
 from gradwright.engine.plan import planned
@@ -53,10 +54,19 @@ class Specialization:
 
 
 class Specializations:
-    """All specializations of a chain on one kind of tensor and one backend."""
+    """All specializations of a chain on one kind of tensor and one backend; ``cuts`` are those of its layout."""
 
-    def __init__(self, chain: Chain, spec: ParamSpec, maximize: bool, backend: Backend, device: torch.device) -> None:
+    def __init__(
+        self,
+        chain: Chain,
+        spec: ParamSpec,
+        maximize: bool,
+        backend: Backend,
+        device: torch.device,
+        cuts: frozenset[int] = frozenset(),
+    ) -> None:
         self.chain, self.spec, self.maximize, self.backend, self.device = chain, spec, maximize, backend, device
+        self.cuts = cuts
         slots = chain.slots(spec)
         self.numbers = tuple(key for key, slot in slots.items() if isinstance(slot, HostScalar))
         self.shared = tuple(key for key, slot in slots.items() if isinstance(slot, Slot) and slot.shared)
@@ -94,7 +104,7 @@ class Specializations:
             return self._found[-1]
 
     def _made(self, numbers: dict[str, float]) -> Specialization:
-        traced = trace(self.chain, self.spec, numbers)
+        traced = over_shards(trace(self.chain, self.spec, numbers), self.cuts)
         program = planned(traced, self.spec, self.maximize)
         facts = (program.phases, program.operands, program.host, program.numbers, program.shared, program.folding)
         where = (self.backend.name, self.device) if self.backend.on_trial else (self.backend.name,)
@@ -123,17 +133,22 @@ def kind_of(chain: Chain, spec: ParamSpec) -> Hashable:
 
 
 def specializations(
-    chain: Chain, spec: ParamSpec, maximize: bool, backend: Backend, device: torch.device
+    chain: Chain,
+    spec: ParamSpec,
+    maximize: bool,
+    backend: Backend,
+    device: torch.device,
+    cuts: frozenset[int] = frozenset(),
 ) -> Specializations:
-    """Those of ``chain`` on tensors of this kind; kept for the process.
+    """Those of ``chain`` on tensors of this kind, cut along some dimensions; kept for the process.
 
     Raises:
         Untraceable: it was found before that there are none.
     """
-    key = (kind_of(chain, spec), maximize, backend.name, device)
+    key = (kind_of(chain, spec), maximize, backend.name, device, cuts)
     found = _known.get(key)
     if found is None:
-        found = _known[key] = Specializations(chain, spec, maximize, backend, device)
+        found = _known[key] = Specializations(chain, spec, maximize, backend, device, cuts)
     if isinstance(found, Untraceable):
         raise found
     return found
@@ -143,4 +158,4 @@ def give_up(kinds: Specializations, why: Untraceable) -> None:
     """Remember that these tensors run on plain torch, so that nobody tries again at every step."""
     if isinstance(why, Distrusted):
         warn_once(f"steps of some parameters run on plain torch, several times slower, instead of {why}")
-    _known[(kind_of(kinds.chain, kinds.spec), kinds.maximize, kinds.backend.name, kinds.device)] = why
+    _known[(kind_of(kinds.chain, kinds.spec), kinds.maximize, kinds.backend.name, kinds.device, kinds.cuts)] = why

@@ -16,7 +16,7 @@ from gradwright.core.spec import WEIGHTS
 from gradwright.core.storage import Buffer, Plain, Storage
 from gradwright.core.warn import warn_user
 from gradwright.engine.access import as_real
-from gradwright.engine.collective import is_spread
+from gradwright.engine.collective import filled, is_spread, local, placements_beside, spread_alike, spread_full
 from gradwright.optimizer.pointers import has_memory
 from gradwright.optimizer.refusals import is_locked
 
@@ -45,11 +45,17 @@ def arrays_of(slots: Slots, spec: ParamSpec) -> Iterator[tuple[str, Buffer, bool
 
 
 def fresh(param: Tensor, buffer: Buffer, start: float = 0.0) -> Tensor:
-    """An array beside a parameter, laid out as that is where it has its shape."""
+    """An array beside a parameter, laid out and spread as that is where it has its shape.
+
+    What keeps some of the dimensions is spread along those; what is smaller is whole on every rank.
+    """
     like = as_real(param.detach())
     dtype = torch.float32 if buffer.dtype == torch.float64 and like.device.type == "mps" else buffer.dtype
     if tuple(like.shape) == buffer.shape:
         return torch.full_like(like, start, dtype=dtype, memory_format=torch.preserve_format)
+    placements = placements_beside(param, buffer.shape)
+    if placements is not None:
+        return spread_full(buffer.shape, start, dtype, param, placements)
     return torch.full(buffer.shape, start, dtype=dtype, device=like.device)
 
 
@@ -67,7 +73,7 @@ def encoded(param: Tensor, key: str, slot: Slot, spec: ParamSpec, values: Tensor
     """The arrays of a slot that hold these values."""
     made = slot.storage_for(spec).encode(values)
     arrays = slot.arrays_for(key, spec).items()
-    return {name: fresh(param, buffer).copy_(one) for (name, buffer), one in zip(arrays, made)}
+    return {name: filled(fresh(param, buffer), one) for (name, buffer), one in zip(arrays, made)}
 
 
 def fits(value: Tensor, param: Tensor, buffer: Buffer) -> bool:
@@ -76,7 +82,10 @@ def fits(value: Tensor, param: Tensor, buffer: Buffer) -> bool:
         return False
     if value.is_neg() or has_memory(param) > has_memory(value) or is_locked(value):
         return False
-    alike = torch.empty_like(as_real(param.detach()), device="meta")
+    if not spread_alike(value, param):
+        return False
+    value = local(value)
+    alike = torch.empty_like(as_real(local(param).detach()), device="meta")
     return value.is_contiguous() if value.shape != alike.shape else value.stride() == alike.stride()
 
 

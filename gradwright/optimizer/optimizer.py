@@ -40,8 +40,8 @@ class Optimizer(FullWeights):
         state, weights: how they are held; see :class:`~gradwright.core.policy.Policy` and docs/memory.md. Keys of a
             group too, where what is kept is converted if they change during a run.
         engine: how steps are executed: ``"auto"`` (the fastest there is for each tensor's device), ``"eager"``,
-            ``"cpp"`` (tensors on the CPU) or ``"triton"`` (on a GPU). Distributed tensors (FSDP2, tensor parallelism)
-            run on plain torch: shard by shard where torch can, and whole on every rank where it cannot (Muon, SOAP).
+            ``"cpp"`` (tensors on the CPU) or ``"triton"`` (on a GPU). Of distributed tensors (FSDP2, tensor
+            parallelism) each rank's kernels run on its own part; see docs/distributed.md.
 
     Raises:
         ValueError: nothing to optimize, a tensor twice, a hyper-parameter out of range, a tensor that the recipe

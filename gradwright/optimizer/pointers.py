@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gradwright.engine.collective import is_spread, local, spread_like
+from gradwright.native.known import look_at_gradients_in_python
 from gradwright.native.tensors import Known, Verdict, extent, look, look_at_gradients, stretches
 from gradwright.optimizer.tracked import TrackedState
 
@@ -17,7 +19,7 @@ State = dict[str, Any]
 
 
 class PointerCache:
-    """A group's parameters and their state, and where they lie.
+    """A group's parameters and their state, and where they lie; of what is spread over ranks, where this rank's part.
 
     A pointer may be used only if, at this step, the tensor is the one that was looked at, or another that is just like
     it: same shape, strides, type and device, and a storage that is large enough. All of that is asked of every tensor
@@ -31,7 +33,7 @@ class PointerCache:
     Attributes:
         version: another number whenever state lies elsewhere than before.
         shared: the parameters that share memory with others, or with state.
-        odd: the parameters that have no memory of their own, such as shards of distributed tensors.
+        odd: the parameters that have no memory of their own.
         unfit: the parameters whose gradients cannot be read where they lie.
         alone: the parameters that only plain torch can step with the gradients that there are, one after another.
         present: which parameters have a gradient; ``None`` where all have.
@@ -39,15 +41,17 @@ class PointerCache:
 
     def __init__(self, params: Sequence[Tensor], states: Sequence[State], keys: Sequence[Sequence[str]]) -> None:
         self.params, self.states = list(params), list(states)
-        self.odd = frozenset(at for at, param in enumerate(params) if not _is_plain(param))
+        self.odd = frozenset(at for at, param in enumerate(params) if not _is_plain(local(param)))
         self.version = 0
         self.unfit: frozenset[int] = frozenset()
         self.alone: frozenset[int] = frozenset()
         self.present: np.ndarray | None = None
-        self._plain = [at for at in range(len(params)) if at not in self.odd]
-        self._own = params if not self.odd else [params[at] for at in self._plain]
+        self._served = [at for at in range(len(params)) if at not in self.odd]
+        self._spread = [k for k, at in enumerate(self._served) if is_spread(params[at])]
+        """Those among them that are spread over ranks."""
+        self._own = params if not self.odd else [params[at] for at in self._served]
         self._holders: dict[str, list[int]] = {}
-        for at in self._plain:
+        for at in self._served:
             for key in keys[at]:
                 self._holders.setdefault(key, []).append(at)
         tellers = {state.changes if isinstance(state, TrackedState) else None for state in states}
@@ -55,12 +59,12 @@ class PointerCache:
         if self.changes is not None:
             self.changes.held.clear()
         self._columns = [(itemgetter(key), [states[at] for at in found]) for key, found in self._holders.items()]
-        self._whose = np.concatenate([self._plain, *self._holders.values()]).astype(np.int64)
+        self._whose = np.concatenate([self._served, *self._holders.values()]).astype(np.int64)
         self._held: Any = self._tensors()
         self._known = Known(self._held)
         self._items = np.array([dtype.itemsize for dtype, *_ in self._known.shapes], np.int64)
         self._devices = [device for _, device, _, _ in self._known.shapes]
-        self._gradients = Known(self._own)
+        self._gradients = Known(self._held[: len(self._own)])
         self._places: dict[str, np.ndarray] = {}
         self._looked: int | None = None
         self._place()
@@ -74,6 +78,8 @@ class PointerCache:
         found = list(self._own)
         for get, states in self._columns:
             found += map(get, states)
+        if self._spread:
+            return list(map(local, found))  # which others may exchange without a word
         if self.changes is not None:
             self.changes.held[id(self)] = found
         return found
@@ -88,7 +94,7 @@ class PointerCache:
         pointers, count = self._known.pointers, len(self.params)
         self._owners = pointers[: len(self._own)].copy()
         begin = 0
-        for name, holders in (("param", self._plain), *self._holders.items()):
+        for name, holders in (("param", self._served), *self._holders.items()):
             place = np.zeros(count, np.int64)
             place[holders] = pointers[begin : begin + len(holders)]
             self._places[name] = place
@@ -123,7 +129,8 @@ class PointerCache:
         """Whether all pointers may be used, after those of state that moved were brought up to date."""
         try:
             found = self._tensors()
-            again, self._looked = self._looked == self.unchanged is not None, self.unchanged
+            again = self._looked == self.unchanged is not None and not self._spread
+            self._looked = self.unchanged
             verdict = look(self._known, found, again)
             self._held = found
         except (KeyError, AttributeError, TypeError):  # an entry is gone, or no tensor
@@ -142,27 +149,38 @@ class PointerCache:
         Args:
             refuse: raises where a gradient cannot belong to a parameter; asked of those that are unlike theirs.
         """
-        impls = self._known.impls[: len(self._own)] if self._looked is not None else None
-        verdict, grads = look_at_gradients(self._gradients, self._own, self._owners, self._written, impls)
+        verdict, grads = self._look_at_gradients()
         self._held = self._held, grads
         self.unfit = self.alone = frozenset()
         self.present = None
         if verdict == Verdict.SAME and not self.odd:
             return
         verdicts = np.full(len(self.params), Verdict.OTHER, np.uint8)
-        verdicts[self._plain] = self._gradients.verdicts
+        verdicts[self._served] = self._gradients.verdicts
         for at in self.odd:
             verdicts[at] = Verdict.MISSING if self.params[at].grad is None else Verdict.OTHER
         unlike = np.flatnonzero(verdicts == Verdict.OTHER).tolist()
         for at in unlike:
             refuse(self.params[at], self.gradient(at))
         self.unfit = frozenset(unlike)
-        if any(self._lies_in_others(self.gradient(at), at) for at in unlike):
+        if any(self._lies_in_others(local(self.gradient(at)), at) for at in unlike):
             self.alone = frozenset(range(len(self.params)))  # what one step writes, the next reads
         else:
             self.alone = frozenset(at for at in unlike if _is_rounded(self.gradient(at), self.params[at]))
         if (verdicts == Verdict.MISSING).any():
             self.present = np.flatnonzero(verdicts != Verdict.MISSING)
+
+    def _look_at_gradients(self) -> tuple[int, Any]:
+        """The gravest verdict of all gradients, and what must be held for as long as their pointers are used."""
+        if not self._spread:
+            impls = self._known.impls[: len(self._own)] if self._looked is not None else None
+            return look_at_gradients(self._gradients, self._own, self._owners, self._written, impls)
+        grads = [param.grad for param in self._own]
+        other = [grad is not None and not _is_alike(grad, param) for grad, param in zip(grads, self._own)]
+        shards = [None if grad is None or odd else local(grad) for grad, odd in zip(grads, other)]
+        look_at_gradients_in_python(self._gradients, shards, self._owners, self._written)
+        self._gradients.verdicts[other] = Verdict.OTHER
+        return int(self._gradients.verdicts.max(initial=0)), (grads, shards)
 
     def _lies_in_others(self, grad: Tensor, at: int) -> bool:
         """Whether a gradient shares memory with another parameter than its own, or that one's state."""
@@ -182,11 +200,16 @@ class PointerCache:
         assert grad is not None
         return grad
 
+    def local_gradient(self, at: int) -> Tensor:
+        """This rank's part of a gradient, spread as its parameter is."""
+        grad, param = self.gradient(at), self.params[at]
+        return local(spread_like(grad, param)) if is_spread(param) else grad
+
     def gradient_pointers(self, members: np.ndarray | None) -> np.ndarray:
         """Where gradients lie that are not unfit; ``members`` are all where it is ``None``."""
         if self.odd:
             pointers = np.zeros(len(self.params), np.int64)
-            pointers[self._plain] = self._gradients.pointers
+            pointers[self._served] = self._gradients.pointers
         else:
             pointers = self._gradients.pointers
         return pointers if members is None else pointers[members]
@@ -219,6 +242,13 @@ def has_memory(tensor: Tensor) -> bool:
 def _is_rounded(grad: Tensor, param: Tensor) -> bool:
     """Whether a gradient would lose digits that count in a copy of its parameter's type."""
     return grad.dtype != param.dtype and param.element_size() < 4
+
+
+def _is_alike(grad: Any, param: Any) -> bool:
+    """Whether a gradient is spread as its parameter is."""
+    if is_spread(grad) != is_spread(param):
+        return False
+    return not is_spread(param) or (grad.placements == param.placements and grad.device_mesh == param.device_mesh)
 
 
 def _is_plain(param: Tensor) -> bool:

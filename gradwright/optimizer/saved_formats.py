@@ -13,6 +13,7 @@ from gradwright.core import ParamSpec, Slot
 from gradwright.core.spec import WEIGHTS
 from gradwright.core.storage import Buffer, Plain, Storage
 from gradwright.core.warn import warn_user
+from gradwright.engine.collective import filled
 from gradwright.optimizer.arrays import encoded, fresh, held_as
 
 
@@ -128,4 +129,4 @@ def saved_tensor(name: str, key: str, value: Any, like: Tensor) -> Tensor:
     if (value.is_complex(), value.is_floating_point()) != (like.is_complex(), like.is_floating_point()):
         raise ValueError(f"{what} holds {value.dtype}, expected {like.dtype}")
     with torch.no_grad():
-        return like.copy_(value)
+        return filled(like, value)

@@ -105,11 +105,10 @@ def _sorted(lr: float = 0.01):
     return chain(Sorted(), Scale(lr))
 
 
-def explained(mesh: DeviceMesh) -> str:
-    """What an optimizer says of plain parameters and of those that are spread."""
+def explained(mesh: DeviceMesh) -> list[str]:
+    """What optimizers say of a matrix that is spread: of entries, of norms, and of what needs the whole."""
     model = spread_out(net(), "columns", mesh)
-    text = gw.AdamW(model.parameters()).explain()
-    return "\n".join(line for line in text.splitlines() if "6x12" in line or "spread" in line)
+    return [recipe([("middle", model.middle.weight)]).explain() for recipe in (gw.AdamW, gw.Lamb, gw.SOAP)]
 
 
 def plain_gradient(mesh: DeviceMesh) -> tuple[str, bool]:

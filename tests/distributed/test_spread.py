@@ -50,8 +50,13 @@ def test_a_gradient_of_another_kind_is_refused_before_anything_moves(ends):
         assert "the gradient of middle.weight (6x12) is a plain one, the parameter a distributed tensor" in message
 
 
-def test_no_kernels_are_promised(ends):
-    assert "6x12, float32, distributed\n  plain torch, one tensor after another: it is spread" in ends["explained"][0]
+def test_kernels_run_on_shards_and_ranks_meet_between_them(ends):
+    own, norms, gathered = ends["explained"][0]
+    assert "6x12, float32, distributed\n  holds" in own
+    assert "then what it reduced" not in own
+    assert "sweep 1: reads" in norms
+    assert "then what it reduced is completed over the ranks that hold parts of a tensor" in norms
+    assert "plain torch, one tensor after another" in gathered
 
 
 @pytest.mark.slow

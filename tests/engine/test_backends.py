@@ -129,7 +129,7 @@ class Watched(Local):
         self.combined = []
 
     def combine(self, bound, sweep):
-        bound.combine(sweep, self._whole)
+        bound.settle(sweep, [self._whole(*one) for one in bound.reduced(sweep)])
 
     def _whole(self, op, kind, values):
         self.combined.append((op, kind, len(values)))

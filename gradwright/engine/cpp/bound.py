@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gradwright.engine.backend import Column
+from gradwright.engine.backend import Column, Reduced, Shape
 from gradwright.engine.cpp.prelude import BUFFERS, CHUNK, COUNTS
 from gradwright.engine.cpp.printer import print_cpp
 from gradwright.engine.memory import lines, table_of_sizes
@@ -31,8 +31,8 @@ class CppKernel:
         self._run.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64]
         self.real = np.float64 if program.computing == torch.float64 else np.float32
 
-    def bind(self, params: Sequence[Tensor]) -> CppBound:
-        return CppBound(self, params)
+    def bind(self, params: Sequence[Tensor], whole: Sequence[Shape] | None = None) -> CppBound:
+        return CppBound(self, params, whole)
 
     def __call__(self, counts: np.ndarray, buffers: np.ndarray, first: int, last: int) -> None:
         self._run(counts.ctypes.data, buffers.ctypes.data, first, last)
@@ -41,7 +41,7 @@ class CppKernel:
 class CppBound:
     """The tensors of one kernel: what stays the same from step to step is made once."""
 
-    def __init__(self, kernel: CppKernel, params: Sequence[Tensor]) -> None:
+    def __init__(self, kernel: CppKernel, params: Sequence[Tensor], whole: Sequence[Shape] | None = None) -> None:
         program, real = kernel.program, kernel.real
         self.kernel, self.count = kernel, len(params)
         self.threads = torch.get_num_threads()
@@ -49,8 +49,8 @@ class CppBound:
         nodes = program.graph.nodes
         kinds = [nodes[at].kind for at in program.reductions]
         line = lines(params) if program.grouped else dims[:, 0] * dims[:, 1]
-        whole = dims[:, 1] if program.folding is not None else np.where(line < dims[:, 0] * dims[:, 1], line, 1)
-        chunk, self.first = _chunks(dims, whole, COLUMN in kinds)
+        unit = dims[:, 1] if program.folding is not None else np.where(line < dims[:, 0] * dims[:, 1], line, 1)
+        chunk, self.first = _chunks(dims, unit, COLUMN in kinds)
         cells = np.concatenate(([0], np.cumsum(dims[chunk[:, 0], 1])))
         longest, total = int(dims[:, :2].max()), int(dims[:, :2].sum())
         vectors = sum(TENSOR < node.kind < ELEMENT for node in nodes)
@@ -60,6 +60,7 @@ class CppBound:
             "chunk": chunk,
             "lines": line,
             "keys": np.zeros(self.count, dtype=np.int64),
+            "whole": program.counts(params, whole),
             "first": self.first,
             "table": np.zeros((len(program.arrays), self.count), dtype=np.int64),
             "scalars": np.empty((self.count, len(program.host)), dtype=real),
@@ -117,50 +118,64 @@ class CppBound:
     def part(self, key: str) -> Tensor:
         return torch.tensor(self.parts[self.kernel.program.sums.index(key)].sum(), dtype=torch.float64, device="cpu")
 
-    def combine(self, sweep: int, combine: Callable[[str, int, Tensor], Tensor]) -> None:
+    def reduced(self, sweep: int) -> list[Reduced]:
         program, nodes = self.kernel.program, self.kernel.program.graph.nodes
-        for at in program.sweeps[sweep].reductions:
-            op, kind = nodes[at].op, nodes[at].kind
-            fold, nothing = (np.add, 0.0) if op == "sum" else (np.maximum, -np.inf)
-            own = [one for one in program.reductions if nodes[one].kind == kind].index(at)
-            if kind == ROW:
-                values = self._held["row_partial"][own]
-                values[:] = combine(op, kind, torch.from_numpy(values)).numpy()
-            elif kind == TENSOR:
-                partial = self._held["partial"][own]
-                whole = combine(op, kind, torch.from_numpy(fold.reduceat(partial, self.first[:-1])))
-                partial[:] = nothing
-                partial[self.first[:-1]] = whole.numpy()
+        return [Reduced(nodes[at].op, nodes[at].kind, self._left(at)) for at in program.sweeps[sweep].reductions]
+
+    def settle(self, sweep: int, values: Sequence[Tensor]) -> None:
+        nodes = self.kernel.program.graph.nodes
+        for at, one in zip(self.kernel.program.sweeps[sweep].reductions, values):
+            partial, settled = self._partial(at), one.to(torch.float64).numpy()
+            if nodes[at].kind == ROW:
+                partial[:] = settled
+                continue
+            partial[:] = 0.0 if nodes[at].op == "sum" else -np.inf
+            if nodes[at].kind == TENSOR:
+                partial[self.first[:-1]] = settled
             else:
-                self._combine_columns(self._held["column_partial"][own], fold, nothing, op, combine)
+                partial[self._first_cells()] = settled
 
-    def _combine_columns(self, partial: np.ndarray, fold: Any, nothing: float, op: str, combine: Any) -> None:
-        """Leave the combined vector of each tensor in the place of its first chunk."""
+    def _partial(self, at: int) -> np.ndarray:
+        """Where the kernel leaves a reduction, and finds it."""
+        nodes, kind = self.kernel.program.graph.nodes, self.kernel.program.graph.nodes[at].kind
+        own = [one for one in self.kernel.program.reductions if nodes[one].kind == kind].index(at)
+        return self._held[{TENSOR: "partial", ROW: "row_partial", COLUMN: "column_partial"}[kind]][own]
+
+    def _left(self, at: int) -> Tensor:
+        """What a reduction came to in all chunks together."""
+        node, partial = self.kernel.program.graph.nodes[at], self._partial(at)
+        fold = np.add if node.op == "sum" else np.maximum
+        if node.kind == TENSOR:
+            return torch.from_numpy(fold.reduceat(partial, self.first[:-1]))
+        if node.kind == COLUMN:
+            return torch.from_numpy(np.concatenate([fold.reduce(span, axis=0) for span in self._spans(partial)]))
+        return torch.from_numpy(partial)
+
+    def _spans(self, partial: np.ndarray) -> Iterator[np.ndarray]:
+        """The vectors by column that the chunks of each tensor left: chunks x columns."""
         cells, widths = self._held["chunk_cell"], self._held["dims"][:, 1]
-        begins, folded_vectors = [], []
-        for tensor, (first, end) in enumerate(zip(self.first[:-1], self.first[1:])):
-            width = widths[tensor]
-            begins.append(slice(cells[first], cells[first] + width))
-            span = partial[cells[first] : cells[first] + (end - first) * width].reshape(end - first, width)
-            folded_vectors.append(fold.reduce(span, axis=0))
-        whole = combine(op, COLUMN, torch.from_numpy(np.concatenate(folded_vectors))).numpy()
-        partial[:] = nothing
-        for place, values in zip(begins, np.split(whole, np.cumsum(widths)[:-1])):
-            partial[place] = values
+        for width, first, end in zip(widths, self.first[:-1], self.first[1:]):
+            yield partial[cells[first] : cells[first] + (end - first) * width].reshape(end - first, width)
+
+    def _first_cells(self) -> np.ndarray:
+        """The places of the vectors of each tensor's first chunk."""
+        widths, begins = self._held["dims"][:, 1], self._held["chunk_cell"][self.first[:-1]]
+        return np.concatenate([np.arange(begin, begin + width) for begin, width in zip(begins, widths)])
 
 
-def _chunks(dims: np.ndarray, whole: np.ndarray, columns_are_summed: bool) -> tuple[np.ndarray, np.ndarray]:
+def _chunks(dims: np.ndarray, unit: np.ndarray, columns_are_summed: bool) -> tuple[np.ndarray, np.ndarray]:
     """Chunks as (tensor, begin, length), and the first chunk of each tensor with the end of the last behind.
 
-    Where rows matter a chunk is a number of ``whole`` ones. Where columns are summed each chunk leaves a vector, so
-    there are at most sixteen of them in a tensor.
+    A chunk is a number of whole units, such as rows, and a tensor of which this rank holds nothing has one of none.
+    Where columns are summed each chunk leaves a vector, so there are at most sixteen of them in a tensor.
     """
     rows, columns = dims[:, 0], dims[:, 1]
     lengths = rows * columns
-    unit = -(-CHUNK // whole) * whole
+    unit = np.maximum(unit, 1)
+    unit = -(-CHUNK // unit) * unit
     if columns_are_summed:
         unit = np.maximum(unit, -(-rows // 16) * columns)
-    counts = -(-lengths // unit)
+    counts = np.maximum(-(-lengths // unit), 1)
     first = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
     tensor = np.repeat(np.arange(len(lengths), dtype=np.int64), counts)
     begin = (np.arange(first[-1], dtype=np.int64) - first[tensor]) * unit[tensor]

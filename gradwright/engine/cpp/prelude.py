@@ -16,6 +16,7 @@ BUFFERS = {
     "chunk": "const i64*",  # for each chunk: its tensor, first entry, number of entries
     "lines": "const i64*",  # for each tensor: how many entries are in a line of groups
     "keys": "const i64*",  # for each tensor: the key of its random bits at this step
+    "whole": "const i64*",  # for each tensor: entries, rows and columns of all of it, of which this may be a shard
     "first": "const i64*",  # the first chunk of each tensor, and the end of the last behind
     "table": "void* const*",  # pointers: arrays of operands x tensors
     "scalars": "const C*",  # host values: tensors x values, or one row for all where `row` is 0

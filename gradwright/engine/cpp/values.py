@@ -9,7 +9,7 @@ import torch
 from gradwright.engine.cpp.storage import access
 from gradwright.engine.graph.graph import Node
 from gradwright.engine.graph.symbol import Untraceable
-from gradwright.engine.operand import COLUMN, ROW, TENSOR, Source, plain
+from gradwright.engine.operand import COLUMN, COUNTED, ROW, TENSOR, Source, plain
 from gradwright.engine.ops import OPAQUE, OPERATIONS
 from gradwright.engine.program import Program, table_of
 
@@ -64,11 +64,8 @@ class Values:
                 return [f"{{ double d = 0; {every} d += {vector}[k]; v{at} = (C)d; }}"]
             return [f"{{ C d = {vector}[0]; {every} d = larger<C>(d, {vector}[k]); v{at} = d; }}"]
         if node.op == "input":
-            if node.data == "numel":
-                last = "3 * (first[t + 1] - 1)"
-                return [f"v{at} = (C)(chunk[{last} + 1] + chunk[{last} + 2]);"]
-            if node.data in ("rows", "columns"):
-                return [f"v{at} = (C){node.data};"]
+            if node.data in COUNTED:
+                return [f"v{at} = (C)whole[3 * t + {COUNTED.index(node.data)}];"]
             return [f"v{at} = single[{self.singles.index(node.data)} * tensors + t];"]
         return [f"v{at} = {self.expression(at, 'v')};"]
 

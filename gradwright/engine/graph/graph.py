@@ -70,6 +70,10 @@ class Graph:
         """What the link called ``link`` makes of full-size values."""
         return self._intern(Node(OPAQUE, args, link, ELEMENT))
 
+    def again(self, node: Node) -> int:
+        """A node of another graph, whose arguments are those here."""
+        return self._intern(node)
+
     def _intern(self, node: Node) -> int:
         key = (node.op, node.args, repr(node.data), node.kind)
         if key not in self._known:

@@ -5,7 +5,7 @@ Slow, and the plainest account of what a program means. Kernels are compared wit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,9 @@ from torch import Tensor
 
 from gradwright.core.counter import salt_of
 from gradwright.engine.access import as_real
-from gradwright.engine.backend import Column
+from gradwright.engine.backend import Column, Reduced, Shape
 from gradwright.engine.graph.symbol import Untraceable
-from gradwright.engine.operand import ELEMENT, ROW, TENSOR, Operand, Source
+from gradwright.engine.operand import COUNTED, ELEMENT, ROW, TENSOR, Operand, Source
 from gradwright.engine.ops import OPAQUE, OPERATIONS, REDUCTIONS
 from gradwright.engine.program import Program, table_of
 
@@ -48,22 +48,24 @@ class TorchKernel:
                 raise Untraceable(f"{node.op} of tensors")
         self.program, self.row = program, program.host
 
-    def bind(self, params: Sequence[Tensor]) -> TorchBound:
-        return TorchBound(self.program, params)
+    def bind(self, params: Sequence[Tensor], whole: Sequence[Shape] | None = None) -> TorchBound:
+        return TorchBound(self.program, params, whole)
 
 
 class TorchBound:
     """A program with the tensors it runs over."""
 
-    def __init__(self, program: Program, params: Sequence[Tensor]) -> None:
+    def __init__(self, program: Program, params: Sequence[Tensor], whole: Sequence[Shape] | None = None) -> None:
         self.program, self.nodes = program, program.graph.nodes
-        shapes = [tuple(as_real(param.detach()).shape) for param in params]
+        real = [as_real(param.detach()) for param in params]
+        self.counts = program.counts(real, whole)
+        shapes = [tuple(one.shape) for one in real]
         self.shapes = [program.folding.seen(shape) if program.folding else shape for shape in shapes]
         self.device = params[0].device
         self.tensors: dict[str, Sequence[Tensor]] = {}
         self.rows: list[Sequence[float]] = []
         self.keys: list[int] = [0] * len(params)
-        self.reduced: list[dict[int, Tensor]] = [{} for _ in params]
+        self.complete: list[dict[int, Tensor]] = [{} for _ in params]
         nothing = torch.zeros((), device="cpu")
         self.parts: dict[str, list[Tensor]] = {key: [nothing] * len(params) for key in program.sums}
 
@@ -90,7 +92,7 @@ class TorchBound:
         for node in self.program.nodes(sweep):
             known[node] = self._value(node, at, known)
         for node in self.program.sweeps[sweep].reductions:
-            self.reduced[at][node] = self._reduction(node, self._known(self.nodes[node].args[0], at, known))
+            self.complete[at][node] = self._reduction(node, self._known(self.nodes[node].args[0], at, known))
         for name, node in self.program.sweeps[sweep].stores.items():
             self._store(self.program.operand(name), at, self._known(node, at, known))
 
@@ -106,12 +108,13 @@ class TorchBound:
 
     def _value(self, node: int, at: int, known: dict[int, Tensor]) -> Tensor:
         op, args, data, _ = self.nodes[node]
-        if node in self.reduced[at] and node in self.program.reductions:
-            return self.reduced[at][node]
+        if node in self.complete[at] and node in self.program.reductions:
+            return self.complete[at][node]
         if op in REDUCTIONS:
             return self._reduction(node, self._known(args[0], at, known))
-        if op == "input" and data in ("numel", "rows", "columns"):
-            return torch.full((), self._count(data, at), dtype=self.program.computing, device=self.device)
+        if op == "input" and data in COUNTED:
+            count = int(self.counts[at, COUNTED.index(data)])
+            return torch.full((), count, dtype=self.program.computing, device=self.device)
         if op in ("input", OPAQUE):
             value = self._load(table_of(self.nodes[node]) or data, at)
             return -value if data == "grad" and self.program.maximize else value
@@ -122,20 +125,17 @@ class TorchBound:
             given[place] = given[place] != 0
         return OPERATIONS[op].torch(*given)
 
-    def _count(self, what: str, at: int) -> int:
-        shape, split = self.shapes[at], self.program.folding.split if self.program.folding else None
-        over = {"numel": shape, "rows": shape[:split], "columns": shape[split:]}[what]
-        return torch.Size(over).numel()
-
     def _reduction(self, node: int, value: Tensor) -> Tensor:
         """As the tensor is shaped, with what is summed over left as 1; single numbers have no dimension."""
         op, (arg,), _, kind = self.nodes[node]
         function, own = REDUCTIONS[op], self.nodes[arg].kind
-        if kind == TENSOR:
-            return function(value) if value.dim() else value
         split, ndim = self.program.folding.split if self.program.folding else 0, value.dim()
-        gone = tuple(range(split, ndim) if kind == ROW else range(split))
-        return value if own == kind else function(value, dim=gone, keepdim=True)
+        gone = tuple(range(ndim) if kind == TENSOR else range(split, ndim) if kind == ROW else range(split))
+        if own == kind or not ndim:
+            return value
+        if op == "amax" and not value.numel():  # a rank that holds nothing has nothing to say
+            value = value.new_full([1 if dim in gone else size for dim, size in enumerate(value.shape)], -torch.inf)
+        return function(value) if kind == TENSOR else function(value, dim=gone, keepdim=True)
 
     def _load(self, name: str, at: int) -> Tensor:
         # a copy, since what one value overwrites another may still be about to hand on
@@ -163,9 +163,15 @@ class TorchBound:
     def part(self, key: str) -> Tensor:
         return torch.stack(self.parts[key]).sum()
 
-    def combine(self, sweep: int, combine: Callable[[str, int, Tensor], Tensor]) -> None:
+    def reduced(self, sweep: int) -> list[Reduced]:
+        found = []
         for node in self.program.sweeps[sweep].reductions:
-            mine = [reduced[node] for reduced in self.reduced]
-            whole = combine(self.nodes[node].op, self.nodes[node].kind, torch.cat([one.reshape(-1) for one in mine]))
-            for reduced, one, values in zip(self.reduced, mine, whole.split([one.numel() for one in mine])):
-                reduced[node] = values.reshape(one.shape)
+            mine = [complete[node].reshape(-1) for complete in self.complete]
+            found.append(Reduced(self.nodes[node].op, self.nodes[node].kind, torch.cat(mine)))
+        return found
+
+    def settle(self, sweep: int, values: Sequence[Tensor]) -> None:
+        for node, settled in zip(self.program.sweeps[sweep].reductions, values):
+            mine = [complete[node] for complete in self.complete]
+            for complete, old, new in zip(self.complete, mine, settled.split([one.numel() for one in mine])):
+                complete[node] = new.reshape(old.shape).to(old.dtype)

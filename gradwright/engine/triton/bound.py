@@ -6,14 +6,14 @@ that nobody writes again before the copy is over. Pointers are copied only when 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gradwright.engine.backend import Column
+from gradwright.engine.backend import Column, Reduced, Shape
 from gradwright.engine.capture import NOT_WARM, capturing
 from gradwright.engine.graph.shared import compile_shared
 from gradwright.engine.memory import table_of_sizes
@@ -45,17 +45,19 @@ class TritonKernel:
         outputs = [*self.derived, *program.shared.values()]
         self.shared = compile_shared(program.graph, outputs) if outputs else None
 
-    def bind(self, params: Sequence[Tensor]) -> TritonBound:
-        return TritonBound(self, params)
+    def bind(self, params: Sequence[Tensor], whole: Sequence[Shape] | None = None) -> TritonBound:
+        return TritonBound(self, params, whole)
 
 
 class TritonBound:
     """The tensors of one program on one device: what stays the same from step to step is made once."""
 
-    def __init__(self, kernel: TritonKernel, params: Sequence[Tensor]) -> None:
+    def __init__(self, kernel: TritonKernel, params: Sequence[Tensor], whole: Sequence[Shape] | None = None) -> None:
         program = kernel.program
         self.kernel, self.count, self.device = kernel, len(params), params[0].device
-        self.chunks = chunks = Chunks(table_of_sizes(program.sizes(params))[:, :2], program.folding is not None)
+        counts = program.counts(params, whole)
+        sizes_here = table_of_sizes(program.sizes(params))[:, :2]
+        self.chunks = chunks = Chunks(sizes_here, counts[:, 1:], program.folding is not None)
         nodes = program.graph.nodes
         kinds = [nodes[at].kind for at in program.reductions]
         rows, columns = kinds.count(ROW), kinds.count(COLUMN)
@@ -89,7 +91,7 @@ class TritonBound:
             for function, one in zip(kernel.functions, kernel.printed.launches)
         ]
         self._pointers = np.zeros((self.count, width), dtype=np.int64)
-        self._pointers[:, -1] = list(map(Tensor.numel, params))
+        self._pointers[:, -1] = counts[:, 0]
         self.rows = {array: at for at, array in enumerate(program.arrays)}
         self.parts = dict(
             zip(program.sums, torch.empty((len(program.sums), self.count), dtype=torch.float64, device=self.device))
@@ -155,26 +157,46 @@ class TritonBound:
     def part(self, key: str) -> Tensor:
         return self.parts[key].sum()
 
-    def combine(self, sweep: int, combine: Callable[[str, int, Tensor], Tensor]) -> None:
+    def reduced(self, sweep: int) -> list[Reduced]:
         program, nodes = self.kernel.program, self.kernel.program.graph.nodes
-        for at in program.sweeps[sweep].reductions:
-            op, kind = nodes[at].op, nodes[at].kind
-            own = [one for one in program.reductions if nodes[one].kind == kind]
-            if kind == TENSOR:
-                self._combine_numbers(self.held["partial"][:, own.index(at)], op, combine)
-            else:
-                where = self.chunks.places(kind == ROW, len(own), own.index(at)).to(self.device)
-                whole = self.held["row_done" if kind == ROW else "column_done"]
-                whole[where] = combine(op, kind, whole[where])
+        return [Reduced(nodes[at].op, nodes[at].kind, self._left(at)) for at in program.sweeps[sweep].reductions]
 
-    def _combine_numbers(self, partial: Tensor, op: str, combine: Any) -> None:
-        """Leave the combined number of each tensor in the place of its first chunk."""
-        nothing = 0.0 if op == "sum" else -torch.inf
+    def settle(self, sweep: int, values: Sequence[Tensor]) -> None:
+        nodes = self.kernel.program.graph.nodes
+        for at, settled in zip(self.kernel.program.sweeps[sweep].reductions, values):
+            if nodes[at].kind == TENSOR:
+                partial = self._partial(at)
+                partial.fill_(0.0 if nodes[at].op == "sum" else -torch.inf)
+                partial[torch.from_numpy(self.chunks.first[:-1]).to(self.device)] = settled
+            else:
+                vectors = self._vectors(at)
+                vectors[self._places(at)] = settled.to(vectors.dtype)
+
+    def _left(self, at: int) -> Tensor:
+        """What a reduction came to in all chunks together."""
+        node = self.kernel.program.graph.nodes[at]
+        if node.kind != TENSOR:
+            return self._vectors(at)[self._places(at)]
+        nothing = 0.0 if node.op == "sum" else -torch.inf
         owner = torch.from_numpy(self.chunks.chunk[:, 0]).to(self.device)
         mine = torch.full((self.count,), nothing, dtype=torch.float64, device=self.device)
-        mine.scatter_reduce_(0, owner, partial, "sum" if op == "sum" else "amax")
-        partial.fill_(nothing)
-        partial[torch.from_numpy(self.chunks.first[:-1]).to(self.device)] = combine(op, TENSOR, mine)
+        return mine.scatter_reduce_(0, owner, self._partial(at), "sum" if node.op == "sum" else "amax")
+
+    def _own(self, at: int) -> tuple[int, int]:
+        """Which reduction of its kind it is, and of how many."""
+        nodes = self.kernel.program.graph.nodes
+        own = [one for one in self.kernel.program.reductions if nodes[one].kind == nodes[at].kind]
+        return own.index(at), len(own)
+
+    def _partial(self, at: int) -> Tensor:
+        return self.held["partial"][:, self._own(at)[0]]
+
+    def _vectors(self, at: int) -> Tensor:
+        return self.held["row_done" if self.kernel.program.graph.nodes[at].kind == ROW else "column_done"]
+
+    def _places(self, at: int) -> Tensor:
+        own, count = self._own(at)
+        return self.chunks.places(self.kernel.program.graph.nodes[at].kind == ROW, count, own).to(self.device)
 
 
 def _staged(values: np.ndarray, device: torch.device) -> Tensor:

@@ -12,24 +12,32 @@ PARTS = 128
 
 
 class Chunks:
-    """How tensors are cut into chunks, and vectors into strips: see the arguments of kernels."""
+    """How tensors are cut into chunks, and vectors into strips: see the arguments of kernels.
 
-    def __init__(self, sizes: np.ndarray, matrix: bool) -> None:
+    A tensor of which this rank holds nothing has a chunk of none.
+
+    Args:
+        sizes: rows and columns of what this rank holds of each.
+        whole: rows and columns of all of each.
+        matrix: whether rows and columns matter.
+    """
+
+    def __init__(self, sizes: np.ndarray, whole: np.ndarray, matrix: bool) -> None:
         rows, columns = sizes[:, 0], sizes[:, 1]
         self.row_cells = self.column_cells = 0
-        self.dims = np.zeros((len(sizes), 8), dtype=np.int64)
+        self.dims = np.zeros((len(sizes), 10), dtype=np.int64)
         self.strip = np.empty((0, 4), dtype=np.int64)
         if not matrix:
             lengths = rows * columns
-            tensor, local, self.first = _numbered(-(-lengths // CHUNK))
+            tensor, local, self.first = _numbered(np.maximum(-(-lengths // CHUNK), 1))
             self.chunk = _table(tensor, local * CHUNK, np.minimum((local + 1) * CHUNK, lengths[tensor]))
             return
         height = np.maximum(ROWS, -(-rows // (PARTS * HEIGHT)) * HEIGHT)
-        row_parts, column_parts = -(-columns // WIDTH), -(-rows // height)
+        row_parts, column_parts = -(-columns // WIDTH), np.maximum(-(-rows // height), 1)
         cells = _table(rows, columns, rows * row_parts, columns * column_parts)
         self.row_cells, self.column_cells = map(int, cells[:, 2:].sum(axis=0))
         begins = np.cumsum(cells, axis=0) - cells
-        self.dims = np.ascontiguousarray(np.column_stack([rows, columns, begins, row_parts, column_parts]))
+        self.dims = np.ascontiguousarray(np.column_stack([rows, columns, begins, row_parts, column_parts, whole]))
         tensor, local, self.first = _numbered(row_parts * column_parts)
         part, across = local // row_parts[tensor], local % row_parts[tensor]
         top = part * height[tensor]

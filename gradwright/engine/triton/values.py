@@ -23,7 +23,7 @@ ARGUMENTS = {
     "derived": "fp64",  # shared values: tensors x values
     "single": "fp64",  # state of one number as it was before the step: tensors x singles
     "partial": "fp64",  # reductions to one number: chunks x reductions
-    "dims": "i64",  # for each matrix: rows, columns, where they begin among all and among partials, parts
+    "dims": "i64",  # for each matrix: size, where rows and columns begin among all and among partials, parts, all
     "strip": "i64",  # for each strip of a vector: its tensor, 0 for rows or 1 for columns, begin and end
     "row_partial": "C",  # reductions to rows: for each tensor, reduction and part a vector
     "column_partial": "C",
@@ -115,7 +115,7 @@ class Values:
         if name == "numel":
             return f"tl.load(table + t * {self.width} + {self.width - 1})"
         if name in ("rows", "columns"):
-            return name
+            return f"all_{name}"
         if name in self.singles:
             return f"tl.load(single + t * {len(self.singles)} + {self.singles.index(name)})"
         raise Untraceable(f"the number {name!r}")
@@ -158,7 +158,8 @@ class Values:
 
     def dims(self) -> list[str]:
         """The size of a matrix, and where its vectors begin."""
-        names = ("rows", "columns", "row_at", "column_at", "row_from", "column_from", "row_parts", "column_parts")
+        begins = ["row_at", "column_at", "row_from", "column_from", "row_parts", "column_parts"]
+        names = ["rows", "columns", *begins, "all_rows", "all_columns"]
         return [f"{name} = tl.load(dims + t * {len(names)} + {k})" for k, name in enumerate(names)]
 
     def partials(self, at: int) -> str:
