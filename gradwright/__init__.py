@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gradwright import native as native
     from gradwright import observe as observe
     from gradwright import optimizer as optimizer
+    from gradwright import presets as presets
     from gradwright import recipes as recipes
     from gradwright import routing as routing
     from gradwright import schedules as schedules
@@ -49,6 +50,7 @@ _ROOMS = frozenset(
         "native",
         "observe",
         "optimizer",
+        "presets",
         "recipes",
         "routing",
         "schedules",

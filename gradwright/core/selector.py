@@ -20,6 +20,7 @@ from typing import ClassVar, NoReturn
 from gradwright.core.roles import check_role
 
 _TOKEN = re.compile(r"\w+:[^\s&|()]*|[&|!()]|[^\s&|!()]+")
+_NOT_IN_NAMES = re.compile(r"[\s&|()*?\[\]]")
 _SPELLED = {"and": "&", "or": "|", "not": "!", "~": "!", "-": "!", ",": "|", "+": "|"}
 
 
@@ -235,3 +236,12 @@ def parse(text: str) -> Selector:
     False
     """
     return _Reader(text).whole()
+
+
+def by_name(name: str) -> str:
+    """The term that selects one parameter; letters that a term cannot have stand as `?`, which matches any.
+
+    >>> by_name("blocks.0.gate weight")
+    'name:blocks.0.gate?weight'
+    """
+    return "name:" + _NOT_IN_NAMES.sub("?", name)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gradwright.core.selector import Selector
+from gradwright.core.selector import Selector, parse
+from gradwright.recipe.registry import spec_named
 from gradwright.routing.roles import Roles
 from gradwright.routing.rules import Rule
 
@@ -44,4 +45,14 @@ def _why_nothing(rule: Rule, rows: Sequence[Row], rules: Sequence[Rule]) -> str:
     if candidates:
         return f"what it selects is frozen, such as {candidates[0].name}; leave it out, or set requires_grad"
     present = " ".join(sorted(frozenset().union(*(row.roles for row in rows))))
-    return f"the roles in this model are {present}"
+    return f"the roles in this model are {present}; {_way_out(rule, rows)}"
+
+
+def _way_out(rule: Rule, rows: Sequence[Row]) -> str:
+    """Where a recipe serves certain parameters alone, others than those that the rule asks for may be among them."""
+    only = spec_named(rule.recipe).only
+    served = next((row for row in rows if only and row.rule is not None and selects(parse(only), row)), None)
+    if served is None:
+        return "leave the rule out, or give its recipe to what is there"
+    way = " (gradwright.presets.muon does)" if rule.recipe == "Muon" else ""
+    return f"{rule.recipe} serves {served.name} ({' '.join(sorted(served.roles))}): select {only!r}{way}"

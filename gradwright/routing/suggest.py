@@ -12,13 +12,12 @@ from torch import nn
 from gradwright.core import ParamSpec, Slot
 from gradwright.optimizer.optimizer import Optimizer
 from gradwright.recipe.registry import spec_named
-from gradwright.recipes import Adafactor, AdamW, Muon, Surefoot, thrifty
+from gradwright.recipes import Adafactor, Surefoot, thrifty
+from gradwright.routing.hidden import has_hidden, hidden_plan
 from gradwright.routing.plan import Plan, Rules, plan
 from gradwright.routing.roles import Survey, survey
 from gradwright.routing.table import shares
 
-HIDDEN = "matrix & !embedding & !head"
-"""What Muon is for."""
 HALF = (torch.float16, torch.bfloat16)
 EVALUATED = """
 # for each batch: optimizer.zero_grad(); loss.backward(); optimizer.step()
@@ -158,22 +157,13 @@ def _options(model: nn.Module) -> Iterator[Option]:
         code + EVALUATED,
         rules,
     )
-    hidden = [
-        roles
-        for name, roles in found.roles.items()
-        if found.params[name].requires_grad
-        and "matrix" in roles.roles
-        and roles.roles.isdisjoint({"embedding", "head"})
-        and not found.params[name].is_complex()
-    ]
-    if hidden:
-        yield _option(
-            model,
+    if has_hidden(found):
+        yield Option(
             "Muon, and AdamW for the rest",
             "Fewer steps for a run that is worth a search: try lr of both and a falling schedule.",
-            f'rules = {{"{HIDDEN}": gradwright.Muon.bind(lr=0.02), "*": gradwright.AdamW.bind(lr=3e-4)}}\n'
-            "optimizer = gradwright.route(model, rules)",
-            {HIDDEN: Muon.bind(lr=0.02), "*": AdamW.bind(lr=3e-4)},
+            "optimizer = gradwright.presets.muon(model)",
+            made := hidden_plan(model),
+            _state_bytes(made),
         )
     yield _option(
         model,

@@ -68,8 +68,8 @@ def check_matrix(owner: str, spec: ParamSpec, split: Split = 1) -> None:
     if spec.is_complex or spec.own_ndim < 2:
         kind = "complex" if spec.is_complex else "not a matrix"
         raise ValueError(
-            f"{owner}: {spec} is {kind}. Give such parameters to another recipe: "
-            'gradwright.route(model, {"matrix & !embedding & !head": Muon, "*": AdamW})'
+            f"{owner}: {spec} is {kind}. Give such parameters to another recipe, as gradwright.presets.muon(model) and "
+            "gradwright.build(recipe, model) do"
         )
     _check_rows(owner, spec, split)
 
