@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gradwright import describe as describe
     from gradwright import diffusion as diffusion
     from gradwright import engine as engine
+    from gradwright import integrations as integrations
     from gradwright import linear_model as linear_model
     from gradwright import losses as losses
     from gradwright import native as native
@@ -45,6 +46,7 @@ _ROOMS = frozenset(
         "describe",
         "diffusion",
         "engine",
+        "integrations",
         "linear_model",
         "losses",
         "native",

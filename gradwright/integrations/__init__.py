@@ -1,0 +1,6 @@
+"""What trainers of other libraries need to know of these optimizers; each part asks for its own library only.
+
+| part | for | installed by |
+|---|---|---|
+| `gradwright.integrations.lightning` | a callback for Lightning's `Trainer` | `pip install "gradwright[lightning]"` |
+"""
