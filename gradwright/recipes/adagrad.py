@@ -8,6 +8,7 @@ from gradwright.transforms import (
     L2,
     AddEps,
     Centered,
+    DivideBySums,
     EpsInside,
     Full,
     HeavyBall,
@@ -110,3 +111,22 @@ def Adadelta(lr: float = 1.0, rho: float = 0.9, eps: float = 1e-6, weight_decay:
     """
     divided = Precondition(Uncorrected(Full(rho)), EpsInside(eps))
     return chain(L2(weight_decay), divided, RestoreUnits(rho, eps), Scale(lr))
+
+
+@recipe(paper="arXiv:2403.02648", traits="elementwise rows coupled_decay")
+def KATE(lr: float = 1e-3, eta: float = 0.9, eps: float = 1e-8, weight_decay: float = 0.0):
+    """AdaGrad without the root in its denominator, and with one in its numerator.
+
+    g ← g + κ p;   b ← b + g²;   m ← m + η g² + g² / (b + ε);   p ← p − lr √m g / (b + ε)
+
+    For generalised linear models, whose features may have any scale: with η = 0 a column that is c times as large gets
+    a weight that is 1 / c times as large at every step. That is no scale-freedom: with gradients of 1e-3 the first step
+    of a network is a thousand times lr.
+
+    Args:
+        lr: learning rate (the authors').
+        eta: η ≥ 0 (the authors').
+        eps: ε ≥ 0 (the authors').
+        weight_decay: κ ≥ 0, an L2 penalty.
+    """
+    return chain(L2(weight_decay), DivideBySums(eta, eps), Scale(lr))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gradwright.core import chain
 from gradwright.optimizer.recipe import recipe
-from gradwright.transforms import L2, DualAverage, FollowRegularizedLeader
+from gradwright.transforms import L2, DualAverage, FollowRegularizedLeader, MirrorAverage
 
 
 @recipe(paper="arXiv:2101.11075", traits="elementwise rows coupled_decay")
@@ -36,6 +36,36 @@ def MADGRAD(
     if decoupled_weight_decay:
         return chain(DualAverage(lr, momentum, eps, weight_decay))
     return chain(L2(weight_decay), DualAverage(lr, momentum, eps))
+
+
+@recipe(paper="arXiv:2101.11075", traits="elementwise rows coupled_decay")
+def MirrorMADGRAD(
+    lr: float = 1e-2,
+    momentum: float = 0.9,
+    weight_decay: float = 0.0,
+    eps: float = 0.0,
+    decoupled_weight_decay: bool = False,
+):
+    """MADGRAD in its mirror descent form, which forgets where the weights began.
+
+    r = lr + ε, or 0 at lr = 0;   g ← g + κ p;   v ← √((t − 1) / t) v + g²;   z ← z − r t^⅓ g / (v^⅓ + ε)
+    p ← μ p + (1 − μ) z
+
+    A gradient counts with the lr that it came with, as in :class:`MADGRAD`, and takes its part of a step at once. No
+    origin is kept: 8 bytes a float32 parameter. Steps go with the cube root of the gradient's size.
+
+    Deviations from the authors' code: t counts the steps of a parameter, theirs those of the optimizer.
+
+    Args:
+        lr: learning rate (the authors' default).
+        momentum: μ in [0, 1) (the authors').
+        weight_decay: κ ≥ 0, an L2 penalty unless decoupled.
+        eps: ε ≥ 0, added to lr too (the authors').
+        decoupled_weight_decay: z ← (1 − r κ) z before the step.
+    """
+    if decoupled_weight_decay:
+        return chain(MirrorAverage(lr, momentum, eps, weight_decay))
+    return chain(L2(weight_decay), MirrorAverage(lr, momentum, eps))
 
 
 @recipe(paper="doi:10.1145/2487575.2488200", traits="elementwise rows", initial="initial_accumulator_value")

@@ -32,6 +32,7 @@ from gradwright.transforms.moment import (
     Centered,
     ConfidentEma,
     Denominator,
+    DivideBySums,
     EpsHat,
     EpsInside,
     Estimate,
@@ -67,6 +68,7 @@ from gradwright.transforms.moment import (
 )
 from gradwright.transforms.momentum import (
     AccumulatingEma,
+    AdaptiveInertia,
     AdaptiveMemory,
     AdaptiveMemoryMoment,
     AggregateMomentum,
@@ -85,6 +87,7 @@ from gradwright.transforms.momentum import (
     TwoSpeed,
 )
 from gradwright.transforms.step import (
+    Attract,
     Cautious,
     ClipRms,
     DAdaptAdam,
@@ -123,6 +126,7 @@ from gradwright.transforms.weights import (
     Hyperball,
     LateMean,
     Lookahead,
+    MirrorAverage,
     NormLoss,
     OnceTrusted,
     PolyakScheduleFree,
@@ -144,12 +148,14 @@ from gradwright.transforms.weights import (
 __all__ = [
     "L2",
     "AccumulatingEma",
+    "AdaptiveInertia",
     "AdaptiveMemory",
     "AdaptiveMemoryMoment",
     "AddEps",
     "AggregateMomentum",
     "AmplifySlow",
     "Atan2",
+    "Attract",
     "Bare",
     "Belief",
     "BoundedRate",
@@ -174,6 +180,7 @@ __all__ = [
     "DistanceOverGradients",
     "DistancePull",
     "DistanceStep",
+    "DivideBySums",
     "DualAverage",
     "EigenbasisAdam",
     "Ema",
@@ -207,6 +214,7 @@ __all__ = [
     "Lookahead",
     "LossScaled",
     "MaxOverTime",
+    "MirrorAverage",
     "ModelOrientedStep",
     "Moment",
     "NesterovDebiased",

@@ -8,7 +8,9 @@ import gradwright as gw
 import gradwright.transforms as parts
 from tests.families.kinds import Contract, Parity, case, variant
 from tests.families.worked import scalar
-from tests.reference.adagrad import adadelta, adagrad, rmsprop
+from tests.reference.adagrad import adadelta, adagrad, kate, rmsprop
+
+THROWN = {"descends_on_a_bowl": "the first step is lr / g: entries that begin near their optimum are thrown far off"}
 
 CONTRACT = (
     Contract(gw.Adagrad),
@@ -26,6 +28,8 @@ CONTRACT = (
     ),
     Contract(gw.Adadelta, ulps=8),  # two roots and their ratio
     Contract(gw.Adadelta, {"weight_decay": 0.01}),
+    Contract(gw.KATE, {}, THROWN, ulps=16),
+    Contract(gw.KATE, {"eta": 0.0, "weight_decay": 0.01}, THROWN, ulps=16),
 )
 
 PARITY = (
@@ -41,6 +45,8 @@ PARITY = (
     Parity("rmsprop, centred", gw.RMSprop, rmsprop, {"lr": 0.02, "alpha": 0.9, "eps": 1e-2, "centered": True}),
     Parity("adadelta", gw.Adadelta, adadelta),
     Parity("adadelta, decay", gw.Adadelta, adadelta, {"lr": 0.5, "rho": 0.95, "eps": 1e-3, "weight_decay": 0.1}),
+    Parity("kate", gw.KATE, kate, {"lr": 0.02}),
+    Parity("kate, no eta", gw.KATE, kate, {"lr": 0.02, "eta": 0.0, "eps": 1e-3, "weight_decay": 0.1}),
 )
 
 WORKED = (
@@ -68,12 +74,16 @@ WORKED = (
     ),
     scalar("Adadelta", gw.Adadelta, 0.996839302294, 1.000878491061, 0.996010886723, lr=1.0),
     scalar("Adadelta, decay", gw.Adadelta, 0.998419058775, 0.999462741525, 0.997309289137, lr=0.5, weight_decay=0.1),
+    scalar("KATE", gw.KATE, -0.004488418055, 0.538834410768, 0.195384772943),
+    scalar("KATE, no eta", gw.KATE, 0.000001499998, 0.536657534344, 0.201736737344, eta=0.0),
+    scalar("KATE, penalty", gw.KATE, 0.491079762635, 0.777465386612, 0.502166929224, weight_decay=0.1),
 )
 
 PUBLISHED = {
     gw.Adagrad: {"lr": 1e-2, "lr_decay": 0.0, "weight_decay": 0.0, "initial_accumulator_value": 0.0, "eps": 1e-10},
     gw.RMSprop: {"lr": 1e-2, "alpha": 0.99, "eps": 1e-8, "weight_decay": 0.0, "centered": False},
     gw.Adadelta: {"lr": 1.0, "rho": 0.9, "eps": 1e-6, "weight_decay": 0.0},
+    gw.KATE: {"lr": 1e-3, "eta": 0.9, "eps": 1e-8, "weight_decay": 0.0},
 }
 
 GOLDEN = {
@@ -83,6 +93,8 @@ GOLDEN = {
     "RMSprop, momentum": variant(gw.RMSprop, 0.01, momentum=0.9, weight_decay=0.1),
     "RMSprop, centred": variant(gw.RMSprop, centered=True),
     "Adadelta": variant(gw.Adadelta, None),
+    "KATE": variant(gw.KATE),
+    "KATE, penalty": variant(gw.KATE, eta=0.5, weight_decay=0.1),
 }
 
 PARTS = (
@@ -95,6 +107,11 @@ PARTS = (
     case(parts.InverseTime(0.5), 6.0, 3.0, step=3.0),
     case(parts.RestoreUnits(0.5, 4.0), 3.0, 6.0, {"d": 18.0}),
     case(parts.RestoreUnits(0.5, 4.0), 3.0, 9.0, {"d": 43.0}, state={"d": 5.0}),
+    # b = 4 and m = 2 + 1: √3 · 3 / 4
+    case(parts.DivideBySums(0.5, 0.0), 3.0, math.sqrt(3) * 0.75, {"b": 4.0, "m": 3.0}, grad=2.0),
+    case(parts.DivideBySums(0.0, 0.0), 0.0, 0.0, {"b": 0.0, "m": 0.0}),
 )
 
 STAGES = {2: {"InverseTime"}}
+
+DEFAULTS = ((parts.DivideBySums(), parts.DivideBySums(0.9, 1e-8)),)

@@ -6,7 +6,7 @@ import gradwright as gw
 import gradwright.transforms as parts
 from tests.families.kinds import Contract, Parity, case, variant
 from tests.families.worked import Worked, scalar
-from tests.reference.dual_averaging import ftrl, madgrad
+from tests.reference.dual_averaging import ftrl, madgrad, mirror_madgrad
 
 CUBE_ROOT = {"lr_sizes_the_step": "the first step goes with the power 2/3 of lr"}
 
@@ -20,6 +20,14 @@ CONTRACT = (
         {"initial_accumulator_value": 0.1, "l2": 0.1},
         {"lr_sizes_the_step": "the penalty l₂ stands beside the root with lr as its factor"},
     ),
+    Contract(gw.MirrorMADGRAD, ulps=16),
+    Contract(
+        gw.MirrorMADGRAD,
+        {"momentum": 0.0, "weight_decay": 0.01, "eps": 1e-6},
+        {"lr_sizes_the_step": "eps is added to lr, as in the authors' code"},
+        ulps=16,
+    ),
+    Contract(gw.MirrorMADGRAD, {"decoupled_weight_decay": True, "weight_decay": 0.01}, ulps=16),
 )
 
 PARITY = (
@@ -31,6 +39,14 @@ PARITY = (
     Parity("ftrl", gw.FTRL, ftrl, {"lr": 0.3}),
     Parity("ftrl, penalties", gw.FTRL, ftrl, {"lr": 0.3, "beta": 0.5, "l1": 0.3, "l2": 0.2}),
     Parity("ftrl, n", gw.FTRL, ftrl, {"lr": 0.3, "beta": 0.0, "initial_accumulator_value": 0.25}),
+    Parity("mirror madgrad", gw.MirrorMADGRAD, mirror_madgrad, {"lr": 0.03, "weight_decay": 0.1}),
+    Parity("mirror madgrad, no momentum", gw.MirrorMADGRAD, mirror_madgrad, {"lr": 0.03, "momentum": 0.0, "eps": 1e-3}),
+    Parity(
+        "mirror madgrad, decoupled",
+        gw.MirrorMADGRAD,
+        mirror_madgrad,
+        {"lr": 0.03, "weight_decay": 0.1, "decoupled_weight_decay": True},
+    ),
 )
 
 WORKED = (
@@ -53,17 +69,28 @@ WORKED = (
         {1: -0.004541326067, 2: 0.003624560337, 3: -0.010919141151},
     ),
     scalar("FTRL, AdaGrad", gw.FTRL, 0.900000000000, 0.989442719100, 0.909264346526, beta=0.0),
+    scalar("mirror MADGRAD", gw.MirrorMADGRAD, 0.995358411166, 0.998159908031, 0.992105565643),
+    scalar(
+        "mirror MADGRAD, decoupled",
+        gw.MirrorMADGRAD,
+        *(0.994358411166, 0.995316323919, 0.986598818292),
+        weight_decay=0.1,
+        decoupled_weight_decay=True,
+    ),
 )
 
 PUBLISHED = {
     gw.MADGRAD: {"lr": 1e-2, "momentum": 0.9, "weight_decay": 0.0, "eps": 1e-6},
     gw.FTRL: {"beta": 1.0},
+    gw.MirrorMADGRAD: {"lr": 1e-2, "momentum": 0.9, "weight_decay": 0.0, "eps": 0.0},
 }
 
 GOLDEN = {
     "MADGRAD": variant(gw.MADGRAD),
     "MADGRAD, decoupled": variant(gw.MADGRAD, weight_decay=0.1, decoupled_weight_decay=True),
     "FTRL": variant(gw.FTRL, 0.5, l1=0.2, l2=0.1),
+    "MirrorMADGRAD": variant(gw.MirrorMADGRAD),
+    "MirrorMADGRAD, decoupled": variant(gw.MirrorMADGRAD, weight_decay=0.1, decoupled_weight_decay=True),
 }
 
 PARTS = (
@@ -77,6 +104,11 @@ PARTS = (
     ),
     case(parts.FollowRegularizedLeader(1.0, 0.0), 2.0, 1.0, {"z": -4.0, "n": 4.0}, param=3.0),
     case(parts.FollowRegularizedLeader(1.0, 0.0, l1=9.0), 2.0, 1.0, {"z": -9.0, "n": 4.0}, param=1.0),
+    # v = 8, whose cube root is 2: z = 3 − 4 · 1 · √8 / 2
+    case(parts.MirrorAverage(4.0, 0.5), 8**0.5, 0.5 * 2 * 8**0.5, {"v": 8.0, "z": 3.0 - 2 * 8**0.5}, param=3.0),
+    case(parts.MirrorAverage(4.0, 0.5), 0.0, 0.0, {"v": 0.0, "z": 3.0}, param=3.0),
 )
 
-STAGES = {3: {"DualAverage", "FollowRegularizedLeader"}}
+STAGES = {3: {"DualAverage", "FollowRegularizedLeader", "MirrorAverage"}}
+
+DEFAULTS = ((parts.MirrorAverage(1.0), parts.MirrorAverage(1.0, 0.9, 0.0, 0.0)),)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import gradwright as gw
+import gradwright.transforms as parts
 from tests import reference
-from tests.families.kinds import MATRICES, Contract, Parity, variant
-from tests.reference.sign import signum
+from tests.families.kinds import MATRICES, Contract, Parity, case, variant
+from tests.families.worked import scalar, vector
+from tests.reference.sign import focus, signum
 
 TABLES = ((4, 3), (3, 5))
 
@@ -30,6 +32,8 @@ CONTRACT = (
         {"accumulate": 2},
         {"latecomers_start_at_one": "micro-batches are gathered in cycles that all tensors share"},
     ),
+    Contract(gw.FOCUS),
+    Contract(gw.FOCUS, {"gamma": 0.5, "weight_decay": 0.01}),
 )
 
 PARITY = (
@@ -44,6 +48,8 @@ PARITY = (
     _tiger("nan", "kernel", MATRICES, None, (3, 4, 9), lr=0.02, shrink=0.9),
     _tiger("gain, nan", "gain", ((5,), (2, 3)), "gain", (2, 8), lr=0.02),
     _tiger("micro-steps, nan", "embedding", TABLES, "embedding", (4, 7), lr=0.02, accumulate=3),
+    Parity("focus", gw.FOCUS, focus, {"lr": 0.01}),
+    Parity("focus, decay", gw.FOCUS, focus, {"lr": 0.01, "betas": (0.8, 0.9), "gamma": 0.4, "weight_decay": 0.1}),
 )
 
 GOLDEN = {
@@ -55,6 +61,43 @@ GOLDEN = {
     "Tiger, roles": variant(gw.Tiger, roles=ROLES),
     "Tiger, micro-steps": variant(gw.Tiger, roles=ROLES, accumulate=3),
     "Tiger, nan": variant(gw.Tiger, roles=("gain", "gain", "gain"), nan_at=(4, 9)),
+    "FOCUS": variant(gw.FOCUS, None),
+    "FOCUS, decay": variant(gw.FOCUS, gamma=0.3, weight_decay=0.1),
 }
 
-PUBLISHED = {gw.Signum: {"lr": 1e-4, "momentum": 0.9, "weight_decay": 0.0}}
+PUBLISHED = {
+    gw.Signum: {"lr": 1e-4, "momentum": 0.9, "weight_decay": 0.0},
+    gw.FOCUS: {"lr": 1e-2, "betas": (0.9, 0.999), "gamma": 0.1, "weight_decay": 0.0},
+}
+
+WORKED = (
+    scalar("FOCUS", gw.FOCUS, 0.9, 1.01, 0.9),
+    scalar("FOCUS, decay", gw.FOCUS, 0.89, 0.990550275138, 0.870948472285, weight_decay=0.1),
+    vector(
+        "FOCUS of a vector",
+        gw.FOCUS,
+        {1: [0.99, -2.01], 2: [0.982, -2.018], 3: [0.974, -2.006]},
+        lr=0.01,
+        gamma=0.2,
+    ),
+)
+
+PARTS = (
+    # a goes from 2 to 2 + ⅔ · 3 = 4
+    case(
+        parts.Attract(0.5, 0.25, 0.125),
+        1.0,
+        1.0 + 0.25 + 0.5,
+        {"average": 4.0},
+        param=5.0,
+        state={"average": 2.0},
+        step=2.0,
+    ),
+    case(parts.Attract(0.5, 0.25), 1.0, 1.0, {"average": 5.0}, param=5.0),
+)
+
+STAGES = {
+    2: {"Attract"},
+}
+
+DEFAULTS = ((parts.Attract(), parts.Attract(0.999, 0.1, 0.0)),)

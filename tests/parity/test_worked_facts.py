@@ -10,7 +10,7 @@ import gradwright as gw
 from gradwright.core import chain
 from gradwright.transforms import Ema, Scale
 from gradwright.transforms.matrix.orthogonalize import COEFFICIENTS, newton_schulz
-from tests.families.worked import M2, S3, W0, G, S
+from tests.families.worked import M2, S3, V0, W0, G, H, S
 from tests.reference.muon import response
 from tests.runs import as_recipe, run
 
@@ -191,3 +191,20 @@ def test_a_convolution_is_scaled_as_the_matrix_it_is_orthogonalised_as():
     step = -run(gw.Muon, [np.zeros_like(g)], [[g]], lr=1.0).last[0].reshape(256, 144)
     plain = newton_schulz(torch.tensor(g.reshape(256, 144)), COEFFICIENTS["keller"]).numpy()
     np.testing.assert_allclose(step, 4 / 3 * plain, rtol=1e-9, atol=1e-12)
+
+
+ADAI = {  # 1 and (1, −2), whose entries have one mean
+    "Adai": ({}, [0.990481175432, 0.932790229608, -2.005520821596]),
+    "AdaiV2": ({"dampening": 0.9}, [0.988853677150, 0.938228257296, -2.012087510585]),
+    "AdaiW": (
+        {"weight_decay": 0.1, "decoupled_weight_decay": True},
+        [0.960850771754, 0.904167985228, -1.945743687037],
+    ),
+}
+
+
+@pytest.mark.parametrize("form", ADAI)
+def test_adai_takes_the_mean_of_all_tensors(form):
+    knobs, expected = ADAI[form]
+    walk = run(gw.Adai, [1.0, V0], [[s, h] for s, h in zip(S, H)], lr=0.1, **knobs)
+    np.testing.assert_allclose(np.hstack(walk.last), expected, **TEN_DIGITS)

@@ -43,6 +43,7 @@ MOMENTA = (
     parts.TwoSpeed,
 )
 CORES = (
+    parts.AdaptiveInertia,
     parts.AdaptiveMemoryMoment,
     parts.DAdaptAdam,
     parts.DifferenceMomentum,
@@ -87,6 +88,7 @@ DECAYS = (
     parts.StableDecay,
 )
 SIZES = (
+    parts.Attract,
     parts.DistanceOverGradients,
     parts.EveryKth,
     parts.InverseTime,

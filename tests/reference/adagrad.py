@@ -33,3 +33,10 @@ def adadelta(state, p, g, *, lr, rho, eps, weight_decay):
     u = np.sqrt((before + eps) / (v + eps)) * g
     state["steps"] = rho * before + (1 - rho) * u**2
     return p - lr * u
+
+
+def kate(state, p, g, *, lr, eta, eps, weight_decay):
+    g = g + weight_decay * p
+    b = state["b"] = state.get("b", 0.0) + g**2
+    m = state["m"] = state.get("m", 0.0) + eta * g**2 + g**2 / (b + eps)
+    return p - lr * np.sqrt(m) * g / (b + eps)

@@ -26,3 +26,15 @@ def ftrl(state, p, g, *, lr, beta, l1, l2, initial_accumulator_value):
     with np.errstate(divide="ignore", invalid="ignore"):
         best = (np.sign(z) * lr * l1 - z) / (beta + np.sqrt(n) + lr * l2)
     return np.where(np.abs(z) <= lr * l1, 0.0, best)
+
+
+def mirror_madgrad(state, p, g, *, lr, momentum, weight_decay, eps, decoupled_weight_decay):
+    k, rate = age(state) - 1, lr + eps if lr else 0.0
+    z = state.get("z", p)
+    if decoupled_weight_decay:
+        z = z * (1 - rate * weight_decay)
+    else:
+        g = g + weight_decay * p
+    v = state["v"] = state.get("v", 0.0) * np.sqrt(k / (k + 1)) + g**2
+    z = state["z"] = z - rate * np.cbrt(k + 1) * g / (np.cbrt(v) + eps)
+    return momentum * p + (1 - momentum) * z

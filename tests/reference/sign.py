@@ -38,3 +38,12 @@ def tiger(state, p, g, *, lr, momentum, weight_decay, accumulate, shrink, floor,
     if lazy and kind == "embedding":
         return np.where(np.any(g != 0, axis=-1, keepdims=True), moved, p)
     return moved
+
+
+def focus(state, p, g, *, lr, betas, gamma, weight_decay):
+    seen = state.setdefault("seen", [])
+    seen.append(p)
+    m = state["m"] = betas[0] * state.get("m", 0.0) + (1 - betas[0]) * g
+    weights = betas[1] ** np.arange(len(seen))[::-1]
+    a = sum(w * x for w, x in zip(weights, seen)) / weights.sum() if len(seen) > 1 else p
+    return p - lr * (np.sign(m) + gamma * np.sign(p - a) + weight_decay * a)

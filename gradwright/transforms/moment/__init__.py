@@ -23,6 +23,7 @@ from gradwright.transforms.moment.full import (
     Uncorrected,
     UpdateSquare,
 )
+from gradwright.transforms.moment.gradient_sums import DivideBySums
 from gradwright.transforms.moment.moments import (
     Belief,
     Estimate,
@@ -47,6 +48,7 @@ __all__ = [
     "Centered",
     "ConfidentEma",
     "Denominator",
+    "DivideBySums",
     "EpsHat",
     "EpsInside",
     "Estimate",

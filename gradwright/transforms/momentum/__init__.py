@@ -12,12 +12,14 @@ from gradwright.transforms.momentum.averages import (
 )
 from gradwright.transforms.momentum.conditional import ConditionalAverage
 from gradwright.transforms.momentum.fractional import FractionalMemory
+from gradwright.transforms.momentum.inertia import AdaptiveInertia
 from gradwright.transforms.momentum.long_memory import AmplifySlow, FastAndSlow, RestoreNorm
 from gradwright.transforms.momentum.positive_negative import PositiveNegative
 from gradwright.transforms.momentum.quasi import AggregateMomentum, QuasiHyperbolic
 
 __all__ = [
     "AccumulatingEma",
+    "AdaptiveInertia",
     "AdaptiveMemory",
     "AdaptiveMemoryMoment",
     "AggregateMomentum",

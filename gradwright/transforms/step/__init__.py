@@ -2,6 +2,7 @@
 
 from gradwright.transforms.step.adaptation import DAdaptAdam, DAdaptSGD, DistancePull, DistanceStep
 from gradwright.transforms.step.amos import ModelOrientedStep
+from gradwright.transforms.step.attract import Attract
 from gradwright.transforms.step.direction import Cautious, ClipRms, Sign, TrustRatio
 from gradwright.transforms.step.distance import DistanceOverGradients, WeightedDistance
 from gradwright.transforms.step.face import FaceGradient, FaceMomentum
@@ -15,6 +16,7 @@ from gradwright.transforms.step.units import RestoreUnits
 from gradwright.transforms.step.waning import InverseTime, WaningScale
 
 __all__ = [
+    "Attract",
     "Cautious",
     "ClipRms",
     "DAdaptAdam",

@@ -9,7 +9,7 @@ from gradwright.transforms.weights.average import (
     WeightTrack,
 )
 from gradwright.transforms.weights.constrained import Constrain
-from gradwright.transforms.weights.dual import DualAverage, FollowRegularizedLeader
+from gradwright.transforms.weights.dual import DualAverage, FollowRegularizedLeader, MirrorAverage
 from gradwright.transforms.weights.hyperball import Hyperball
 from gradwright.transforms.weights.lookahead import Lookahead, PullBack
 from gradwright.transforms.weights.norm_loss import NormLoss
@@ -38,6 +38,7 @@ __all__ = [
     "Hyperball",
     "LateMean",
     "Lookahead",
+    "MirrorAverage",
     "NormLoss",
     "OnceTrusted",
     "PolyakScheduleFree",

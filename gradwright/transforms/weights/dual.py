@@ -53,6 +53,40 @@ class DualAverage(Transform):
 
 
 @dataclass(frozen=True)
+class MirrorAverage(Transform):
+    """Mirror MADGRAD's step: dual averaging from where z has come to, rather than from the first weights.
+
+    v ← √((t − 1) / t) v + u²;   z ← (1 − r κ) z − r t^⅓ u / (v^⅓ + ε), r = size + ε;   p ← μ p + (1 − μ) z
+
+    z begins as the weights. With ``size=0`` r is 0.
+
+    Args:
+        size: the learning rate.
+        momentum: μ, in [0, 1).
+        eps: ε.
+        decay: κ, decoupled.
+    """
+
+    size: float
+    momentum: float = 0.9
+    eps: float = 0.0
+    decay: float = 0.0
+    stage: ClassVar[int] = WEIGHTS
+    rates: ClassVar = {"size": 1}
+    bounds: ClassVar = {"momentum": FRACTION}
+
+    def slots(self, spec: ParamSpec) -> Slots:
+        return {"v": Slot(dtype=spec.computing_dtype), "z": Slot(start="param", dtype=spec.computing_dtype)}
+
+    def update(self, u: Any, state: State, ctx: Context) -> Any:
+        rate, t = (self.size + self.eps if self.size > 0 else 0.0), ctx.step
+        v = sqrt((t - 1) / t) * state["v"] + u * u
+        away = where(u == 0, torch.zeros_like(u), u / (exp(log(v) / 3) + self.eps))
+        z = (1 - rate * self.decay) * state["z"] - rate * t ** (1 / 3) * away
+        return (1 - self.momentum) * (ctx.param - z), {"v": v, "z": z}
+
+
+@dataclass(frozen=True)
 class FollowRegularizedLeader(Transform):
     """FTRL-Proximal: the weights that are best for all gradients so far, seen as straight lines, and a penalty.
 
