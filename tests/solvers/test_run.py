@@ -11,6 +11,7 @@ from gradwright.solvers.problem.budget import Budget, Exhausted, Limits, status_
 from gradwright.solvers.problem.layout import layout_of
 from gradwright.solvers.problem.objective import Objective
 from gradwright.solvers.problem.sources import FunctionSource
+from gradwright.solvers.run.convergence import GradientTest
 from gradwright.solvers.run.patience import Patience
 from gradwright.solvers.run.record import Record
 from gradwright.solvers.run.unboundedness import FAR, UnboundednessTest
@@ -131,3 +132,24 @@ def test_only_a_deep_value_far_away_or_an_enormous_one_is_bottomless(value, far,
 def test_the_first_step_is_a_hundredth_of_x_and_not_less_than_a_hundredth():
     assert first_length(torch.tensor([300.0, 400.0])) == pytest.approx(5.0)
     assert first_length(torch.zeros(3)) == 0.01
+
+
+def test_a_second_solver_is_not_stuck_because_the_first_was():
+    """Once steps are many a gradient counts only where the value rests, or where a search is stuck: this one's own."""
+    test = GradientTest(1e-6)
+    point = objective_of(square).begin(torch.ones(2, dtype=torch.float64))
+
+    def run(steps):
+        x = torch.ones(2, dtype=torch.float64)
+        test.see(x, 1.0, None, 1e-16, 1.0)
+        for step in range(1, steps):
+            x = x - 0.01
+            test.see(x, 1.0 - 0.01 * step, torch.full_like(x, -0.01), 1e-16, 1.0 - 0.01 * step)
+
+    run(25)
+    assert test.tolerance == 0.0, "values fall evenly"
+    test.look_nearby(point.objective, point)
+    assert test.tolerance > 0.0, "no step improves the value any more"
+    test.begin_anew()
+    run(25)
+    assert test.tolerance == 0.0

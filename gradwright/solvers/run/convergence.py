@@ -115,6 +115,7 @@ class GradientTest:
         """A second solver starts elsewhere: what was learned of curvature is forgotten, the largest gradient is not."""
         self._curvatures.clear()
         self._values.clear()
+        self._stuck = False
         self._steps = 0
         self._x = None
 
