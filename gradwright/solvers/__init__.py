@@ -17,7 +17,8 @@ The rooms, each built on those below it only:
     quasi_newton                     memory of pairs, L-BFGS-B, OWL-QN
     searches  run                    how far to go; what drives a run and when it ends
     problem                          unknowns, bounds, evaluations, the objective and its budget
-    linear  outcome                  vectors, operators, Krylov methods; status, trace, result
+    linear  scipy_terms              vectors, operators, Krylov methods; SciPy's names for what is here
+    outcome                          status, trace, result
 """
 
 from gradwright.solvers.batched import BatchResult, minimize_batch
@@ -28,7 +29,7 @@ from gradwright.solvers.linear import LinearOperator, lsmr, minres, pcg, steihau
 from gradwright.solvers.methods import LineSearch, Portfolio, TrustRegion
 from gradwright.solvers.minimize import minimize
 from gradwright.solvers.optimizers import LBFGS, HessianFree, NewtonCG, StepInfo, StepStatus
-from gradwright.solvers.outcome import Result, Status
+from gradwright.solvers.outcome import IntermediateResult, Result, Status
 from gradwright.solvers.problem.determinism import NotDeterministic, check_deterministic
 from gradwright.solvers.quasi_newton import LBFGSB, OWLQN, LBFGSMemory
 from gradwright.solvers.registry import METHODS
@@ -54,6 +55,7 @@ __all__ = [
     "HagerZhang",
     "HessianFree",
     "InTurn",
+    "IntermediateResult",
     "Jacobi",
     "LBFGSMemory",
     "LeastSquaresResult",

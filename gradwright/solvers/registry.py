@@ -18,6 +18,7 @@ from gradwright.solvers.methods.trust_region import TrustRegion
 from gradwright.solvers.quasi_newton.lbfgsb import LBFGSB
 from gradwright.solvers.quasi_newton.owlqn import OWLQN
 from gradwright.solvers.run.method import Method
+from gradwright.solvers.scipy_terms import MINIMIZE, method_name
 from gradwright.solvers.searches import HagerZhang, Search, StrongWolfe, search_of
 
 DENSE = 1000
@@ -49,6 +50,21 @@ METHODS: dict[str, Callable[..., Method]] = {
 """Makers of methods by name; their arguments are the options of ``minimize``."""
 
 
+def known_name(method: Any) -> Any:
+    """The name of a method as it stands in ``METHODS``; a :class:`Method` and None stay.
+
+    Raises:
+        ValueError: an unknown name.
+        TypeError: something else.
+    """
+    if isinstance(method, str):
+        return method_name(method, METHODS, MINIMIZE)
+    if method is None or isinstance(method, Method):
+        return method
+    hint = "; give args=... by name" if isinstance(method, tuple) else ""
+    raise TypeError(f"method is a {type(method).__name__}; give a name out of METHODS, or a Method{hint}")
+
+
 def method_of(
     method: str | Method | None,
     options: Mapping[str, Any] | None,
@@ -69,7 +85,7 @@ def method_of(
             raise ValueError(f"options={dict(options)} beside a {type(method).__name__}; set its fields instead")
         chosen = method
     else:
-        chosen = _named(method or _usual(bool(constraints), bounded, size), options)
+        chosen = _named(known_name(method) or _usual(bool(constraints), bounded, size), options)
     if bounded and not chosen.takes_bounds:
         raise ValueError(f"{_shown(method)} does not keep bounds; use one that does: {_able('takes_bounds')}")
     if not constraints:
@@ -87,12 +103,15 @@ def _usual(constrained: bool, bounded: bool, size: int) -> str:
     return "l-bfgs-b" if bounded else "auto"
 
 
-def _named(name: str, options: Mapping[str, Any] | None) -> Method:
-    if name not in METHODS:
-        raise ValueError(f"method={name!r} is unknown; known are {', '.join(METHODS)}, or give a Method")
+def options_of(name: str) -> set[str]:
+    """The options of a method."""
     maker = METHODS[name]
     known = {*signature(maker).parameters, *signature(getattr(maker, "settings", maker)).parameters}
-    known -= {"options", "constraints"}
+    return known - {"options", "constraints"}
+
+
+def _named(name: str, options: Mapping[str, Any] | None) -> Method:
+    maker, known = METHODS[name], options_of(name)
     unknown = [key for key in options or {} if key not in known]
     if unknown:
         raise ValueError(f"{name} has no option {unknown[0]!r}; it has {', '.join(sorted(known)) or 'none'}")

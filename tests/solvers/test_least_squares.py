@@ -1,5 +1,7 @@
 """least_squares: certified fits, closed forms, forms of x0, robust losses, honest ends."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from gradwright.solvers import Status, minimize
 from gradwright.solvers.least_squares import RULES, least_squares
 from gradwright.solvers.linear.operator import LinearOperator
 from gradwright.solvers.residuals import LOSSES, Dogleg, LevenbergMarquardt
+from gradwright.solvers.residuals.boxed import Boxed
 from gradwright.solvers.residuals.linearization import Dense, Products, _minimum_norm
 from tests.solvers.nist import MODELS, problem
 from tests.solvers.problems import F64, tensor
@@ -204,6 +207,8 @@ def test_limits(limit):
         ({"f_scale": 2.0}, "no effect"),
         ({"loss": "huber", "f_scale": -1.0}, "positive"),
         ({"jac": "2-point"}, "3-point"),
+        ({"ftol": 1e-8}, "no sign of a solution"),
+        ({"method": "LMM"}, "did you mean 'lm'"),
         ({"x_scale": "none"}, "typical sizes"),
         ({"x_scale": 0.0}, "positive"),
         ({"gtol": -1.0}, "gtol=-1.0"),
@@ -218,24 +223,138 @@ def test_bad_settings_are_refused_by_name(arguments, words):
         least_squares(lambda x: x - 1, tensor(0.0, 1.0), **arguments)
 
 
-def test_bounds_are_refused_with_a_way_out_that_works():
-    scipy = pytest.importorskip("scipy.optimize")
+def by_every_set(J, r, lower, upper, damping, D):
+    """min ‖Jp + r‖² + λ‖Dp‖² over a box, by trying which unknowns lie on which bound."""
+    A, b = np.vstack([J, np.sqrt(damping) * np.diag(D)]), np.concatenate([r, np.zeros(len(D))])
+    best = np.inf
+    for places in itertools.product((0, 1, 2), repeat=len(D)):
+        p = np.where(np.array(places) == 1, lower, upper)
+        free = np.array(places) == 0
+        if free.any():
+            p[free] = np.linalg.lstsq(A[:, free], -b - A[:, ~free] @ p[~free], rcond=None)[0]
+        if np.all(p >= lower - 1e-12) and np.all(p <= upper + 1e-12):
+            best = min(best, float(np.sum((A @ p + b) ** 2)))
+    return best
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("shape", [(9, 4), (3, 4), (4, 4)])
+def test_steps_inside_a_box_against_every_set_of_bounds(shape, seed):
+    rng = np.random.default_rng(seed)
+    J, r, D = rng.normal(size=shape) * [1, 10, 0.1, 1], rng.normal(size=shape[0]), rng.uniform(0.5, 2, 4)
+    if seed % 3 == 0:
+        J[:, 2] = J[:, 0] - J[:, 1]
+    lower, upper = -rng.uniform(0, 0.5, 4), rng.uniform(0, 0.5, 4)
+    lower[seed % 4] = 0.0
+    if seed % 2:
+        upper[seed % 4] = 0.0
+    linear = Boxed(Dense(*map(torch.from_numpy, (J, r))), *map(torch.from_numpy, (lower, upper)))
+    for damping in (0.0, 1e-6, 0.3):
+        scale = torch.from_numpy(D)
+        p = linear.damped(damping, scale) if damping else linear.full(scale)
+        assert ((p >= linear.lower) & (p <= linear.upper)).all()
+        rest, moved = J @ p.numpy() + r, D * p.numpy()
+        value = float(rest @ rest + damping * moved @ moved)
+        assert value == pytest.approx(by_every_set(J, r, lower, upper, damping, D), rel=1e-9, abs=1e-12)
+        assert linear.fall(p, damping, scale) == pytest.approx(0.5 * float(r @ r - rest @ rest), abs=1e-12)
+
+
+def squeezed(seed=0):
+    """A fit whose solution lies on bounds: its residuals, start and box, and SciPy's answer."""
     t = torch.linspace(0, 4, 20, dtype=F64)
     data = 3 * torch.exp(-0.5 * t) + 0.1 * torch.sin(7 * t)
-    lower, upper = torch.tensor([0.0, 0.6, 0.0], dtype=F64), torch.tensor([2.5, 2.0, 10.0], dtype=F64)
-    residuals = lambda x: x[0] * torch.exp(-x[1] * t) + x[2] - data  # noqa: E731
-    start = torch.ones(3, dtype=F64)
-    with pytest.raises(ValueError, match="least_squares keeps none"):
-        least_squares(residuals, start, bounds=(lower, upper))
+    lower, upper = tensor(0.0, 0.6, 0.0), tensor(2.5, 2.0, 10.0)
+    return lambda x: x[0] * torch.exp(-x[1] * t) + x[2] - data, torch.ones(3, dtype=F64), lower, upper
+
+
+@pytest.mark.parametrize("method", ["lm", "trf", "TRF", "dogbox", None])
+def test_bounds_agree_with_scipy_and_are_met_exactly(method):
+    scipy = pytest.importorskip("scipy.optimize")
+    residuals, start, lower, upper = squeezed()
+    known = scipy.least_squares(
+        lambda x: residuals(torch.from_numpy(x)).numpy(), start.numpy(), bounds=(lower.numpy(), upper.numpy())
+    )
+    fit = least_squares(residuals, start, bounds=(lower, upper), method=method)
+    assert fit.success, fit
+    assert fit.fun <= known.cost * (1 + 1e-9)
+    torch.testing.assert_close(fit.x, torch.from_numpy(known.x), atol=1e-4, rtol=0)
+    assert fit.extra["active_mask"].tolist() == known.active_mask.tolist()
+    assert torch.equal(fit.x[0], upper[0]), "the bound that is in the way"
+
+
+@pytest.mark.parametrize("loss", ["linear", "soft_l1"])
+def test_a_solution_inside_wide_bounds_is_that_without(loss):
+    p = problem("Misra1a")
+    plain = least_squares(p.residuals, p.start2, loss=loss)
+    wide = least_squares(p.residuals, p.start2, loss=loss, bounds=(0.0, 1e4))
+    assert wide.success
+    torch.testing.assert_close(wide.x, plain.x, rtol=1e-7, atol=0)
+    assert not wide.extra["active_mask"].any()
+    none = least_squares(p.residuals, p.start2, loss=loss, bounds=(-np.inf, np.inf))
+    assert torch.equal(none.x, plain.x)
+
+
+@pytest.mark.parametrize("name", ["MGH09", "Thurber", "Hahn1", "BoxBOD", "Eckerle4"])
+def test_nist_problems_with_one_side_closed_at_the_solution(name):
+    p = problem(name)
+    for sign in (1.0, -1.0):
+        upper = torch.where(
+            torch.arange(len(p.certified)) == 0, p.certified[0] - sign * 0.1 * p.certified[0].abs(), torch.inf
+        )
+        box = (-torch.inf, upper) if sign > 0 else (upper * torch.where(upper.isinf(), -1.0, 1.0), torch.inf)
+        x0 = p.start2.clone()
+        x0[0] = upper[0]
+        fit = least_squares(p.residuals, x0, bounds=box)
+        assert fit.success, fit
+        assert fit.x[0] == upper[0], "the optimum lies beyond"
+        rest = least_squares(lambda z, p=p, at=upper[0]: p.residuals(torch.cat([at[None], z])), x0[1:])
+        assert fit.fun == pytest.approx(rest.fun, rel=1e-8)
+
+
+def test_bounds_of_dicts_and_in_float32():
+    residuals, start, lower, upper = squeezed()
+    plain = least_squares(residuals, start, bounds=(lower, upper))
+    cut = lambda x: {"a": x[:2].clone(), "b": x[2].clone()}  # noqa: E731
+    joined = lambda x: residuals(torch.cat([x["a"], x["b"][None]]))  # noqa: E731
+    fit = least_squares(joined, cut(start), bounds=(cut(lower), cut(upper)))
+    assert torch.equal(torch.cat([fit.x["a"], fit.x["b"][None]]), plain.x)
+    single = least_squares(
+        lambda x: residuals(x.double()).float(), start.float(), bounds=(lower.float(), upper.float())
+    )
+    assert ((single.x >= lower.float()) & (single.x <= upper.float())).all()
+    torch.testing.assert_close(single.x.double(), plain.x, atol=2e-3, rtol=0)
+
+
+def test_a_start_outside_moves_in_and_equal_bounds_hold():
+    residuals, _, lower, upper = squeezed()
+    with pytest.warns(UserWarning, match="moves to the nearest feasible point"):
+        fit = least_squares(residuals, tensor(9.0, 9.0, 9.0), bounds=(lower, upper))
+    assert fit.success
+    held = least_squares(residuals, tensor(1.0, 0.7, 1.0), bounds=(tensor(0.0, 0.7, 0.0), tensor(2.5, 0.7, 9.0)))
+    assert held.success
+    assert held.x[1] == 0.7
+    assert held.extra["active_mask"][1] == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [({"method": "dogleg"}, 'Dogleg keeps no bounds.*"lm"'), ({"tr_solver": "lsmr"}, "l-bfgs-b")],
+)
+def test_bounds_that_would_be_ignored_are_refused(settings, words):
+    residuals, start, lower, upper = squeezed()
+    with pytest.raises(ValueError, match=words):
+        least_squares(residuals, start, bounds=(lower, upper), **settings)
+
+
+@pytest.mark.slow
+def test_the_way_by_minimize_agrees():
+    residuals, start, lower, upper = squeezed()
 
     def fun(x):
         r = residuals(x)
         return 0.5 * (r * r).sum(), r
 
     result = minimize(fun, start, "sqp", hvp="gauss-newton", bounds=(lower, upper))
-    known = scipy.least_squares(
-        lambda x: residuals(torch.from_numpy(x)).numpy(), start.numpy(), bounds=(lower.numpy(), upper.numpy())
-    )
     assert result.success
-    assert result.fun == pytest.approx(known.cost, rel=1e-8)
-    torch.testing.assert_close(result.x, torch.from_numpy(known.x), atol=1e-4, rtol=0)
+    fit = least_squares(residuals, start, bounds=(lower, upper))
+    torch.testing.assert_close(result.x, fit.x, atol=1e-6, rtol=0)

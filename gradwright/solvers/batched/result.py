@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from gradwright.solvers.outcome.fields import Fields
 from gradwright.solvers.outcome.status import Status
 
 
 @dataclass(frozen=True)
-class BatchResult:
+class BatchResult(Fields):
     """What ``minimize_batch`` found, one entry per problem.
 
     Attributes:
@@ -22,6 +24,8 @@ class BatchResult:
         calls: how often ``fun`` was called.
         rows: problems evaluated in all of these calls.
     """
+
+    derived: ClassVar[tuple[str, ...]] = ("success", "message")
 
     x: Tensor
     fun: Tensor

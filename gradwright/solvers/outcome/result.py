@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
+from gradwright.solvers.outcome.fields import Fields
 from gradwright.solvers.outcome.plotting import plot
 from gradwright.solvers.outcome.status import Status
 from gradwright.solvers.outcome.trace import Trace
 
 
 @dataclass(frozen=True)
-class Result:
-    """What a solver found, with SciPy's names.
+class Result(Fields):
+    """What a solver found, with SciPy's names; ``result["x"]`` is ``result.x``.
 
     Attributes:
         x: the best point, in the form of x0.
@@ -25,6 +26,8 @@ class Result:
         extra: what only this method knows: multipliers, the last penalty.
         note: more about the stop, for this run.
     """
+
+    derived: ClassVar[tuple[str, ...]] = ("success", "message")
 
     x: Any
     fun: float

@@ -82,7 +82,7 @@ def bounds_of(bounds: Any, layout: Layout) -> Bounds | None:
 def _sides(bounds: Any, layout: Layout) -> tuple[Any, Any]:
     """(lower, upper) as given, out of SciPy's ``Bounds(lb, ub)``, or out of its sequence of (min, max) pairs."""
     if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
-        return bounds.lb, bounds.ub
+        return _scalar(bounds.lb), _scalar(bounds.ub)
     if not isinstance(bounds, (tuple, list)):
         raise ValueError(f"bounds is a {type(bounds).__name__}; give (lower, upper), each None, a number or like x0")
     if layout.form == "tensor" and len(bounds) == layout.size and all(map(_is_pair, bounds)):
@@ -101,6 +101,11 @@ def _sides(bounds: Any, layout: Layout) -> tuple[Any, Any]:
             f"(min, max) for each of the {layout.size} unknowns of a tensor"
         )
     return bounds[0], bounds[1]
+
+
+def _scalar(side: Any) -> Any:
+    """One number for all unknowns, which SciPy holds as an array of one, as a number."""
+    return float(side.reshape(())) if getattr(side, "shape", None) == (1,) else side
 
 
 def _is_pair(value: Any) -> bool:

@@ -130,6 +130,10 @@ def source_of(fun: Callable[..., Any], x0: Any, layout: Layout, tensors: list[Te
     """
     if not callable(fun):
         raise TypeError(f"fun is a {type(fun).__name__}; give a function of x")
+    if jac is False:
+        jac = None  # SciPy's word for it
+    if not (jac is None or jac is True or callable(jac)):
+        raise TypeError(f"jac={jac!r} is no function of x; leave it out for autograd, or give one, or True")
     if layout.form != "parameters":
         return FunctionSource(layout, fun, jac)
     if jac is not None:

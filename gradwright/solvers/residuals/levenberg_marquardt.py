@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from torch import Tensor
 
@@ -39,11 +39,15 @@ class LevenbergMarquardt(Rule):
     condition number is squared. Choosing Δ rather than λ follows curved valleys: with Nielsen's rule for λ, NIST's
     MGH10 takes more than 20,000 iterations from its hard start.
 
+    With bounds p is the minimiser over the box, found by active sets, and everything else stays as it is.
+
     Args:
         radius: the first Δ, in units of ‖Dx₀‖.
 
     Reference: Moré, Lecture Notes in Mathematics 630 (1978).
     """
+
+    takes_bounds: ClassVar[bool] = True
 
     radius: float = 1.0
 
@@ -63,7 +67,7 @@ class LevenbergMarquardt(Rule):
         while True:
             p = linear.damped(damping, D)
             length = norm(D * p)
-            step = Step(p, 0.5 * norm(linear.apply(p)) ** 2 + damping * length**2, length, damping)
+            step = Step(p, linear.fall(p, damping, D), length, damping)
             inside = length <= (1 + CLOSE) * radius
             if inside and (damping <= LEAST or length >= (1 - CLOSE) * radius):
                 return step

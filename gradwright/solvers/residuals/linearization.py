@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gradwright.solvers.linear import lsmr
 from gradwright.solvers.linear.operator import LinearOperator
+from gradwright.solvers.linear.vectors import norm
 
 
 class Linearization(Protocol):
@@ -36,6 +37,10 @@ class Linearization(Protocol):
         """Jp, or Qᵀ Jp with orthogonal columns Q: its length and products with others of its kind are those of Jp."""
         ...
 
+    def fall(self, p: Tensor, damping: float, D: Tensor) -> float:
+        """By how much ½‖r‖² falls with p = ``damped(λ, D)``, which for λ = 0 is ``full(D)``."""
+        ...
+
     def damped(self, damping: float, D: Tensor) -> Tensor:
         """The minimiser of ‖Jp + r‖² + λ ‖Dp‖²."""
         ...
@@ -45,8 +50,19 @@ class Linearization(Protocol):
         ...
 
 
+class _Stationary:
+    """What holds for minimisers over all p."""
+
+    def apply(self, p: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def fall(self, p: Tensor, damping: float, D: Tensor) -> float:
+        """½‖Jp‖² + λ‖Dp‖²: for a minimiser the same as −gᵀp − ½‖Jp‖², without its cancellation."""
+        return 0.5 * norm(self.apply(p)) ** 2 + damping * norm(D * p) ** 2
+
+
 @dataclass(frozen=True)
-class Dense:
+class Dense(_Stationary):
     """J as a matrix. One QR factorisation without Q makes every later system as small as n × n.
 
     Args:
@@ -122,7 +138,7 @@ def _minimum_norm(A: Tensor, c: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Products:
+class Products(_Stationary):
     """J by its products; systems are solved by LSMR, which never squares the condition number.
 
     Args:

@@ -83,7 +83,7 @@ class Run:
         quiet, objective = 0, self.problem.objective
         while True:
             step = self.rule.propose(state, fit.linear, D)
-            target = fit.x + step.p
+            target = self.problem.inside(fit.x + step.p)
             if not step.reduction > 0 or torch.equal(target.to(objective.dtype), fit.point.flat):
                 return self._blocked(fit)
             trial = self.problem.at(target)
@@ -125,7 +125,8 @@ class Run:
         stopped = self.record.add(fit.point, fit.cost, largest_entry(fit.gradient))
         if stopped is not None:
             return stopped
-        if self._steepest_cosine(fit) <= self.gtol and self._optimality(fit) <= self.gtol:
+        boxed = self.problem.box is not None  # in which the slope of one column alone tells nothing
+        if (boxed or self._steepest_cosine(fit) <= self.gtol) and self._optimality(fit) <= self.gtol:
             return Status.CONVERGED_GRADIENT
         small = step is not None and norm(D * step.p) <= self.xtol * norm(D * fit.x)
         if small and self._settled(fit):
@@ -146,7 +147,7 @@ class Run:
     def _optimality(fit: Fit) -> float:
         """‖P r‖ / ‖r‖: the full Gauss-Newton step expects to lower the cost by this squared."""
         size = math.sqrt(2 * max(fit.cost, 0.0))
-        return norm(fit.linear.apply(_full(fit))) / size if size > 0 else 0.0
+        return math.sqrt(2 * _fall(fit)) / size if size > 0 else 0.0
 
     def _settled(self, fit: Fit) -> bool:
         """Whether the full Gauss-Newton step, not only the damped one, is below xtol of x, in units of J's columns."""
@@ -164,8 +165,9 @@ class Run:
             return Status.CONVERGED_GRADIENT
         if self._settled(fit):
             return self._at_rest()
-        predicted_reduction = 0.5 * norm(fit.linear.apply(_full(fit))) ** 2
-        nudged = self.problem.at(fit.x - objective.eps * fit.x.abs() * fit.gradient.sign())
+        predicted_reduction = _fall(fit)
+        nudge = objective.eps * fit.x.abs() * fit.gradient.sign()
+        nudged = self.problem.at(self.problem.inside(fit.x - nudge))
         noisy = nudged.usable and norm(nudged.gradient - fit.gradient) > 0.5 * norm(fit.gradient)
         return Status.NOISE_FLOOR if noisy or predicted_reduction <= self._rounding(fit) else Status.STALLED
 
@@ -187,14 +189,29 @@ class Run:
             jacobian=fit.jacobian.to(layout.dtype) if dense else None,
             optimality=self._optimality(fit) if finite else math.nan,
             active=float(self.problem.rho(z).weight.sum()),
+            extra=self._extra(fit),
             **fields,
         )
+
+    def _extra(self, fit: Fit) -> dict[str, Any]:
+        """With bounds, on which of them each unknown lies."""
+        box, layout = self.problem.box, self.problem.objective.source.layout
+        if box is None:
+            return {}
+        mask = (fit.x >= box.upper).to(layout.dtype) - (fit.x <= box.lower).to(layout.dtype)
+        return {"active_mask": layout.structured(torch.where(box.lower == box.upper, 1.0, mask))}
 
 
 def _full(fit: Fit) -> Tensor:
     """The full Gauss-Newton step, with columns measured as they are here: one that has become tiny still counts."""
     columns = fit.linear.columns
     return fit.linear.full(torch.where(columns > 0, columns, torch.ones_like(columns)))
+
+
+def _fall(fit: Fit) -> float:
+    """By how much the full step expects to lower the cost."""
+    p = _full(fit)
+    return max(fit.linear.fall(p, 0.0, torch.ones_like(p)), 0.0)
 
 
 def _what_is_not_finite(fit: Fit) -> str:

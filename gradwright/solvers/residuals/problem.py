@@ -13,10 +13,12 @@ import torch
 from torch import Tensor
 
 from gradwright.solvers.linear.vectors import finite
+from gradwright.solvers.problem.bounds import Bounds
 from gradwright.solvers.problem.evaluation import Evaluation
 from gradwright.solvers.problem.objective import Objective, Point
 from gradwright.solvers.problem.sources import ModuleSource
 from gradwright.solvers.residuals import jacobian, robust
+from gradwright.solvers.residuals.boxed import Boxed
 from gradwright.solvers.residuals.linearization import Dense, Linearization, Products
 
 LARGEST = 50_000_000
@@ -54,7 +56,8 @@ class Residuals:
     Args:
         objective: of ``with_cost``; counts and limits.
         jac: (evaluation, r, flat x) ↦ J as a matrix.
-        dense: whether J is formed, or only its products are used; None: formed up to ``LARGEST`` entries.
+        dense: whether J is formed, or only its products are used; None: formed up to ``LARGEST`` entries. With bounds
+            it always is.
         rho, f_scale: the robust loss.
     """
 
@@ -64,9 +67,19 @@ class Residuals:
     rho: robust.Rho
     f_scale: float
 
+    @cached_property
+    def box(self) -> Bounds | None:
+        """The bounds, in the dtype of the solver."""
+        box = self.objective.box
+        return None if box is None else Bounds(self.objective.work(box.lower), self.objective.work(box.upper))
+
     def begin(self, x: Tensor) -> Fit:
         """The start, looked at twice where the residuals may be random; see :meth:`Objective.begin`."""
         return Fit(self, self.objective.begin(x, twice=isinstance(self.objective.source, ModuleSource)))
+
+    def inside(self, x: Tensor) -> Tensor:
+        """x, or the nearest point of the box where rounding brought it out."""
+        return x if self.box is None else self.box.project(x)
 
     def at(self, x: Tensor) -> Fit:
         return Fit(self, self.objective.at(x))
@@ -88,7 +101,7 @@ class Fit:
     @property
     def is_dense(self) -> bool:
         """Whether J is formed."""
-        dense = self.problem.dense
+        dense = True if self.problem.box is not None else self.problem.dense
         return self.x.numel() * self.r.numel() <= LARGEST if dense is None else dense
 
     @cached_property
@@ -104,7 +117,9 @@ class Fit:
         problem = self.problem
         rows, scaled = robust.weights(self.r, problem.rho, problem.f_scale)
         if self.is_dense:
-            return Dense(rows[:, None] * self.jacobian, scaled * self.r)
+            dense = Dense(rows[:, None] * self.jacobian, scaled * self.r)
+            box = problem.box
+            return dense if box is None else Boxed(dense, box.lower - self.x, box.upper - self.x)
         J, objective = jacobian.products(self.point.evaluation, self.point.evaluation.extras), problem.objective
         dtype = objective.dtype
 

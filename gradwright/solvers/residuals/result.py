@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -21,6 +22,8 @@ class LeastSquaresResult(Result):
             of J; the cosine of an angle, whatever the units of x and of r.
         active: observations that count fully; with a robust loss Σ ρ', else m.
     """
+
+    derived: ClassVar[tuple[str, ...]] = (*Result.derived, "cost")
 
     residuals: Tensor = field(repr=False, default_factory=lambda: torch.empty(0))
     jacobian: Tensor | None = field(repr=False, default=None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor
 
@@ -35,7 +35,13 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True)
 class Rule:
-    """A method of least squares. What it remembers is its state; the rule itself never changes."""
+    """A method of least squares. What it remembers is its state; the rule itself never changes.
+
+    Class attributes:
+        takes_bounds: its steps are ``damped`` and ``full`` ones of the linearisation, which know the box.
+    """
+
+    takes_bounds: ClassVar[bool] = False
 
     def start(self, linear: Linearization, D: Tensor, x: Tensor) -> Any:
         """The state before the first step."""
