@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,9 @@ PASSES = 10
 
 ENTRIES = 4096
 """How many entries of what a layer makes are looked at; for what is not finite, all are."""
+
+SAMPLES = 512
+"""In how many samples of a pass a unit is looked for that is not zero: dead is one in none, ten passes in a row."""
 
 INPUT = "(input)"
 """The name under which the first input of the whole model is kept."""
@@ -138,8 +142,7 @@ class ForwardObserver:
         if made is not None and made.is_floating_point():
             values = made.detach()
             layer.rms = rms(sampled(values, ENTRIES))
-            lowest, highest = values.aminmax() if values.numel() else (layer.rms, layer.rms)
-            broken = ~(lowest.isfinite() & highest.isfinite())
+            broken = ~values.sum(dtype=wide_type(values.device)).isfinite()  # of finite numbers it is finite
             layer.non_finite = broken if layer.non_finite is None else layer.non_finite | broken
             if isinstance(module, CUTTING):
                 self._count_alive(name, values, unit_dim(values, module))
@@ -159,11 +162,11 @@ class ForwardObserver:
         if not self.modular:
             self._count_alive(name, values, unit_dim(values, module))
         if layer.saturated is None:
-            layer.saturated = torch.where(layer.lowest < 0, at_ends(few, -1.0, 1.0), at_ends(few, 0.0, 1.0))
+            layer.saturated = at_ends_of_either(few, layer.lowest, layer.highest)
 
     def _count_alive(self, name: str, values: Tensor, dim: int) -> None:
-        others = [at for at in range(values.dim()) if at != dim]
-        alive = values.abs().amax(others) > 1e-6 if others else values.abs() > 1e-6
+        few = some_samples(values, dim)
+        alive = few.abs().amax(0) > 1e-6
         if name in self.alive and self.alive[name].shape == alive.shape:
             alive = alive | self.alive[name]
         self.alive[name] = alive
@@ -199,6 +202,17 @@ def unit_dim(values: Tensor, module: nn.Module) -> int:
     return min(1, values.dim() - 1) if image else values.dim() - 1
 
 
+def some_samples(values: Tensor, dim: int) -> Tensor:
+    """About ``SAMPLES`` of the samples that the units along a dimension have seen, evenly spaced; shape (n, units)."""
+    units = values.movedim(dim, -1)
+    for at in range(units.dim() - 1):
+        seen = math.prod(units.shape[:-1])
+        if seen > SAMPLES and (size := units.shape[at]) > 1:
+            keep = max(1, min(size, size * SAMPLES // seen))
+            units = units[(slice(None),) * at + (slice(None, None, -(-size // keep)),)]
+    return units.reshape(-1, values.shape[dim])
+
+
 def rms(values: Tensor) -> Tensor:
     """Root mean square, 0-d, in single precision."""
     return torch.linalg.vector_norm(values, dtype=_wide(values)) / max(1, values.numel()) ** 0.5
@@ -209,11 +223,21 @@ def rms_of_present(values: Tensor) -> Tensor:
     return torch.linalg.vector_norm(values, dtype=_wide(values)) / (values != 0).sum().clamp(min=1).sqrt()
 
 
-def at_ends(values: Tensor, low: float, high: float) -> Tensor:
+def at_ends(values: Tensor, low: float | Tensor, high: float) -> Tensor:
     """Share of entries near an end of a range, where all lie in it and reach it by no cut (exact zeros of 0 to 1)."""
+    lowest, highest = values.aminmax()
+    return _at_ends(values, low, high, lowest, highest)
+
+
+def at_ends_of_either(values: Tensor, lowest: Tensor, highest: Tensor) -> Tensor:
+    """The same for the range from −1 to 1 where there are negative entries, else for that from 0 to 1."""
+    return _at_ends(values, -(lowest < 0).to(values.dtype), 1.0, lowest, highest)
+
+
+def _at_ends(values: Tensor, low: float | Tensor, high: float, lowest: Tensor, highest: Tensor) -> Tensor:
     margin = EDGE * (high - low)
-    near = (values > high - margin) | ((values < low + margin) & (values != 0 if low == 0 else values < high))
-    inside = (values >= low).all() & (values <= high).all()
+    near = (values > high - margin) | ((values < low + margin) & ((values != 0) | (low != 0)))
+    inside = (lowest >= low) & (highest <= high)
     return torch.where(inside, near.to(wide_type(values.device)).mean(), torch.nan)
 
 

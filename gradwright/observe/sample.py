@@ -42,9 +42,9 @@ def rows(samples: Sequence[Tensor | None], width: int, device: torch.device) -> 
         device: where it is made.
     """
     found = torch.zeros(len(samples), width, dtype=wide_type(device), device=device)
-    for row, sample in zip(found, samples):
-        if sample is not None:
-            row[: sample.numel()] = sample
+    there = [(row, sample) for row, sample in zip(found, samples) if sample is not None]
+    if there:
+        torch._foreach_copy_([row[: sample.numel()] for row, sample in there], [sample for _, sample in there])
     return found
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gradwright.core import Part
 from gradwright.optimizer.optimizer import Optimizer
+from gradwright.transforms import L2, Decay
 
 DECOUPLED = ("AdamW", "NAdamW", "Lion", "Muon", "Lamb", "Sophia", "ScheduleFree", "Prodigy", "Adan", "Shampoo", "SOAP")
 """Beginnings of the names of optimizers whose ``weight_decay`` does not go into the gradient."""
@@ -48,25 +49,35 @@ def name_of(optimizer: torch.optim.Optimizer, group: dict[str, Any]) -> str:
     return str(group.get("recipe") or type(optimizer).__name__)
 
 
-def decay_factors(optimizer: torch.optim.Optimizer, group: dict[str, Any], param: Tensor) -> DecayFactors:
-    """What weight decay takes from this parameter."""
+class Decays(NamedTuple):
+    """What the weight decay of a group takes away: the factors of all its parameters, and those that some have."""
+
+    all: DecayFactors
+    chosen: tuple[tuple[Decay, float], ...] = ()
+
+    def of(self, optimizer: Any, param: Tensor) -> DecayFactors:
+        """The factors of one parameter."""
+        if not self.chosen:
+            return self.all
+        spec = optimizer.spec_of(param)
+        return DecayFactors(sum(taken for part, taken in self.chosen if spec.matches(part.only)), self.all.coupled)
+
+
+def decays_of(optimizer: torch.optim.Optimizer, group: dict[str, Any]) -> Decays:
+    """What weight decay takes from the parameters of a group."""
     lr, decay = number(group.get("lr")) or 0.0, number(group.get("weight_decay")) or 0.0
     if isinstance(optimizer, Optimizer):
-        return _from_chain(optimizer, group, param, lr)
+        return _from_chain(optimizer.chain_of(group), lr)
     named = type(optimizer).__name__
     apart = group.get("decoupled_weight_decay", named.startswith(DECOUPLED) or named.endswith("W"))
-    return DecayFactors(lr * decay, 0.0) if apart else DecayFactors(0.0, decay)
+    return Decays(DecayFactors(lr * decay, 0.0) if apart else DecayFactors(0.0, decay))
 
 
-def _from_chain(optimizer: Optimizer, group: dict[str, Any], param: Tensor, lr: float) -> DecayFactors:
-    decoupled = coupled = 0.0
-    for part in parts(optimizer.chain_of(group)):
-        kind, factor = type(part).__name__, number(getattr(part, "weight_decay", None)) or 0.0
-        if kind == "L2":
-            coupled += factor
-        elif kind == "Decay" and optimizer.spec_of(param).matches(part.only):  # type: ignore[attr-defined]
-            decoupled += factor if part.lr_power else factor * lr  # type: ignore[attr-defined]
-    return DecayFactors(decoupled, coupled)
+def _from_chain(chain: Part, lr: float) -> Decays:
+    every = tuple(parts(chain))
+    coupled = sum(number(part.weight_decay) or 0.0 for part in every if isinstance(part, L2))
+    factors = [(part, number(part.weight_decay) or 0.0) for part in every if type(part) is Decay]
+    return Decays(DecayFactors(0.0, coupled), tuple((p, each if p.lr_power else each * lr) for p, each in factors))
 
 
 def parts(part: Part) -> Iterator[Part]:

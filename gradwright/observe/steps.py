@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gradwright.observe.sample import sampled
-from gradwright.observe.settings import DecayFactors, decay_factors, second_moment
+from gradwright.observe.settings import DecayFactors, Decays, decays_of, second_moment
 
 EARLY = 8
 """How many watched gradients make the mean that later ones are compared with."""
@@ -47,17 +47,28 @@ class Past:
         """A gradient that is not watched itself, for the one of the next step."""
         self.grad, self.grad_step = grad.clone(), step
 
-    def average(self, grad: Tensor) -> None:
-        """Add to the mean of the first gradients, or let the mean of the last ones forget a quarter."""
-        self.seen += 1
-        if self.first is None:
-            self.first = torch.zeros_like(grad, dtype=torch.float32)
-        if self.seen <= EARLY:
-            self.first += (grad - self.first) / self.seen
-        elif self.last is None:
-            self.last = grad.float()
+
+def average(pasts: Sequence[Past], grads: Sequence[Tensor]) -> None:
+    """Add to the means of the first gradients, or let the means of the last ones forget a quarter."""
+    by_age: dict[int, list[int]] = {}
+    for at, past in enumerate(pasts):
+        past.seen += 1
+        by_age.setdefault(min(past.seen, EARLY + 8), []).append(at)
+    for members in by_age.values():
+        some, new, seen = [pasts[at] for at in members], [grads[at] for at in members], pasts[members[0]].seen
+        if seen == 1:
+            _set(some, "first", torch._foreach_mul(new, 1.0))
+        elif seen <= EARLY:
+            torch._foreach_lerp_([past.first for past in some], new, 1 / seen)
+        elif seen == EARLY + 1:
+            _set(some, "last", torch._foreach_mul(new, 1.0))
         else:
-            self.last.lerp_(grad.float(), max(0.125, 1 / (self.seen - EARLY)))
+            torch._foreach_lerp_([past.last for past in some], new, max(0.125, 1 / (seen - EARLY)))
+
+
+def _set(pasts: Sequence[Past], name: str, values: Sequence[Tensor]) -> None:
+    for past, value in zip(pasts, values):
+        setattr(past, name, value)
 
 
 @dataclass
@@ -109,15 +120,17 @@ class StepObserver:
     def _after(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
         self.taken[id(optimizer)] = self.taken.get(id(optimizer), 0) + 1
         if self.watching:
-            for group, param in held(optimizer):
-                self._sample(optimizer, group, param)
+            decays = [decays_of(optimizer, group) for group in optimizer.param_groups]
+            for decay, group in zip(decays, optimizer.param_groups):
+                for param in taking_part(group):
+                    self._sample(optimizer, group, param, decay)
         elif self.listening:
             for _, param in held(optimizer):
                 if param.grad is not None:
                     self.past.setdefault(param, Past()).remember(sampled(param.grad, self.limit), self.step)
         self.on_step(optimizer)
 
-    def _sample(self, optimizer: torch.optim.Optimizer, group: dict[str, Any], param: Tensor) -> None:
+    def _sample(self, optimizer: torch.optim.Optimizer, group: dict[str, Any], param: Tensor, decay: Decays) -> None:
         found = self.found.setdefault(param, Sampled())
         found.after = sampled(param, self.limit).clone()
         if param.grad is None:
@@ -126,7 +139,7 @@ class StepObserver:
         second = second_moment(optimizer, group, param, self.taken[id(optimizer)])
         if second is not None:
             found.square, found.eps = sampled(second.square, self.limit).float() * second.factor, second.eps
-        found.decay = decay_factors(optimizer, group, param)
+        found.decay = decay.of(optimizer, param)
 
     @torch.no_grad()
     def bystanders(self, params: list[Tensor]) -> None:
@@ -149,6 +162,10 @@ class StepObserver:
 def held(optimizer: torch.optim.Optimizer) -> Iterator[tuple[dict[str, Any], Tensor]]:
     """Each group with each of its parameters that has a shape and takes part."""
     for group in optimizer.param_groups:
-        for param in group["params"]:
-            if param.requires_grad and not torch.nn.parameter.is_lazy(param):
-                yield group, param
+        for param in taking_part(group):
+            yield group, param
+
+
+def taking_part(group: dict[str, Any]) -> Iterator[Tensor]:
+    """The parameters of a group that have a shape and are trained."""
+    return (p for p in group["params"] if p.requires_grad and not torch.nn.parameter.is_lazy(p))

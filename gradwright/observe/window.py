@@ -14,7 +14,7 @@ from gradwright.observe.ranks import over_ranks
 from gradwright.observe.record import Histogram, ParameterProbe
 from gradwright.observe.sample import local, rows, wide_type
 from gradwright.observe.settings import DecayFactors
-from gradwright.observe.steps import Past, Sampled
+from gradwright.observe.steps import Past, Sampled, average
 
 ROWS = 256
 """How many parameters are measured at once: a bound on temporary memory."""
@@ -62,8 +62,7 @@ def measure(
             samples = [found[param] for param in some]
             pasts = [past.setdefault(param, Past()) for param in some]
             measured.append(_measured(some, samples, pasts, [names[p] for p in some], device, step, histograms))
-            for sample, earlier in zip(samples, pasts):
-                _move_on(sample, earlier, step)
+            _move_on(samples, pasts, step)
     return measured
 
 
@@ -89,7 +88,7 @@ def _measured(
 ) -> Measured:
     width = max(1, max(sample.after.numel() for sample in samples))  # type: ignore[union-attr]
     seen = _samples(samples, pasts, width, device, step)
-    averages = torch.stack([_early_and_late(earlier, device) for earlier in pasts])
+    averages = _early_and_late(pasts, width, device)
     numbers = torch.cat([sums(seen), averages.to(seen.grad.dtype)], 1)
     most = largest(seen.grad)
     numbers, most = over_ranks(numbers, most, params)
@@ -150,22 +149,30 @@ def _alike(past: Tensor | None, now: Tensor | None) -> bool:
     return past is not None and now is not None and past.shape == now.shape and past.device == now.device
 
 
-def _early_and_late(past: Past, device: torch.device) -> Tensor:
-    """⟨a, b⟩, ⟨a, a⟩ and ⟨b, b⟩ of the mean gradients of the first and of the last watched steps."""
-    first, last = past.first, past.last
-    if first is None or last is None or first.device != device:
-        return torch.full((3,), math.nan, device=device)
-    first, last = first.to(wide_type(device)), last.to(wide_type(device))
-    return torch.stack([(first * last).sum(), first.square().sum(), last.square().sum()])
+def _early_and_late(pasts: Sequence[Past], width: int, device: torch.device) -> Tensor:
+    """⟨a, b⟩, ⟨a, a⟩ and ⟨b, b⟩ of the mean gradients of the first and of the last watched steps; shape (rows, 3)."""
+    there = [each.first is not None and each.last is not None and each.first.device == device for each in pasts]
+    if not any(there):
+        return torch.full((len(pasts), 3), math.nan, device=device)
+    first = rows([each.first if has else None for each, has in zip(pasts, there)], width, device)
+    last = rows([each.last if has else None for each, has in zip(pasts, there)], width, device)
+    found = torch.stack([torch.linalg.vecdot(a, b) for a, b in ((first, last), (first, first), (last, last))], 1)
+    return found if all(there) else torch.where(torch.tensor(there, device=device)[:, None], found, math.nan)
 
 
-def _move_on(sample: Sampled, past: Past, step: int) -> None:
-    sample.whole = None
-    if sample.grad is not None:
-        past.grad, past.grad_step = sample.grad, step
-        past.average(sample.grad.float())
-    if sample.before is not None and sample.after is not None:
-        past.change = sample.after.float() - sample.before.float()
+def _move_on(samples: Sequence[Sampled], pasts: Sequence[Past], step: int) -> None:
+    for sample in samples:
+        sample.whole = None
+    seen = [(past, sample.grad) for sample, past in zip(samples, pasts) if sample.grad is not None]
+    for past, grad in seen:
+        past.grad, past.grad_step = grad, step
+    if seen:
+        average([past for past, _ in seen], [grad.float() for _, grad in seen])
+    moved = [(p, s.after, s.before) for s, p in zip(samples, pasts) if s.before is not None and s.after is not None]
+    if moved:
+        changes = torch._foreach_sub([after.float() for _, after, _ in moved], [before.float() for *_, before in moved])
+        for (past, *_), change in zip(moved, changes):
+            past.change = change
 
 
 @dataclass
