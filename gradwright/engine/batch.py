@@ -14,8 +14,9 @@ from torch import Tensor
 from gradwright.engine.backend import Backend, Bound
 from gradwright.engine.capture import NOT_WARM, OTHER_STEP, capturing
 from gradwright.engine.collective import LOCAL, Collective, local
+from gradwright.engine.exchange import cost, deal, meeting_of
 from gradwright.engine.launch import Age, Launches
-from gradwright.engine.layout import Sharding
+from gradwright.engine.layout import Sharding, layout_of
 from gradwright.engine.memory import batches
 from gradwright.engine.mesh import Mesh
 from gradwright.engine.specialize import Specialization, Specializations
@@ -201,14 +202,37 @@ class TensorBatch:
             return [members]
         chosen = list(range(len(self.params))) if members is None else members.tolist()
         if launches.program.links:
-            alike: dict[Any, list[int]] = {}
-            for at in chosen:
-                alike.setdefault((self.owners[at].shape, self.owners[at].stride()), []).append(at)
-            found = batches(self.owners, [at for group in alike.values() for at in group], self.backend.in_flight)
+            found = self._alike(chosen)
         else:
             found = [[at for at in chosen if at not in unfit]] if len(unfit) < len(chosen) else []
             found += batches(self.params, [at for at in chosen if at in unfit], self.backend.in_flight)
         return [np.array(some, np.int64) for some in found]
+
+    def _alike(self, members: list[int]) -> list[list[int]]:
+        """Members in batches in which equal shapes are together, as many as ranks at least where these share the work.
+
+        The costliest come first, so that those of one batch are about as much work for each rank.
+        """
+        alike: dict[Any, list[int]] = {}
+        for at in members:
+            alike.setdefault((self.owners[at].shape, self.owners[at].stride()), []).append(at)
+        groups, ranks = list(alike.values()), 1
+        if self.ranks > 1:
+            ranks = self.ranks
+            groups.sort(key=lambda group: -cost(tuple(self.owners[group[0]].shape)))
+        every = [at for group in groups for at in group]
+        return batches(self.owners, every, self.backend.in_flight * ranks, ranks)
+
+    @property
+    def ranks(self) -> int:
+        """How many ranks share out each tensor, where it is cut once."""
+        layout = layout_of(self.owners[0])
+        return 1 if layout is None or not layout.dims else meeting_of(layout)[1]
+
+    def dealt(self, members: np.ndarray | None) -> dict[int, int]:
+        """Which rank computes with all of each of these tensors."""
+        every = list(range(len(self.owners))) if members is None else members.tolist()
+        return dict(zip(every, deal([cost(tuple(self.owners[at].shape)) for at in every], self.ranks)))
 
     def bound(self, specialization: Specialization, members: np.ndarray | None) -> tuple[Bound, Aimed]:
         """The kernel bound to some members."""

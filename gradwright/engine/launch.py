@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gradwright.engine.collective import Collective, local
 from gradwright.engine.draws import keys_of
+from gradwright.engine.exchange import Exchange
 from gradwright.engine.memory import with_layout_of
 from gradwright.engine.opaque import run_link
 from gradwright.engine.operand import Source, made_by, taken_by
@@ -73,6 +74,8 @@ class Launches:
         self.sums: dict[str, Any] = {}
         self.new_shared: dict[str, Any] = {}
         self._scalars: dict[Age, tuple[float, ...]] = {}
+        self.dealt = batch.dealt(members) if self.program.links and not batch.collective.alone else None
+        """The rank that computes with all of each tensor, where ranks share out tensors and plain torch needs them."""
         self.launches = [Launch(self, some) for some in batch.split(self)]
 
     def __iter__(self) -> Iterator[Launch]:
@@ -240,10 +243,20 @@ class Launch:
         batch, step = self.of.batch, self.of.step
         updates = list(self._between.pop(taken_by(link)).tensors)
         age = self.of.ages[0][0] + 1.0  # where plain torch stands between sweeps, all are of one age
+        part = step.chain.children()[link]
         with batch.on_device():
-            made = Tensors(run_link(step.chain.children()[link], updates, step, batch.owners_of(self.members), age))
+            made = Tensors(self._made(lambda these, params: run_link(part, these, step, params, age), updates))
         self._between[made_by(link)] = made
         self.bound.aim(made_by(link), made)
+
+    def _made(self, run: Callable[[list[Tensor], list[Tensor]], list[Tensor]], updates: list[Tensor]) -> list[Tensor]:
+        """What plain torch makes of updates, each by the rank that computes with all of it."""
+        owners = self.of.batch.owners_of(self.members)
+        if self.of.dealt is None:
+            return run(updates, owners)
+        members = range(len(owners)) if self.members is None else self.members.tolist()
+        exchange = Exchange(owners, [self.of.dealt[at] for at in members])
+        return exchange.through(updates, lambda whole: run(whole, [owners[at] for at in exchange.mine]))
 
     def end(self) -> None:
         """Nothing of this batch waits any more, and autograd learns that the parameters changed."""

@@ -81,18 +81,27 @@ def served_apart(param: Any, program: Program) -> bool:
     """Whether each rank can run a program on its part of a tensor; every rank has the same answer.
 
     Not where a rank would have rows without an entry, or vectors of a dimension of one entry, of which only one rank
-    has anything; nor where plain torch stands between two sweeps.
+    has anything; nor, where plain torch stands between two sweeps, of a tensor that is cut twice.
     """
     layout = layout_of(param)
     if layout is None or not layout.dims:
         return True
-    if program.links or (program.in_order and program.folding is None):
+    if program.links and not is_cut_once(param):
         return False
     if program.folding is None:
         return True
     alone = any(param.shape[dim] == 1 for dim in layout.dims)
     beyond = frozenset(dim for dim in layout.dims if dim >= program.folding.leading)
     return not alone and (not beyond or has_all_ranks(param, beyond))
+
+
+def is_cut_once(param: Any) -> bool:
+    """Whether a tensor lies in contiguous blocks along one dimension, over the ranks of one dimension of its mesh."""
+    from torch.distributed.tensor import Shard
+
+    cuts = [placement for placement, ranks in zip(param.placements, param.device_mesh.shape) if ranks > 1]
+    cuts = [placement for placement in cuts if getattr(placement, "dim", None) is not None]
+    return len(cuts) == 1 and type(cuts[0]) is Shard
 
 
 def has_all_ranks(param: Any, dims: frozenset[int]) -> bool:

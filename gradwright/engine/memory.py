@@ -57,13 +57,13 @@ def lines(params: Sequence[Tensor]) -> np.ndarray:
     return found
 
 
-def batches(params: Sequence[Tensor], members: Iterable[int], most: int) -> list[list[int]]:
-    """Members in order, in batches of no more than ``most`` numbers, unless one tensor alone is larger."""
+def batches(params: Sequence[Tensor], members: Iterable[int], most: int, least: int = 1) -> list[list[int]]:
+    """Members in order, in batches of no more than ``most`` numbers, unless the ``least`` of tensors are larger."""
     found: list[list[int]] = []
     room = 0
     for at in members:
         size = params[at].numel()
-        if size > room or not found:
+        if not found or (size > room and len(found[-1]) >= least):
             found.append([])
             room = most
         found[-1].append(at)

@@ -13,7 +13,7 @@ from torch.nn.parameter import is_lazy
 from gradwright.engine import Dispatcher, GroupStep, capturing, run, select
 from gradwright.engine.collective import LOCAL, Collective, mean_loss
 from gradwright.engine.step import StepCoroutine
-from gradwright.optimizer import checkpoint, describe, evaluation, foreign, from_torch, groups, lost_steps, saved
+from gradwright.optimizer import checkpoint, describe, evaluation, foreign, from_torch, groups, lost_steps, ranks, saved
 from gradwright.optimizer.full_weights import FullWeights
 from gradwright.optimizer.loss import detached
 from gradwright.optimizer.release_window import ReleaseWindow, ending
@@ -75,6 +75,7 @@ class Optimizer(FullWeights):
         groups.refuse_unusable(
             group, recipe_spec.chain(group), (p for other in self.param_groups for p in other["params"])
         )
+        ranks.refuse_unlike(recipe_spec, group)
         param_group.update(group)
         super().add_param_group(param_group)
         self.chain_of(param_group)
@@ -188,6 +189,7 @@ class Optimizer(FullWeights):
     def _steps(self, loss: Any) -> Iterator[tuple[Hashable, GroupStep]]:
         """Each group's part of the step, everything about it checked."""
         chains = [self.chain_of(group) for group in self.param_groups]
+        ranks.agree(self, chains)
         loss = detached(loss) if any("loss" in chain.all_needs for chain in chains) else None
         if loss is not None:
             loss = mean_loss(loss, (param for group in self.param_groups for param in group["params"]))
@@ -283,6 +285,7 @@ class Optimizer(FullWeights):
         for group, new_group in zip(self.param_groups, new_groups):
             group.clear()
             group.update(new_group)
+        self.__dict__.pop("_agreed", None)
         self.state.clear()
         self.state.update({param: self.tracked(entries) for param, entries in state.items()})
         for post_hook in self._optimizer_load_state_dict_post_hooks.values():

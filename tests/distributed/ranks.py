@@ -18,9 +18,10 @@ from torch.distributed.tensor import DTensor, Replicate, Shard, distribute_tenso
 from gradwright.core import ParamSpec
 
 STEPS = 5
-SPREADS = ("sharded", "mixed", "columns")
-"""Everything by FSDP2; the middle layer alone by FSDP2, beside plain tensors; matrices by columns, as in tensor
-parallelism, beside plain vectors."""
+SPREADS = ("sharded", "mixed", "columns", "rows")
+"""Everything by FSDP2; the middle layer alone by FSDP2, beside plain tensors; matrices by columns or by rows, as in
+tensor parallelism, beside plain vectors. On a mesh of two dimensions FSDP2 shards over the second and repeats that over
+the first."""
 
 Case = Callable[[DeviceMesh], Any]
 
@@ -56,7 +57,7 @@ def spread_out(model: Net, how: str, mesh: DeviceMesh) -> Net:
         fully_shard(model.middle, mesh=mesh)
     else:
         for module in (model.middle, model.head):
-            module.weight = nn.Parameter(distribute_tensor(module.weight.detach(), mesh, [Shard(1)]))
+            module.weight = nn.Parameter(distribute_tensor(module.weight.detach(), mesh, [Shard(how == "columns")]))
     return model
 
 
@@ -98,17 +99,28 @@ def backward(model: Net, inputs: Tensor) -> Tensor:
             mine.copy_(whole(its))
     loss = backward(twin, inputs)
     for mine, its in zip(twin.parameters(), params):
-        its.grad = spread_as(mine.grad, its)
+        its.grad = spread_as(mine.grad, its) if its.requires_grad else None
     return loss
 
 
 def train(
-    model: Net, optimizer: torch.optim.Optimizer, steps: range = range(STEPS), share: slice = slice(None)
+    model: Net,
+    optimizer: torch.optim.Optimizer,
+    steps: range = range(STEPS),
+    share: slice = slice(None),
+    resting: int | None = None,
 ) -> None:
-    """Some steps, each on a share of its batch; the loss is that of the share."""
+    """Some steps, each on a share of its batch; the loss is that of the share.
+
+    At the step ``resting`` the weights and the bias of the middle layer have no gradient.
+    """
     for step in steps:
         optimizer.zero_grad()
-        optimizer.step(loss=backward(model, batch(step, next(model.parameters()).dtype)[share]))
+        loss = backward(model, batch(step, next(model.parameters()).dtype)[share])
+        if step == resting:
+            for param in model.middle.parameters():
+                param.grad = None
+        optimizer.step(loss=loss)
 
 
 def distance(one: nn.Module, other: nn.Module) -> float:
@@ -125,13 +137,28 @@ def beside_one_process(recipe: Any, knobs: Mapping[str, Any], how: str, mesh: De
     return distance(alone, other)
 
 
-def main(rank: int, folder: str, cases: Mapping[Any, Case], ranks: int) -> None:
+def beside_twenty_steps(
+    recipe: Any, knobs: Mapping[str, Any], how: str, mesh: DeviceMesh, dtype: torch.dtype = torch.float64
+) -> float:
+    """The same after twenty steps, with a bias that is frozen and a layer that has no gradient at one of them."""
+    alone, other = (net(dtype) for _ in range(2))
+    for model in (alone, other):
+        model.conv.bias.requires_grad_(False)
+    other = spread_out(other, how, mesh)
+    engine = {"engine": "eager"} if dtype == torch.float64 else {}
+    train(alone, recipe(served(recipe, alone), **knobs, **engine), range(20), resting=7)
+    train(other, recipe(served(recipe, other), **knobs), range(20), resting=7)
+    return distance(alone, other)
+
+
+def main(rank: int, folder: str, cases: Mapping[Any, Case], ranks: int, shape: tuple[int, ...] | None) -> None:
     """Run all cases in turn and save what each came to, or what it raised, on this rank."""
     torch.set_num_threads(1)
     store = dist.FileStore(str(Path(folder) / "store"), ranks)
     limit = datetime.timedelta(seconds=60)
     dist.init_process_group("gloo", store=store, rank=rank, world_size=ranks, timeout=limit)
-    mesh = init_device_mesh("cpu", (ranks,))
+    names = ("repeat", "shard")[2 - len(shape) :] if shape else None
+    mesh = init_device_mesh("cpu", shape or (ranks,), mesh_dim_names=names)
     found = {}
     for name, case in cases.items():
         try:
@@ -142,8 +169,10 @@ def main(rank: int, folder: str, cases: Mapping[Any, Case], ranks: int) -> None:
     dist.destroy_process_group()
 
 
-def run(folder: Path, cases: Mapping[Any, Case], ranks: int = 2) -> dict[Any, list[Any]]:
-    """What each case came to on every rank."""
-    torch.multiprocessing.spawn(main, args=(str(folder), cases, ranks), nprocs=ranks)
-    found = [torch.load(folder / f"{rank}.pt") for rank in range(ranks)]
+def run(
+    folder: Path, cases: Mapping[Any, Case], ranks: int = 2, shape: tuple[int, ...] | None = None
+) -> dict[Any, list[Any]]:
+    """What each case came to on every rank, of a mesh of this shape or of one dimension."""
+    torch.multiprocessing.spawn(main, args=(str(folder), cases, ranks, shape), nprocs=ranks)
+    found = [torch.load(folder / f"{rank}.pt", weights_only=False) for rank in range(ranks)]
     return {name: [one[name] for one in found] for name in cases}

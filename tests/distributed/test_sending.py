@@ -1,0 +1,96 @@
+"""What ranks send to one another in a step, counted, and what is said where they cannot step together."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+import torch.distributed as dist
+
+import gradwright as gw
+
+pytestmark = pytest.mark.skipif(
+    not dist.is_available() or not dist.is_gloo_available(), reason="torch was built without gloo"
+)
+
+if dist.is_available():
+    from tests.distributed import sending
+    from tests.distributed.ranks import run
+
+MATRICES = [(8, 6), (8, 6), (5, 7), (8, 6), (5, 7)]
+STEPS = {
+    "AdamW": (gw.AdamW, "sharded"),
+    "Lion": (gw.Lion, "columns"),
+    "Lamb": (gw.Lamb, "sharded"),
+    "clipped": (gw.clipped(gw.AdamW), "sharded"),
+}
+
+
+@pytest.fixture(scope="module")
+def ends(tmp_path_factory):
+    """What each case came to on both ranks."""
+    cases = {name: partial(sending.sent, recipe, how) for name, (recipe, how) in STEPS.items()}
+    cases["Muon"] = partial(sending.sent_for_matrices, MATRICES)
+    cases |= {name: getattr(sending, name) for name in ("disagreements", "zero_redundancy", "flat_shards")}
+    return run(tmp_path_factory.mktemp("ranks"), cases | {"data_parallel": sending.data_parallel})
+
+
+@pytest.mark.parametrize("name", ["AdamW", "Lion"])
+def test_entries_are_stepped_without_a_word(name, ends):
+    assert ends[name] == [[], []]
+
+
+@pytest.mark.parametrize(("name", "numbers"), [("Lamb", 2 * 3), ("clipped", 6)])
+def test_norms_are_one_small_sum(name, numbers, ends):
+    """Two norms of each of three matrices; the squares of each of six tensors."""
+    for messages in ends[name]:
+        assert [(one.what, one.payload) for one in messages] == [("allreduce", 8 * numbers)]
+
+
+def test_a_matrix_goes_to_its_owner_once_and_comes_back_once(ends):
+    """Of all bytes of the matrices, a half of each is away from its owner, goes there and comes back."""
+    messages = [[one for one in found if one.what == "alltoall_base"] for found, _ in ends["Muon"]]
+    assert [len(found) for found in messages] == [4, 4]  # there and back, for two shapes
+    whole = sum(shards for _, shards in ends["Muon"])
+    away = sum(one.away for found in messages for one in found)
+    blocks = {8: (4, 4), 5: (3, 2)}
+    rows = [(blocks[m], n) for m, n in MATRICES]
+    least, most = (2 * sum(4 * n * end(block) for block, n in rows) for end in (min, max))
+    assert least <= away <= most
+    assert whole == sum(4 * m * n for m, n in MATRICES)
+
+
+def test_ranks_that_disagree_are_told_so_at_the_first_step(ends):
+    said = ("'scale.size': 0.2", "Lamb (", "head.weight (1x6), torch.float32, (Shard(dim=0),), step 3", "no gradient")
+    for messages in ends["disagreements"]:
+        for message, text in zip(messages, said):
+            assert message.startswith("RuntimeError: ranks are not about to take the same step: this one has ")
+            assert text in message
+
+
+def test_zero_redundancy_is_right_or_refused(ends):
+    for distance, *refused in ends["zero_redundancy"]:
+        assert distance < 1e-6
+        for message, why in zip(refused, ("sums over all parameters", "keeps numbers that all parameters share")):
+            assert why in message
+            assert "ZeroRedundancyOptimizer gives each rank some of the parameters" in message
+
+
+def test_flat_shards_are_right_or_refused(ends):
+    for distance, refused in ends["flat_shards"]:
+        assert distance < 1e-6
+        assert len(refused) == 4
+        assert all("gives each rank flat pieces of the parameters" in message for message in refused)
+
+
+def test_data_parallel(ends):
+    """Gradients are averaged in another order there."""
+    assert all(distance < 1e-5 for distance in ends["data_parallel"])
+
+
+@pytest.mark.slow
+def test_strange_meshes_are_refused_by_name(tmp_path):
+    found = run(tmp_path, {"strange": sending.strange_meshes}, ranks=4)["strange"]
+    assert "missing is spread as (Replicate()) over ranks [0, 1, 2], and this rank is none of these" in found[3][0]
+    assert [missing for missing, _ in found[:3]] == [""] * 3
+    assert all("of which neither has all of the other's" in crossing for _, crossing in found)
