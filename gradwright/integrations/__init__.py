@@ -3,4 +3,5 @@
 | part | for | installed by |
 |---|---|---|
 | `gradwright.integrations.lightning` | a callback for Lightning's `Trainer` | `pip install "gradwright[lightning]"` |
+| `gradwright.integrations.transformers` | Hugging Face's `Trainer` | `pip install "gradwright[transformers]"` |
 """

@@ -13,7 +13,7 @@ from gradwright.recipes import AdamW, Muon
 from gradwright.recipes.muon import MATRICES
 from gradwright.routing.plan import Plan, plan
 from gradwright.routing.roles import Roles, Survey, survey
-from gradwright.routing.rules import read_rules
+from gradwright.routing.rules import if_it_decays
 
 FUSED = "fused & matrix & !embedding & !head"
 """Query, key and value weights that are stored as one matrix, one above the other."""
@@ -42,9 +42,7 @@ def hidden_plan(
         raise TypeError(f"model={model!r} is a {type(model).__name__}; give the module itself")
     known: dict[str, Any] = {"head": head, "roles": roles, "example_inputs": example_inputs}
     rules = hidden_rules(survey(model, **known), rest, knobs)
-    if no_decay is True and not any(rule.decays or rule.always_decays for rule in read_rules(rules)):
-        no_decay = None  # what is asked for holds already
-    return plan(model, rules, no_decay=no_decay, **known)
+    return plan(model, rules, no_decay=if_it_decays(no_decay, rules), **known)
 
 
 def hidden_rules(found: Survey, rest: Rest, knobs: Mapping[str, Any]) -> dict[str, Rest]:

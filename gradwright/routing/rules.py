@@ -91,6 +91,17 @@ def read_no_decay(no_decay: bool | str | None, rules: list[Rule]) -> Selector | 
     return selector
 
 
+def if_it_decays(no_decay: bool | str | None, rules: Mapping[str, Bound | type[Recipe[...]]]) -> bool | str | None:
+    """`no_decay`, or None where it is True and no recipe of the rules decays, so that what it asks for holds already.
+
+    >>> from gradwright.recipes import AdamW, Surefoot
+    >>> if_it_decays(True, {"*": AdamW}), if_it_decays(True, {"*": Surefoot})
+    (True, None)
+    """
+    decays = any(rule.decays or rule.always_decays for rule in read_rules(rules))
+    return no_decay if decays or no_decay is not True else None
+
+
 def _rule(text: Any, value: Any) -> Rule:
     if not isinstance(text, str):
         raise TypeError(f"rules: the selector {text!r} is no text; write it as 'matrix' or '*'")
