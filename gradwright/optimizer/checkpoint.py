@@ -63,7 +63,8 @@ def restored(optimizer: Optimizer, saved: Saved) -> tuple[dict[Tensor, dict[str,
                     "a batch, so that its lazy modules are made, and load then"
                 )
             entry = SavedEntry(param, optimizer.spec_of(param), saved.state[key], converted)
-            state[param] = _restored_tensors(entry, slots_beside(entry.found, slots_of(param), entry.spec), shared)
+            slots = slots_beside(entry.found, slots_of(param), entry.spec)
+            state[param] = _restored_tensors(entry, slots, shared, foreign.wrapped_state(new_group))
     for param, slots in unknown:
         state[param] = _fresh(optimizer, param, slots, shared)
     tell_of_conversions(converted)
@@ -73,6 +74,8 @@ def restored(optimizer: Optimizer, saved: Saved) -> tuple[dict[Tensor, dict[str,
 def _merged_group(index: int, group: dict[str, Any], saved: dict[str, Any]) -> dict[str, Any]:
     """The group with the hyper-parameters of a saved one, and its own parameters."""
     known = OWN_KEYS | foreign.KEYS | group.keys()
+    if foreign.wrapped_state(group):
+        known |= foreign.OF_WRAPPERS
     for key in sorted(saved.keys() - known, key=str):
         warn_user(
             f"state_dict group {index} has {key!r}={shown(saved[key])}, which this version of {group['recipe']} does "
@@ -112,7 +115,7 @@ def _clock(index: int, group: dict[str, Any]) -> int:
 
 
 def _restored_tensors(
-    entry: SavedEntry, slots: dict[str, Slot | HostScalar], shared: dict[str, Tensor]
+    entry: SavedEntry, slots: dict[str, Slot | HostScalar], shared: dict[str, Tensor], wrapped: frozenset[str]
 ) -> dict[str, Any]:
     name, found = entry.spec.name, entry.found
     if missing := sorted(slots.keys() - found.keys()):
@@ -121,7 +124,7 @@ def _restored_tensors(
             f"state_dict lacks {missing[0]!r} of {name}; it holds {known}. Was it saved by another recipe?"
         )
     read = {array for key in (WEIGHTS, *slots) for array in names_of(key, found)}
-    for key in sorted(found.keys() - read - EXTRA_STATE, key=str):
+    for key in sorted(found.keys() - read - EXTRA_STATE - wrapped, key=str):
         expected = ", ".join(sorted(slots)) or "none"
         warn_user(
             f"state_dict holds {key!r} of {name}, which this recipe does not keep (it keeps {expected}); it is left out"
@@ -138,9 +141,8 @@ def _restored_tensors(
             _check_shared(name, key, state[key], shared.setdefault(key, state[key]))
             state[key] = shared[key]
     state.update(entry.weights())
-    if "training_weights" in found:
-        like = entry.param.detach().clone()
-        state["training_weights"] = saved_tensor(name, "training_weights", found["training_weights"], like)
+    for key in sorted({"training_weights", *wrapped} & found.keys()):
+        state[key] = saved_tensor(name, key, found[key], entry.param.detach().clone())
     return state
 
 

@@ -24,6 +24,16 @@ RATES = ("initial_lr", "max_lr", "min_lr", "swa_lr", "lr_scale", "base_momentum"
 KEYS = frozenset({"name", "betas", "differentiable", "offload", *FLAGS, *RATES})
 """Keys of a group that no recipe needs and that have a meaning elsewhere."""
 
+WRAPPERS: dict[str, frozenset[str]] = {
+    "lookahead_k": frozenset({"lookahead_slow_buff"}),
+    "rho": frozenset({"old_p", "old_g", "old_grad_p", "e_w", "grad", "gv", "sharpness"}),
+}
+"""What optimizers that wrap another keep in its state, by the group key that shows them: timm's Lookahead, and SAM with
+its kin."""
+
+OF_WRAPPERS = frozenset({*WRAPPERS, "lookahead_alpha", "lookahead_step", "adaptive", "sam_eps", "looksam_step"})
+"""Hyper-parameters of such wrappers, which these read from the groups."""
+
 RESTING = {"amsgrad": False, "nesterov": False, "dampening": 0.0, "weight_decay": 0.0, "rectify": False}
 """Settings that say nothing where they have this value, so that a recipe without them does what they ask."""
 
@@ -80,6 +90,15 @@ def flag(owner: str, name: str, value: Any) -> None:
     """
     if not isinstance(value, bool):
         raise TypeError(f"{owner}: {name}={shown(value)} is a {type(value).__name__}; give True or False")
+
+
+def wrapped_state(group: Mapping[str, Any]) -> frozenset[str]:
+    """The entries of a parameter's state that belong to a wrapper which a group shows.
+
+    >>> sorted(wrapped_state({"lr": 0.1, "lookahead_k": 6}))
+    ['lookahead_slow_buff']
+    """
+    return frozenset().union(*(kept for key, kept in WRAPPERS.items() if key in group))
 
 
 _scaling: WeakSet[torch.optim.Optimizer] = WeakSet()

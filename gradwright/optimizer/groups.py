@@ -185,7 +185,8 @@ def complete(group: Group, recipe_spec: RecipeSpec, defaults: Mapping[str, Any],
         ValueError: a key is a misspelt hyper-parameter, or the roles are not as many as the parameters.
         TypeError: a role is no string, or a flag no bool.
     """
-    for key in group.keys() - recipe_spec.defaults.keys() - OWN_KEYS - foreign.KEYS - defaults.keys():
+    others = foreign.KEYS | foreign.OF_WRAPPERS
+    for key in group.keys() - recipe_spec.defaults.keys() - OWN_KEYS - others - defaults.keys():
         if key in foreign.RESTING and group[key] == foreign.RESTING[key]:
             continue
         if key not in foreign.ELSEWHERE and near(key, recipe_spec.defaults):
