@@ -120,17 +120,22 @@ def watch_scale(optimizer: torch.optim.Optimizer, group: Mapping[str, Any]) -> N
     scale = group.get("lr_scale")
     if scale is None or float(scale) == 1.0:
         return
-    built_with = float(group["lr"])
+    waiting = optimizer.__dict__.get("_scaled_groups")
+    if waiting is None:  # one hook for all groups, which stays: to remove one while hooks run breaks torch's loop
+        waiting = optimizer.__dict__["_scaled_groups"] = []
+        optimizer.register_step_pre_hook(_ask)
+    waiting.append((group, float(group["lr"])))
 
-    def ask(*_: Any) -> None:
-        handle.remove()
+
+def _ask(optimizer: Any, *_: Any) -> None:
+    """Before the first step: has anybody multiplied?"""
+    waiting, by_torch = optimizer._scaled_groups, hasattr(optimizer.step, "_wrapped_by_lr_sched")
+    while waiting:
+        group, built_with = waiting.pop(0)
         lr = float(group["lr"])
-        by_torch = hasattr(optimizer.step, "_wrapped_by_lr_sched")
         if optimizer not in _scaling and (by_torch or lr == built_with):
             warn_user(
-                f"{group['recipe']}: a param group has lr_scale={float(scale):g}, and its lr={lr:g} is not multiplied "
-                "by it: the optimizer leaves that to the scheduler. Use gradwright.schedules.lr_scheduler or timm's, "
-                "or set the group's lr"
+                f"{group['recipe']}: a param group has lr_scale={float(group['lr_scale']):g}, and its lr={lr:g} is not "
+                "multiplied by it: the optimizer leaves that to the scheduler. Use gradwright.schedules.lr_scheduler "
+                "or timm's, or set the group's lr"
             )
-
-    handle = optimizer.register_step_pre_hook(ask)

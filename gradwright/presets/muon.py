@@ -19,6 +19,7 @@ def muon(
     rest: Bound | type[Recipe[...]] = REST,
     *,
     no_decay: bool | str | None = True,
+    layer_decay: float | None = None,
     head: str | nn.Module | Iterable[str | nn.Module] | None = "auto",
     roles: Mapping[str, str] | None = None,
     example_inputs: Any = None,
@@ -43,8 +44,8 @@ def muon(
         model: any module whose parameters exist, or come to exist by ``example_inputs``.
         rest: a recipe, or one with hyper-parameters such as ``gradwright.AdamW.bind(lr=1e-3)``;
             ``gradwright.Surefoot`` has no learning rate to find.
-        no_decay, head, roles, example_inputs: as for :func:`gradwright.plan`; biases, norm layers, vectors and single
-            numbers do not decay if nothing else is said.
+        no_decay, layer_decay, head, roles, example_inputs: as for :func:`gradwright.plan`; the usual does not decay
+            if nothing else is said.
         engine: of :class:`~gradwright.Optimizer`.
         knobs: hyper-parameters of :class:`~gradwright.Muon`, such as ``lr`` (default 0.02); ``state`` and ``weights``
             hold for the whole model.
@@ -58,7 +59,8 @@ def muon(
     [('Muon', ['0.weight']), ('AdamW', ['3.weight']), ('AdamW', ['0.bias', '3.bias'])]
     """
     held = {key: knobs.pop(key) for key in policy.KEYS if key in knobs}
-    made = hidden_plan(model, rest, no_decay=no_decay, head=head, roles=roles, example_inputs=example_inputs, **knobs)
+    known: dict[str, Any] = {"head": head, "roles": roles, "example_inputs": example_inputs}
+    made = hidden_plan(model, rest, no_decay=no_decay, layer_decay=layer_decay, **known, **knobs)
     if all(rule.recipe != "Muon" for rule in made.rules):
         warn_user(
             f"presets.muon: the model has no hidden matrix or kernel, so that {made.rules[-1].recipe} takes all of it "

@@ -27,6 +27,7 @@ def hidden_plan(
     rest: Rest = REST,
     *,
     no_decay: bool | str | None = True,
+    layer_decay: float | None = None,
     head: str | nn.Module | Iterable[str | nn.Module] | None = "auto",
     roles: Mapping[str, str] | None = None,
     example_inputs: Any = None,
@@ -42,7 +43,7 @@ def hidden_plan(
         raise TypeError(f"model={model!r} is a {type(model).__name__}; give the module itself")
     known: dict[str, Any] = {"head": head, "roles": roles, "example_inputs": example_inputs}
     rules = hidden_rules(survey(model, **known), rest, knobs)
-    return plan(model, rules, no_decay=if_it_decays(no_decay, rules), **known)
+    return plan(model, rules, no_decay=if_it_decays(no_decay, rules), layer_decay=layer_decay, **known)
 
 
 def hidden_rules(found: Survey, rest: Rest, knobs: Mapping[str, Any]) -> dict[str, Rest]:

@@ -14,9 +14,10 @@ from gradwright.optimizer.optimizer import Optimizer
 from gradwright.optimizer.recipe import Bound, Recipe, registry
 from gradwright.recipe.registry import spec_named
 from gradwright.recipes import AdamW
+from gradwright.routing.declared import depths, never_decaying
 from gradwright.routing.gaps import refuse_gaps, selects
 from gradwright.routing.roles import Survey, survey
-from gradwright.routing.rules import Rule, read_no_decay, read_rules
+from gradwright.routing.rules import Rule, read_layer_decay, read_no_decay, read_rules
 from gradwright.routing.table import plan_text
 
 Rules = Mapping[str, Bound | type[Recipe[...]]]
@@ -35,6 +36,8 @@ class Row:
     """The place of its rule among the rules; None if it is frozen and has none."""
     decays: bool = True
     """False where `no_decay` sets its weight decay to 0."""
+    scale: float = 1.0
+    """What `layer_decay` multiplies its learning rate by."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -55,19 +58,16 @@ class Plan:
 
     @property
     def groups(self) -> list[dict[str, Any]]:
-        """Fresh param groups: one for each rule, two where a part of its parameters does not decay.
+        """Fresh param groups: one for each rule, two where a part of its parameters does not decay, and as many for
+        each layer with `layer_decay`.
 
         Raises:
             ValueError: the plan was unpickled and has no parameters.
         """
         if not self.params:
             raise ValueError("this plan was unpickled, which leaves the parameters behind; plan(model, ...) again")
-        return [
-            self._group(index, decays)
-            for index in range(len(self.rules))
-            for decays in (True, False)
-            if any((row.rule, row.decays) == (index, decays) for row in self.rows)
-        ]
+        parts = {(row.rule, row.decays, row.scale) for row in self.rows if row.rule is not None}
+        return [self._group(*part) for part in sorted(parts, key=lambda part: (part[0], not part[1], part[2]))]
 
     def optimizer(self, **options: Any) -> Optimizer:
         """The optimizer that the plan describes; it keeps the plan as `.plan`.
@@ -79,16 +79,15 @@ class Plan:
         optimizer.plan = self
         return optimizer
 
-    def _group(self, index: int, decays: bool) -> dict[str, Any]:
-        chosen = [(row, p) for row, p in zip(self.rows, self.params) if (row.rule, row.decays) == (index, decays)]
-        rule = self.rules[index]
+    def _group(self, index: int, decays: bool, scale: float) -> dict[str, Any]:
+        part = (index, decays, scale)
+        chosen = [(row, p) for row, p in zip(self.rows, self.params) if (row.rule, row.decays, row.scale) == part]
         return {
             "params": [param for _, param in chosen],
             "param_names": [row.name for row, _ in chosen],
             "roles": [" ".join(sorted(row.roles)) for row, _ in chosen],
-            "recipe": rule.recipe,
-            **rule.knobs,
-            **({} if decays else {"weight_decay": 0.0}),
+            "recipe": self.rules[index].recipe,
+            **self.rules[index].knobs_of(decays, scale),
         }
 
     def __getstate__(self) -> dict[str, Any]:
@@ -105,6 +104,7 @@ def plan(
     rules: Rules,
     *,
     no_decay: bool | str | None = None,
+    layer_decay: float | None = None,
     head: str | nn.Module | Iterable[str | nn.Module] | None = "auto",
     roles: Mapping[str, str] | None = None,
     example_inputs: Any = None,
@@ -117,7 +117,11 @@ def plan(
             `AdamW.bind(lr=3e-4)` with hyper-parameters. See `gradwright.core.selector` for the selectors and
             `gradwright.core.roles` for the roles they may use.
         no_decay: what has `weight_decay=0` whatever its rule says: a selector, or True for the usual: biases,
-            norm layers, vectors and single numbers. Recipes without weight decay are left as they are.
+            norm layers, vectors, single numbers, and what `model.no_weight_decay()` names (timm's models do). Recipes
+            without weight decay are left as they are.
+        layer_decay: in (0, 1], what the learning rate is multiplied by from each layer to the one before it, as in
+            the fine-tuning of BEiT and MAE; see `gradwright.routing.declared.depths` for what a layer is. The last has
+            the rate of its rule.
         head: the output layer, where the rules of `find_roles` miss it.
         roles: role words by a glob on names, in place of those found.
         example_inputs: arguments to run the model on once, to see how it uses its parameters.
@@ -127,8 +131,8 @@ def plan(
 
     Raises:
         TypeError: a rule's value is no recipe, or the model no module.
-        ValueError: a rule matches nothing, a parameter is matched by no rule, `no_decay` would be ignored, or a
-            selector is malformed; each says which and the way out.
+        ValueError: a rule matches nothing, a parameter is matched by no rule, `no_decay` would be ignored, a selector
+            is malformed, or `layer_decay` is out of range; each says which and the way out.
 
     >>> from gradwright.recipes import Lion
     >>> net = nn.Sequential(nn.Linear(4, 8, bias=False), nn.Linear(8, 3, bias=False))
@@ -138,9 +142,12 @@ def plan(
     if not isinstance(model, nn.Module):
         raise TypeError(f"model={model!r}: routing needs the module itself, whose structure tells what its tensors are")
     read = read_rules(rules)
-    keep = read_no_decay(no_decay, read)
+    read_no_decay(no_decay, read)
     found = survey(model, head=head, roles=roles, example_inputs=example_inputs)
-    rows = tuple(_row(found, key, read, keep) for key in found.params)
+    names = [one.name for one in found.roles.values()]
+    keep = read_no_decay(no_decay, read, never_decaying(model, names) if no_decay is True else "")
+    scales = read_layer_decay(layer_decay, depths(model, names) if layer_decay is not None else {})
+    rows = tuple(_row(found, key, read, keep, scales) for key in found.params)
     refuse_gaps(rows, read)
     if keep is not None and no_decay is not True and not any(not row.decays for row in rows):
         raise ValueError(f"no_decay={no_decay!r} matches no parameter whose recipe has weight_decay; leave it out")
@@ -152,6 +159,7 @@ def route(
     rules: Rules,
     *,
     no_decay: bool | str | None = None,
+    layer_decay: float | None = None,
     head: str | nn.Module | Iterable[str | nn.Module] | None = "auto",
     roles: Mapping[str, str] | None = None,
     example_inputs: Any = None,
@@ -160,7 +168,7 @@ def route(
     """One optimizer in which every parameter of a model has its recipe; `print(optimizer.plan)` shows which and why.
 
     Args:
-        model, rules, no_decay, head, roles, example_inputs: as for `plan`.
+        model, rules, no_decay, layer_decay, head, roles, example_inputs: as for `plan`.
         options: of `Optimizer`, such as `engine`, `state` and `weights`, which hold for rules that set none.
 
     Raises:
@@ -172,7 +180,8 @@ def route(
     >>> [group["recipe"] for group in optimizer.param_groups]
     ['Muon', 'AdamW']
     """
-    made = plan(model, rules, no_decay=no_decay, head=head, roles=roles, example_inputs=example_inputs)
+    known: dict[str, Any] = {"head": head, "roles": roles, "example_inputs": example_inputs}
+    made = plan(model, rules, no_decay=no_decay, layer_decay=layer_decay, **known)
     return made.optimizer(**options)
 
 
@@ -202,10 +211,11 @@ def build(recipe: str | type[Recipe[...]], model: nn.Module, **knobs: Any) -> Op
     return plan(model, rules).optimizer(**{key: knobs[key] for key in policy.KEYS if key in knobs})
 
 
-def _row(found: Survey, key: str, rules: list[Rule], keep: Selector | None) -> Row:
+def _row(found: Survey, key: str, rules: list[Rule], keep: Selector | None, scales: Mapping[str, float]) -> Row:
     one, param = found.roles[key], found.params[key]
     chosen = None
     if param.requires_grad:
         chosen = next((index for index, rule in enumerate(rules) if selects(rule.selector, one)), -1)
     excluded = chosen is not None and chosen >= 0 and rules[chosen].decays and keep is not None and selects(keep, one)
-    return Row(one.name, tuple(param.shape), one.roles, one.module, one.reason, chosen, not excluded)
+    scale = scales.get(one.name, 1.0) if chosen is not None else 1.0
+    return Row(one.name, tuple(param.shape), one.roles, one.module, one.reason, chosen, not excluded, scale)

@@ -8,9 +8,11 @@ from typing import Any
 
 import torch
 
+from gradwright.core.number import as_float
 from gradwright.core.selector import Selector, parse
 from gradwright.core.spelling import nearest
 from gradwright.optimizer.recipe import Bound, Recipe, registry
+from gradwright.recipe.registry import spec_named
 
 USUAL_NO_DECAY = "bias | norm | vector | scalar"
 """What `no_decay=True` excludes from weight decay: biases, all of norm layers, every other vector and single number."""
@@ -32,6 +34,17 @@ class Rule:
     @property
     def selector(self) -> Selector:
         return parse(self.text)
+
+    def knobs_of(self, decays: bool, scale: float) -> dict[str, Any]:
+        """The hyper-parameters of a part of what it selects: one that does not decay, or has a share of the rate.
+
+        Args:
+            decays: whether the part decays.
+            scale: what its learning rate is multiplied by.
+        """
+        lr = self.knobs.get("lr", spec_named(self.recipe).defaults.get("lr"))
+        own = {} if decays else {"weight_decay": 0.0}
+        return self.knobs | own | ({} if scale == 1.0 or lr is None else {"lr": lr * scale})
 
     def __str__(self) -> str:
         return f"{self.recipe}({shown(self.knobs)})"
@@ -66,8 +79,13 @@ def read_rules(rules: Mapping[str, Bound | type[Recipe[...]]]) -> list[Rule]:
     return [_rule(text, value) for text, value in rules.items()]
 
 
-def read_no_decay(no_decay: bool | str | None, rules: list[Rule]) -> Selector | None:
+def read_no_decay(no_decay: bool | str | None, rules: list[Rule], declared: str = "") -> Selector | None:
     """The selector of what does not decay.
+
+    Args:
+        no_decay: what was given.
+        rules: the rules.
+        declared: a selector of what the model itself says must not, beside the usual.
 
     Raises:
         TypeError: `no_decay` is neither a bool nor a selector's text.
@@ -78,7 +96,8 @@ def read_no_decay(no_decay: bool | str | None, rules: list[Rule]) -> Selector | 
         return None
     if not isinstance(no_decay, (bool, str)):
         raise TypeError(f"no_decay={no_decay!r}: give True for {USUAL_NO_DECAY!r}, or a selector")
-    selector = parse(USUAL_NO_DECAY if no_decay is True else no_decay)
+    usual = f"{USUAL_NO_DECAY} | {declared}" if declared else USUAL_NO_DECAY
+    selector = parse(usual if no_decay is True else no_decay)
     for rule in rules:
         if rule.always_decays:
             raise ValueError(
@@ -89,6 +108,28 @@ def read_no_decay(no_decay: bool | str | None, rules: list[Rule]) -> Selector | 
         recipes = " and ".join(dict.fromkeys(rule.recipe for rule in rules))
         raise ValueError(f"no_decay={no_decay!r} has no effect: {recipes} has no weight_decay; leave it out")
     return selector
+
+
+def read_layer_decay(layer_decay: float | None, depths: Mapping[str, int]) -> dict[str, float]:
+    """What the learning rate of each parameter is multiplied by.
+
+    Args:
+        layer_decay: the factor from a layer to the one before it; None for none.
+        depths: the layer of each parameter.
+
+    Raises:
+        TypeError, ValueError: it is no number in (0, 1].
+
+    >>> read_layer_decay(0.5, {"stem": 0, "block": 1, "head": 2})
+    {'stem': 0.25, 'block': 0.5, 'head': 1.0}
+    """
+    if layer_decay is None:
+        return {}
+    factor = as_float("layer_decay", layer_decay)
+    if not 0 < factor <= 1:
+        raise ValueError(f"layer_decay={factor:g} is outside (0, 1]; 0.75 is usual for fine-tuning, 1 changes nothing")
+    last = max(depths.values(), default=0)
+    return {name: factor ** (last - depth) for name, depth in depths.items()}
 
 
 def if_it_decays(no_decay: bool | str | None, rules: Mapping[str, Bound | type[Recipe[...]]]) -> bool | str | None:

@@ -101,6 +101,6 @@ def _printed(plan: Plan, row: Row) -> tuple[str, ...]:
     recipe, knobs = "frozen", ""
     if row.rule is not None:
         rule = plan.rules[row.rule]
-        recipe, knobs = rule.recipe, shown(rule.knobs | ({} if row.decays else {"weight_decay": 0}))
+        recipe, knobs = rule.recipe, shown(rule.knobs_of(row.decays, row.scale))
     shape = " x ".join(map(str, row.shape)) or "0-d"
     return shape, " ".join(sorted(row.roles)), recipe, knobs, row.reason

@@ -4,7 +4,7 @@ import pytest
 
 from tests.test_import import fresh
 
-PARTS = {"lightning": ("lightning", "pytorch_lightning"), "transformers": ("transformers",)}
+PARTS = {"lightning": ("lightning", "pytorch_lightning"), "transformers": ("transformers",), "timm": ("timm",)}
 
 
 def test_the_package_needs_no_trainer():

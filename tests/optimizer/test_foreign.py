@@ -79,6 +79,17 @@ def rates(optimizer):
     return [group["lr"] for group in optimizer.param_groups]
 
 
+def test_each_group_whose_lr_scale_nobody_applies_is_told_once():
+    groups = [{"params": [leaf(seed=seed)], "lr_scale": 0.5**seed} for seed in range(4)]
+    optimizer = gradwright.AdamW(groups, lr=0.1)
+    with pytest.warns(UserWarning, match="is not multiplied") as told:
+        train(optimizer)
+    assert len(told) == 3
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        train(optimizer)
+
+
 def test_lr_scale_that_nobody_applies_is_a_warning_once():
     optimizer = layered()
     with pytest.warns(

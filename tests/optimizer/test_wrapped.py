@@ -57,7 +57,7 @@ def test_a_wrapped_run_goes_on_bit_for_bit(recipe, recwarn):
 def test_alone_it_is_told_what_is_left_out():
     net, optimizer = made(gw.AdamW)
     walk(net, optimizer, 4)
-    with pytest.warns(UserWarning) as told:
+    with pytest.warns(UserWarning, match="it is left out") as told:
         (alone := gw.AdamW(net.parameters())).load_state_dict(optimizer.base.state_dict())
     said = [str(one.message) for one in told]
     assert any("'lookahead_k'=3, which this version of AdamW does not know; it is left out" in one for one in said)
