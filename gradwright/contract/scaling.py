@@ -87,3 +87,22 @@ def _plain_step(training: Training) -> None:
     loss.backward()
     _halve(training)
     training.optimizer.step(loss=loss)
+
+
+@check()
+def nonfinite_steps_are_skipped(recipe: RecipeClass, knobs: Knobs) -> None:
+    """With skip_nonfinite=True a step with an infinite or NaN gradient changes nothing, and is counted."""
+    plain, skipping = Training(recipe, knobs), Training(recipe, knobs, skip_nonfinite=True)
+    for bad in (torch.inf, torch.nan, None):
+        plain.step()
+        skipping.step()
+        if bad is not None:
+            gradients, before = skipping.gradients(), snapshot(skipping.optimizer)
+            gradients[-1] = torch.full_like(gradients[-1], bad)
+            skipping.step_on(gradients)
+            skipping.time -= 1
+            changed = changes(before, snapshot(skipping.optimizer))
+            assert not changed, f"a step on a gradient of {bad} changed {', '.join(changed)}"
+    differing = changes(snapshot(plain.optimizer), snapshot(skipping.optimizer))
+    assert not differing, f"after two skipped steps, these differ: {', '.join(differing)}"
+    assert skipping.optimizer.skipped == 2, f"two steps were skipped, and {skipping.optimizer.skipped} are counted"

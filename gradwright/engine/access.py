@@ -66,6 +66,25 @@ class Gathered:
         old.copy_(spread_like(value.to(old.dtype), old))
 
 
+class Masked:
+    """A step of which the device knows whether it is taken: if it is not, what is written is what stood there.
+
+    Args:
+        access: how tensors are read and written.
+        good: whether it is taken.
+    """
+
+    def __init__(self, access: Access, good: Tensor) -> None:
+        self.access, self.good = access, good
+
+    def read(self, tensor: Tensor) -> Tensor:
+        return self.access.read(tensor)
+
+    def write(self, old: Tensor, value: Tensor) -> None:
+        now = self.access.read(old)
+        self.access.write(old, torch.where(self.good, value.to(now.dtype), now))
+
+
 DIRECT, GATHERED = Direct(), Gathered()
 
 

@@ -56,6 +56,9 @@ class Bound(Protocol):
     def run(self, first: int, last: int) -> None:
         """Run some sweeps, one after another."""
 
+    def allow(self, good: Tensor) -> None:
+        """Let nothing be written if this truth value on the device is false; asked of what serves such steps."""
+
     def reduced(self, sweep: int) -> list[Reduced]:
         """What the reductions of a sweep that has just run came to here."""
 
@@ -91,6 +94,7 @@ class Backend(Protocol):
         name: how it is asked for, in ``engine=...``.
         in_flight: how many numbers may wait between two sweeps at a time, unless one tensor alone is larger.
         on_trial: whether each program is compared with plain torch before a device is trusted with it.
+        skipping: what runs steps of which the device knows whether they are taken; ``None`` where plain torch has to.
         on_device: whether totals, the loss and shared slots stay on the device, so that the host never waits for them.
     """
 
@@ -98,6 +102,9 @@ class Backend(Protocol):
     in_flight: int
     on_trial: bool
     on_device: bool
+
+    @property
+    def skipping(self) -> Backend | None: ...
 
     def check(self, device: torch.device) -> None:
         """Make sure that it can serve tensors on a device.

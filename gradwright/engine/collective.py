@@ -159,16 +159,29 @@ def mean_loss(loss: Tensor, params: Iterable[Tensor]) -> Tensor:
 
     Parameters on several meshes count by the one of most ranks.
     """
+    mesh, device = _largest_mesh(params)
+    return loss if mesh is None else _over_ranks(loss.to(device, copy=True), mesh) / mesh.size()
+
+
+def any_rank(flag: Tensor, params: Iterable[Tensor]) -> Tensor:
+    """Whether a flag is set on one of the ranks that hold these parameters; every rank gets the same answer."""
+    mesh, device = _largest_mesh(params)
+    return flag if mesh is None else _over_ranks(flag.to(device, torch.float32), mesh) > 0
+
+
+def _largest_mesh(params: Iterable[Tensor]) -> tuple[Any, torch.device | None]:
+    """The mesh of most ranks over which one of these is spread, and the device there."""
     meshes = [(param.device_mesh, param.device) for param in params if is_spread(param)]  # type: ignore[attr-defined]
-    if not meshes:
-        return loss
+    return max(meshes, key=lambda one: one[0].size()) if meshes else (None, None)
+
+
+def _over_ranks(value: Tensor, mesh: Any) -> Tensor:
+    """The sum over the ranks of a mesh, in the place of this rank's."""
     from torch.distributed import all_reduce
 
-    mesh, device = max(meshes, key=lambda one: one[0].size())
-    loss = loss.to(device, copy=True)
     for group in mesh.get_all_groups():
-        all_reduce(loss, group=group)
-    return loss / mesh.size()
+        all_reduce(value, group=group)
+    return value
 
 
 def _widest(part: Tensor) -> torch.dtype:

@@ -72,6 +72,7 @@ class Dispatch:
     def __init__(self, step: GroupStep, engine: str, merged: bool = True) -> None:
         self.memory, self.engine = step.memory, engine
         self.structure, self.maximize = step.chain.structure(), step.maximize
+        self.skipping = step.good is not None
         self.states = step.states
         self.eager: list[int] = []
         chosen: dict[Any, tuple[Backend, list[int]]] = {}
@@ -106,6 +107,8 @@ class Dispatch:
         if at in self.memory.odd or at in self.memory.shared or rows.AGES in self.states[at]:
             return None
         found, shard = select.backend(self.engine, param.device), local(param)
+        if found is not None and self.skipping:
+            found = found.skipping
         if is_spread(param) and param.is_complex():
             return None
         return found if found is not None and (not shard.numel() or found.serves(shard)) else None
@@ -145,6 +148,7 @@ class Dispatch:
             step.memory is self.memory
             and engine == self.engine
             and step.maximize == self.maximize
+            and (step.good is not None) == self.skipping
             and step.chain.structure() == self.structure
         )
 

@@ -12,7 +12,7 @@ from gradwright.core import Context, HostScalar, ParamSpec, Slot
 from gradwright.core.spec import WEIGHTS
 from gradwright.core.storage import Plain
 from gradwright.core.transform import Slots, walk
-from gradwright.engine.access import DIRECT, Access
+from gradwright.engine.access import DIRECT, Access, Masked
 from gradwright.engine.collective import local, whole
 from gradwright.engine.step import StepCoroutine, TensorStep, note
 
@@ -24,10 +24,13 @@ def run(tensor_step: TensorStep, access: Access = DIRECT) -> StepCoroutine:
         tensor_step: what to do.
         access: how its tensors are read and written.
     """
-    spec = tensor_step.spec
+    spec, good = tensor_step.spec, tensor_step.good
+    access = access if good is None else Masked(access, good)
     slots = tensor_step.chain.slots(spec)
     param = _weights(tensor_step, access).to(spec.computing_dtype)
     grad = access.read(tensor_step.grad).to(spec.computing_dtype)
+    if good is not None:  # what nobody will keep shall not stop torch's linear algebra
+        grad = torch.where(good, grad, 0.0)
     if tensor_step.maximize:
         grad = -grad
     state = {key: _read(tensor_step.state, key, slot, spec, access) for key, slot in slots.items()}

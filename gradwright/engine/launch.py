@@ -201,13 +201,17 @@ class Launch:
             for name in program.sweeps[sweep].stores:
                 if program.operand(name).source is Source.BETWEEN:
                     params = batch.params_of(self.members)
-                    self._between[name] = Tensors([torch.empty_like(p, dtype=program.computing) for p in params])
+                    # what kernels leave out where the step is not taken, torch must find harmless
+                    new = torch.empty_like if step.good is None else torch.zeros_like
+                    self._between[name] = Tensors([new(p, dtype=program.computing) for p in params])
                     self.bound.aim(name, self._between[name])
         if not self.filled:
             if not batch.in_capture:
                 self.bound.fill(self.of.rows(self.members))
                 if program.random:
                     self.bound.draw(self.of.keys(self.members))
+            if step.good is not None:
+                self.bound.allow(step.good)
             if batch.backend.on_device:
                 self.of.new_shared.update(self.bound.know(self.of.given()))
             self.filled = True

@@ -70,6 +70,7 @@ class TensorStep(NamedTuple):
     clock: float
     loss: Tensor | None
     maximize: bool
+    good: Tensor | None = None
 
     def key(self, array: str) -> int:
         """The key of the random bits by which an array is rounded at this step."""
@@ -81,6 +82,7 @@ class GroupStep(NamedTuple):
 
     Attributes:
         present: which of the parameters have a gradient; ``None`` where all have.
+        good: one truth value on a device: whether anything may be written; ``None`` where it may.
     """
 
     params: Sequence[Tensor]
@@ -92,6 +94,7 @@ class GroupStep(NamedTuple):
     loss: Tensor | None
     maximize: bool
     memory: Memory
+    good: Tensor | None = None
 
     @property
     def members(self) -> Iterable[int]:
@@ -112,11 +115,19 @@ class GroupStep(NamedTuple):
             self.clock,
             loss,
             self.maximize,
+            None if self.good is None else self.good.to(param.device, non_blocking=True),
         )
 
     def each(self) -> Iterator[TensorStep]:
         """The steps of all its parameters, empty ones left out."""
         return (self.of(at) for at in self.members if self.params[at].numel())
+
+
+def store_shared(held: Tensor, value: Any, good: Tensor | None) -> None:
+    """Write what all parameters share, unless ``good`` says that the step is not taken."""
+    if not isinstance(value, Tensor):
+        value = torch.full_like(held, value)
+    held.copy_(value if good is None else torch.where(good.to(held.device), value.to(held), held))
 
 
 def _beside(loss: Tensor, param: Tensor) -> Tensor:

@@ -118,6 +118,8 @@ class StepObserver:
     @torch._disable_dynamo
     @torch.no_grad()
     def _after(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
+        if getattr(optimizer, "stepped", None) is False:  # it was asked to, and left the step out
+            return
         self.taken[id(optimizer)] = self.taken.get(id(optimizer), 0) + 1
         if self.watching:
             decays = [decays_of(optimizer, group) for group in optimizer.param_groups]

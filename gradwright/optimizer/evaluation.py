@@ -7,7 +7,8 @@ was saved and has both.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,20 +17,47 @@ from gradwright.core import Chain, ParamSpec
 from gradwright.engine import rows
 from gradwright.engine.access import access_to
 from gradwright.optimizer.arrays import values_of, weights_of
-
-if TYPE_CHECKING:
-    from gradwright.optimizer.optimizer import Optimizer
+from gradwright.optimizer.skipping import Skipping
+from gradwright.optimizer.state import StatefulOptimizer
 
 KEY = "training_weights"
 
 
-def in_place(optimizer: Optimizer) -> bool:
+class Evaluating(Skipping):
+    """What an optimizer does so that a model can be evaluated."""
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Within this block the parameters hold the weights to evaluate with; afterwards their own, bit for bit.
+
+        Recipes that keep one set of weights are not touched.
+        """
+        if in_place(self):
+            yield
+            return
+        self.eval()
+        try:
+            yield
+        finally:
+            self.train()
+
+    def eval(self) -> None:
+        """Put the evaluation weights in place, until :meth:`train`; the state keeps the training weights meanwhile."""
+        self.catch_up()
+        put(self)
+
+    def train(self) -> None:
+        """Put the training weights back, bit for bit."""
+        take_away(self)
+
+
+def in_place(optimizer: StatefulOptimizer) -> bool:
     """Whether a parameter holds its evaluation weights."""
     return any(KEY in state for state in optimizer.state.values())
 
 
 @torch.no_grad()
-def put(optimizer: Optimizer) -> None:
+def put(optimizer: StatefulOptimizer) -> None:
     """Put evaluation weights where a recipe has them and they are not there yet."""
     for chain, param, state in _evaluated(optimizer):
         if KEY in state or not state.get("step"):
@@ -41,7 +69,7 @@ def put(optimizer: Optimizer) -> None:
 
 
 @torch.no_grad()
-def take_away(optimizer: Optimizer) -> None:
+def take_away(optimizer: StatefulOptimizer) -> None:
     """Put the training weights back, bit for bit."""
     for group in optimizer.param_groups:
         for param in group["params"]:
@@ -50,7 +78,7 @@ def take_away(optimizer: Optimizer) -> None:
 
 
 @torch.no_grad()
-def end_for(optimizer: Optimizer, state: Mapping[Tensor, Mapping[str, Any]]) -> None:
+def end_for(optimizer: StatefulOptimizer, state: Mapping[Tensor, Mapping[str, Any]]) -> None:
     """Before this state takes the place of an optimizer's: put training weights back where it does not have them.
 
     Only in parameters that still hold their evaluation weights: what has been loaded into the others meanwhile belongs
@@ -65,7 +93,7 @@ def end_for(optimizer: Optimizer, state: Mapping[Tensor, Mapping[str, Any]]) -> 
             param.copy_(old[KEY])
 
 
-def _evaluated(optimizer: Optimizer) -> Iterator[tuple[Chain, Tensor, dict[str, Any]]]:
+def _evaluated(optimizer: StatefulOptimizer) -> Iterator[tuple[Chain, Tensor, dict[str, Any]]]:
     """The parameters that have evaluation weights, each with its chain and its state."""
     for group in optimizer.param_groups:
         chain = optimizer.chain_of(group)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -12,15 +11,16 @@ from torch.nn.parameter import is_lazy
 
 from gradwright.engine import Dispatcher, GroupStep, capturing, run, select
 from gradwright.engine.collective import LOCAL, Collective, mean_loss
-from gradwright.engine.step import StepCoroutine
+from gradwright.engine.step import StepCoroutine, store_shared
 from gradwright.optimizer import checkpoint, describe, evaluation, foreign, from_torch, groups, lost_steps, ranks, saved
-from gradwright.optimizer.full_weights import FullWeights
+from gradwright.optimizer.evaluation import Evaluating
 from gradwright.optimizer.loss import detached
 from gradwright.optimizer.release_window import ReleaseWindow, ending
 from gradwright.optimizer.scaling import scaled_backward
+from gradwright.optimizer.skipping import Provisional, checked_flag
 
 
-class Optimizer(FullWeights):
+class Optimizer(Evaluating):
     """A ``torch.optim.Optimizer`` whose every group runs a recipe.
 
     Use a recipe's own class (``gradwright.AdamW(model.parameters())``) or :func:`gradwright.route` for several recipes
@@ -42,6 +42,11 @@ class Optimizer(FullWeights):
         engine: how steps are executed: ``"auto"`` (the fastest there is for each tensor's device), ``"eager"``,
             ``"cpp"`` (tensors on the CPU) or ``"triton"`` (on a GPU). Of distributed tensors (FSDP2, tensor
             parallelism) each rank's kernels run on its own part; see docs/distributed.md.
+        skip_nonfinite: do not take a step in which an entry of any gradient is infinite or NaN, or the loss where the
+            recipe uses it: weights, state, step counts, decay and random numbers stay, and ``optimizer.skipped``
+            counts it. All ranks of a sharded model decide alike. It costs one pass over the gradients. On a GPU the
+            host does not wait for it: it learns of it when the next step begins, and entries ``"step"`` of the state
+            are by one too high until then. Schedulers of torch go on, as with a ``GradScaler``.
 
     Raises:
         ValueError: nothing to optimize, a tensor twice, a hyper-parameter out of range, a tensor that the recipe
@@ -60,14 +65,16 @@ class Optimizer(FullWeights):
         state: str | None = None,
         weights: str | None = None,
         engine: str = "auto",
+        skip_nonfinite: bool = False,
     ) -> None:
-        self.engine = select.checked(engine)
+        self.engine, self.skip_nonfinite = select.checked(engine), checked_flag(skip_nonfinite)
         given = groups.as_groups(params, type(self).__name__)
         defaults = groups.routed_defaults(given) if defaults is None else defaults
         super().__init__(given, {**defaults, **groups.formats(state, weights)})
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group; checks all of it before anything changes."""
+        self.catch_up()
         group = groups.listed(dict(param_group))
         recipe_spec = self.recipe_spec_of(group)
         clock = self.param_groups[0]["clock"] if self.param_groups else group.get("clock", 0)
@@ -126,31 +133,43 @@ class Optimizer(FullWeights):
     @torch.no_grad()
     def _advance(self, loss: Any) -> None:
         with ending(self.window):
-            self._take(loss)
+            self.catch_up()
+            good = self.verdict(loss if self._uses_loss() else None)
+            if good is False:
+                return
+            self._take(loss, good=good if isinstance(good, Tensor) else None)
             if not capturing():
                 self._tick()
         lost_steps.tell(self)
 
-    def _take(self, loss: Any, collective: Collective = LOCAL) -> None:
-        """Let all that have a gradient move, of which a window of gradient release may leave some out."""
+    def _take(self, loss: Any, collective: Collective = LOCAL, good: Tensor | None = None) -> None:
+        """Let all that have a gradient move, of which a window of gradient release may leave some out.
+
+        Args:
+            loss: of this step.
+            collective: how sums over all parameters are made.
+            good: on a device, whether they may; ``None`` if so.
+        """
         try:
-            steps, coroutines = self._begun(loss)
+            steps, coroutines = self._begun(loss, good)
         except KeyError:  # somebody removed a number from the state, which no look at tensors can tell
             self.__dict__["_memory"] = {}
-            steps, coroutines = self._begun(loss)
+            steps, coroutines = self._begun(loss, good)
+        if good is not None:
+            self._provisional = Provisional(good, steps)
         for key, value in run(coroutines, collective).items():
             for state in self.state.values():
                 if key in state:
-                    state[key].copy_(value) if isinstance(value, Tensor) else state[key].fill_(value)
+                    store_shared(state[key], value, good)
                     break
         if self.window is None or self.window.gathering is None:
             lost_steps.look(self, steps)
         for step in steps:
             step.memory.let_go()
 
-    def _begun(self, loss: Any) -> tuple[list[GroupStep], list[StepCoroutine]]:
+    def _begun(self, loss: Any, good: Tensor | None) -> tuple[list[GroupStep], list[StepCoroutine]]:
         """Each group's part of the step, and what runs it; nothing has run yet."""
-        steps = list(self._steps(loss))
+        steps = list(self._steps(loss, good))
         engine, dispatcher = select.asked(self.engine), self._dispatcher()
         coroutines = [one for index, step in steps for one in dispatcher.coroutines(index, step, engine)]
         return [step for _, step in steps], coroutines
@@ -186,11 +205,14 @@ class Optimizer(FullWeights):
             step.memory.let_go()
         self._tick()
 
-    def _steps(self, loss: Any) -> Iterator[tuple[Hashable, GroupStep]]:
+    def _uses_loss(self) -> bool:
+        return any("loss" in self.chain_of(group).all_needs for group in self.param_groups)
+
+    def _steps(self, loss: Any, good: Tensor | None = None) -> Iterator[tuple[Hashable, GroupStep]]:
         """Each group's part of the step, everything about it checked."""
         chains = [self.chain_of(group) for group in self.param_groups]
         ranks.agree(self, chains)
-        loss = detached(loss) if any("loss" in chain.all_needs for chain in chains) else None
+        loss = detached(loss) if self._uses_loss() else None
         if loss is not None:
             loss = mean_loss(loss, (param for group in self.param_groups for param in group["params"]))
         self.look_at_state()
@@ -219,32 +241,10 @@ class Optimizer(FullWeights):
                     loss,
                     group["maximize"],
                     memory,
+                    good,
                 ),
             )
         self.remember_state()
-
-    @contextmanager
-    def evaluating(self) -> Iterator[None]:
-        """Within this block the parameters hold the weights to evaluate with; afterwards their own, bit for bit.
-
-        Recipes that keep one set of weights are not touched.
-        """
-        if evaluation.in_place(self):
-            yield
-            return
-        self.eval()
-        try:
-            yield
-        finally:
-            self.train()
-
-    def eval(self) -> None:
-        """Put the evaluation weights in place, until :meth:`train`; the state keeps the training weights meanwhile."""
-        evaluation.put(self)
-
-    def train(self) -> None:
-        """Put the training weights back, bit for bit."""
-        evaluation.take_away(self)
 
     @torch._disable_dynamo
     def state_dict(self) -> dict[str, Any]:
@@ -252,6 +252,7 @@ class Optimizer(FullWeights):
         parameters that others put in their place begin."""
         if self.window is not None:
             self.window.refuse_half_a_step("state_dict()")
+        self.catch_up()
         for group in self.param_groups:
             chain = self.chain_of(group)
             for param in group["params"]:
@@ -277,6 +278,7 @@ class Optimizer(FullWeights):
             ValueError: it does not fit, or holds what no step could use; names the group or the parameter, the key and
                 the value.
         """
+        self.catch_up()
         state_dict = dict(saved.refuse_no_dict(state_dict))
         for hook in self._optimizer_load_state_dict_pre_hooks.values():
             state_dict = hook(self, state_dict) or state_dict
@@ -300,7 +302,8 @@ class Optimizer(FullWeights):
         return describe.explanation(self, source)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "engine": self.engine, "plan": self.plan}
+        own = {"engine": self.engine, "plan": self.plan, "skip_nonfinite": self.skip_nonfinite}
+        return {**super().__getstate__(), **own, "_skipped": self.skipped}
 
     def __repr__(self) -> str:
         return describe.summary(self)

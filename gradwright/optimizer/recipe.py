@@ -47,6 +47,7 @@ class Recipe(Optimizer, Generic[P], metaclass=RecipeType):
         maximize: climb instead of descend.
         state, weights: how much memory they may take; see :class:`Optimizer`.
         engine: how steps are executed; see :class:`Optimizer`.
+        skip_nonfinite: leave out steps in which a gradient is not finite; see :class:`Optimizer`.
         foreach, fused, capturable: torch's flags of execution, which have no effect here; ``True`` is a warning.
         differentiable: must not be ``True``: steps are not recorded by autograd.
 
@@ -63,6 +64,7 @@ class Recipe(Optimizer, Generic[P], metaclass=RecipeType):
     def __init__(self, params: Any, *args: P.args, **kwargs: P.kwargs) -> None:
         options: dict[str, Any] = dict(kwargs)
         engine, maximize = options.pop("engine", "auto"), options.pop("maximize", False)
+        skip = options.pop("skip_nonfinite", False)
         held = {key: options.pop(key) for key in policy.KEYS if key in options}
         foreign.flag(self.recipe_name, "maximize", maximize)
         foreign.check(self.recipe_name, options)
@@ -79,7 +81,7 @@ class Recipe(Optimizer, Generic[P], metaclass=RecipeType):
         if shown.get("momentum", 0.0) is None:  # monitors and schedulers read a number
             shown["momentum"] = 0.0
         defaults = {**shown, "maximize": maximize, "recipe": self.recipe_name, **held}
-        super().__init__(params, defaults, engine=engine)
+        super().__init__(params, defaults, engine=engine, skip_nonfinite=skip)
 
     @classmethod
     def chain(cls, **knobs: Any) -> Chain:
@@ -221,6 +223,7 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
         kinds("state", kinds.KEYWORD_ONLY, default="auto", annotation="str"),
         kinds("weights", kinds.KEYWORD_ONLY, default="plain", annotation="str"),
         kinds("engine", kinds.KEYWORD_ONLY, default="auto", annotation="str"),
+        kinds("skip_nonfinite", kinds.KEYWORD_ONLY, default=False, annotation="bool"),
         *(kinds(flag, kinds.KEYWORD_ONLY, default=None, annotation="bool | None") for flag in FLAGS),
     ]
     return inspect.Signature([kinds("params", kinds.POSITIONAL_OR_KEYWORD), *own, *shared])

@@ -169,7 +169,8 @@ def route(
 
     Args:
         model, rules, no_decay, layer_decay, head, roles, example_inputs: as for `plan`.
-        options: of `Optimizer`, such as `engine`, `state` and `weights`, which hold for rules that set none.
+        options: of `Optimizer`: `engine`, `skip_nonfinite`, and `state` and `weights`, which hold for rules that set
+            none.
 
     Raises:
         TypeError, ValueError: as `plan` does.
@@ -191,7 +192,7 @@ def build(recipe: str | type[Recipe[...]], model: nn.Module, **knobs: Any) -> Op
     Args:
         recipe: a recipe class or its name. Its `only` says what it can serve: Muon takes hidden matrices.
         model: any module.
-        knobs: hyper-parameters of the recipe; `state` and `weights` hold for the whole model.
+        knobs: hyper-parameters of the recipe; `state`, `weights` and `skip_nonfinite` hold for the whole model.
 
     Raises:
         TypeError: the recipe has no such hyper-parameter.
@@ -203,12 +204,13 @@ def build(recipe: str | type[Recipe[...]], model: nn.Module, **knobs: Any) -> Op
     """
     if isinstance(recipe, str):
         recipe = registry[spec_named(recipe).name]
+    whole = {key: knobs.pop(key) for key in ("skip_nonfinite",) if key in knobs}
     rules: dict[str, Any] = {recipe.only or "*": recipe.bind(**knobs)}
     served = parse(recipe.only or "*")
     found = survey(model)
     if not all(selects(served, one) for key, one in found.roles.items() if found.params[key].requires_grad):
         rules["*"] = AdamW
-    return plan(model, rules).optimizer(**{key: knobs[key] for key in policy.KEYS if key in knobs})
+    return plan(model, rules).optimizer(**{key: knobs[key] for key in policy.KEYS if key in knobs}, **whole)
 
 
 def _row(found: Survey, key: str, rules: list[Rule], keep: Selector | None, scales: Mapping[str, float]) -> Row:

@@ -195,6 +195,11 @@ def _released_params(model: Any, optimizer: Any) -> list[Tensor]:
             f"release: {type(optimizer).__module__}.{type(optimizer).__name__} is no optimizer of gradwright's, which "
             "alone can step some parameters before others"
         )
+    if optimizer.skip_nonfinite:
+        raise ValueError(
+            "release: skip_nonfinite=True needs all gradients before the first is used, and release uses each as it "
+            "comes; make the optimizer without it, or leave release out"
+        )
     _refuse_replicas(model)
     theirs = {param for group in optimizer.param_groups for param in group["params"]}
     params = [param for param in model.parameters() if param in theirs and param.requires_grad]

@@ -15,7 +15,7 @@ from torch.distributed.tensor import DTensor, Shard, distribute_tensor
 import gradwright as gw
 from gradwright.core import Transform, chain
 from gradwright.transforms import Scale
-from tests.distributed.ranks import distance, net, served, spread_as, spread_out, train, whole
+from tests.distributed.ranks import SPREADS, backward, batch, distance, net, served, spread_as, spread_out, train, whole
 
 
 def own_losses(mesh: DeviceMesh) -> float:
@@ -156,6 +156,28 @@ def blocks_of_rows(mesh: DeviceMesh) -> float:
         one.step()
         its.step()
     return max((mine.detach() - whole(theirs)).abs().max().item() for mine, theirs in zip(alone, other))
+
+
+def skipped_by_all(mesh: DeviceMesh) -> tuple[float, bool]:
+    """How far a model is off that left out two steps in which one rank alone had a bad gradient; both counted them."""
+    worst, counted = 0.0, True
+    for how, on_host, recipe in ((a, b, c) for a in SPREADS for b in (True, False) for c in (gw.AdamW, gw.Adafactor)):
+        alone, other = net(), spread_out(net(), how, mesh)
+        one, its = recipe(alone.parameters(), engine="eager"), recipe(other.parameters(), skip_nonfinite=True)
+        if not on_host:
+            its._decides_on_host = lambda params, grads: False
+        for step in range(4):
+            train(alone, one, range(step, step + 1))
+            for bad in (False,) if step % 2 else (True, False):
+                its.zero_grad()
+                loss = backward(other, batch(step))
+                shard = other.middle.weight.grad.to_local()
+                if bad and mesh.get_rank() == step // 2:
+                    shard.view(-1)[0] = torch.nan
+                its.step(loss=loss)
+        counted = counted and its.skipped == 2
+        worst = max(worst, distance(alone, other))
+    return worst, counted
 
 
 def two_dimensions(mesh: DeviceMesh) -> float:

@@ -24,6 +24,7 @@ NAMES = (
     "plain_gradient",
     "partial_gradient",
     "blocks_of_rows",
+    "skipped_by_all",
 )
 
 
@@ -33,11 +34,20 @@ def ends(tmp_path_factory):
     return run(tmp_path_factory.mktemp("ranks"), {name: getattr(cases, name) for name in NAMES})
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - {"plain_gradient", "half_precision", "explained"}))
+@pytest.mark.parametrize(
+    "name", sorted(set(NAMES) - {"plain_gradient", "half_precision", "explained", "skipped_by_all"})
+)
 def test_two_ranks_do_what_one_process_does(name, ends):
     for end in ends[name]:
         assert not isinstance(end, str), end
         assert max(end if isinstance(end, tuple) else (end,)) < 1e-6
+
+
+def test_all_ranks_leave_a_step_out_that_one_cannot_take(ends):
+    for end in ends["skipped_by_all"]:
+        assert not isinstance(end, str), end
+        assert end[1]
+        assert end[0] < 1e-6
 
 
 def test_half_precision_rounds_alike(ends):

@@ -13,15 +13,16 @@ import pytest
 import torch
 
 from gradwright import SGD, Adafactor, AdaLo, AdamW, Lamb, Lion, Muon, NAdam, cautious, lookahead
-from gradwright.contract.training import accepts
+from gradwright.contract.training import accepts, changes, snapshot
 from gradwright.core import Slot, Transform
 from gradwright.core.ops import largest, maximum, norm, softplus
 from gradwright.engine import capture, select
 from gradwright.engine.triton import bound, chunks, launch
+from gradwright.optimizer.skipping import Skipping
 from tests.contract.table import ROWS
 from tests.engine.pair import Pair, apart, distance, leaves, left_to_eager
 from tests.engine.parts import AVERAGED, CLIPPED, Does, recipe_of
-from tests.engine.rows import FUSED, fused, params
+from tests.engine.rows import FUSED, SAMPLE, fused, params
 
 triton = pytest.importorskip("triton")
 tl = triton.language
@@ -170,6 +171,32 @@ def test_odd_gradients(row, value):
     pair.step(grads)
     for name, mine, its in pair.tensors():
         assert distance(mine, its) < 1e-5, f"{name}: {apart(mine, its)}"
+
+
+@pytest.mark.parametrize("row", params(FUSED, fast=SAMPLE[::3]))
+def test_steps_that_the_device_skips(row, monkeypatch):
+    """Kernels leave every bit where it is, and the host takes its count back."""
+    monkeypatch.setattr(Skipping, "_decides_on_host", lambda self, params, grads: False)
+    shapes = ((9, 7), (70, 30)) if "matrix" in row.recipe.spec.traits else ((37,), (70, 30), (3, 4), ())
+    taken = [shape for shape in shapes if accepts(row.recipe, row.knobs, torch.ones(shape).requires_grad_())]
+    pair = Pair(row.recipe, leaves(*taken), engine="triton", **row.knobs)
+    pair.fused.skip_nonfinite = True
+    for bad in (math.nan, None, math.inf, None):
+        grads, before = pair.gradients(), snapshot(pair.fused)
+        if bad is None:
+            pair.step(grads)
+            continue
+        for param, grad in zip(pair.params(pair.fused), grads):
+            param.grad = grad.clone()
+        pair.params(pair.fused)[-1].grad.view(-1)[-1] = bad
+        pair.fused.step(loss=1.0)
+        pair.fused.catch_up()
+        after = snapshot(pair.fused)
+        if len(before) == len(after):  # state is made at the first step
+            assert not changes(before, after)
+    assert pair.fused.skipped == 2
+    assert left_to_eager(pair.fused) <= 1
+    pair.close(1e-5)
 
 
 @dataclass(frozen=True)

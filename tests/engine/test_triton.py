@@ -29,14 +29,14 @@ AMPERE, HOPPER = 80, 90
 FAST = {("AdamW", AMPERE), ("AdamW", HOPPER)}
 
 
-def printed(row, dtype=torch.float32, shape=(300, 272)):
+def printed(row, dtype=torch.float32, shape=(300, 272), skips=False):
     """What is printed for the second step of a recipe, and the type it computes in."""
     spec = ParamSpec(shape, dtype)
     chain = row.recipe.spec.chain({**row.recipe.spec.defaults, **row.knobs})
     numbers = {**chain.knobs(), "step": 2.0, "clock": 2.0}
     numbers |= {key: slot.start for key, slot in chain.slots(spec).items() if isinstance(slot, HostScalar)}
     program = planned(trace(chain, spec, numbers), spec)
-    return print_triton(program), "fp64" if program.computing == torch.float64 else "fp32"
+    return print_triton(program, skips=skips), "fp64" if program.computing == torch.float64 else "fp32"
 
 
 @pytest.fixture
@@ -54,9 +54,9 @@ def compiled(kernel_cache, monkeypatch):
         pytest.skip(f"there is no ptxas: {why}")
     monkeypatch.setenv("TRITON_CACHE_DIR", str(kernel_cache / "triton"))
 
-    def compile_for(architecture, row, dtype=torch.float32):
+    def compile_for(architecture, row, dtype=torch.float32, skips=False):
         found = {}
-        text, real = printed(row, dtype)
+        text, real = printed(row, dtype, skips=skips)
         module = launch.load(text.source)
         for one in text.launches:
             signature = {name: f"*{real if ARGUMENTS[name] == 'C' else ARGUMENTS[name]}" for name in one.arguments}
@@ -98,6 +98,15 @@ def test_whole_blocks_move_128_bits_at_a_time(recipe, dtype, architecture, compi
     last = [asm["ptx"] for name, asm in made.items() if name.startswith("sweep")][-1]
     assert re.search(r"ld\.global[.\w]*\.v4\.b32", last)
     assert re.search(r"st\.global[.\w]*\.v4\.b32", last)
+
+
+@pytest.mark.parametrize("recipe", ["AdamW", "Adafactor", "Prodigy"])
+def test_a_step_that_may_be_skipped_asks_first(recipe, compiled):
+    for architecture in (AMPERE, HOPPER):
+        for asm in compiled(architecture, NAMED[recipe], skips=True).values():
+            loads = re.findall(r"ld\.global[^;]*;", asm["ptx"])
+            assert "b32" in loads[0]
+            assert re.search(r"@!?%p\d+ bra", asm["ptx"].split(loads[0])[1][:400])
 
 
 def test_arithmetic_rounds_as_eager_does(compiled):

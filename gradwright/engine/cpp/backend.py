@@ -18,6 +18,7 @@ class Cpp:
     in_flight = 2**21  # 8 MiB of float32; plain torch takes several times as much on top
     on_trial = False
     on_device = False
+    skipping = None
 
     def check(self, device: torch.device) -> None:
         build.compiler()

@@ -111,6 +111,9 @@ class CppBound:
     def know(self, given: Mapping[str, Tensor]) -> dict[str, Any]:
         return {}  # the host computes all of it and hands it over as scalars
 
+    def allow(self, good: Tensor) -> None:
+        raise NotImplementedError  # who runs on the host knows before the step
+
     def run(self, first: int, last: int) -> None:
         self._counts[COUNTS.index("threads")] = min(threads_for(self.numel), self.threads)
         self.kernel(self._counts, self._buffers, first, last)

@@ -28,6 +28,7 @@ class PlainTorch:
     in_flight = 2**21
     on_trial = False
     on_device = False
+    skipping = None
 
     def check(self, device: torch.device) -> None:
         """It runs everywhere."""
@@ -80,6 +81,9 @@ class TorchBound:
 
     def know(self, given: Mapping[str, Tensor]) -> dict[str, Any]:
         return {}
+
+    def allow(self, good: Tensor) -> None:
+        raise NotImplementedError  # plain torch runs such steps by the chain's own definition
 
     def run(self, first: int, last: int) -> None:
         for sweep in range(first, last + 1):

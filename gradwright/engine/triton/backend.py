@@ -12,12 +12,20 @@ from gradwright.engine.triton.bound import TritonKernel
 
 
 class Triton:
-    """A few kernels a program, launched once for all tensors."""
+    """A few kernels a program, launched once for all tensors.
 
-    name = "triton"
+    Args:
+        skips: whether kernels ask a truth value on the device whether to do anything.
+    """
+
     in_flight = 2**28  # 1 GiB of float32
     on_trial = True
     on_device = True
+
+    def __init__(self, skips: bool = False) -> None:
+        self.skips = skips
+        self.name = "triton, skipping" if skips else "triton"
+        self.skipping = self if skips else Triton(skips=True)
 
     def check(self, device: torch.device) -> None:
         launch.check(device.type)
@@ -26,4 +34,4 @@ class Triton:
         return not param.is_complex() and is_dense(param)
 
     def compile(self, program: Program) -> TritonKernel:
-        return TritonKernel(program)
+        return TritonKernel(program, self.skips)

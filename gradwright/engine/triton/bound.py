@@ -32,13 +32,17 @@ _captured: list[TritonBound] = []
 class TritonKernel:
     """The Triton kernels of a program, and what computes shared values for them.
 
+    Args:
+        program: what they do.
+        skips: whether they do nothing where a truth value on the device says so.
+
     Attributes:
         row: the host nodes that a row of scalars holds.
     """
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, skips: bool = False) -> None:
         self.program = program
-        self.printed = print_triton(program, launch.interpreted())
+        self.printed = print_triton(program, launch.interpreted(), skips)
         self.row, self.derived, self.numbers = self.printed.row, self.printed.derived, self.printed.numbers
         module = launch.load(self.printed.source)
         self.functions = [module[one.name] for one in self.printed.launches]
@@ -75,8 +79,9 @@ class TritonBound:
             "row_done": (rows * int(chunks.dims[:, 0].sum()),),
             "column_done": (columns * int(chunks.dims[:, 1].sum()),),
             "number": (self.count, kernel.numbers),
+            "good": (),
         }
-        types = {"i64": torch.int64, "fp64": torch.float64, "C": program.computing}
+        types = {"i32": torch.int32, "i64": torch.int64, "fp64": torch.float64, "C": program.computing}
         given = {"chunk": chunks.chunk, "first": chunks.first, "dims": chunks.dims, "strip": chunks.strip}
         taken = {argument for one in kernel.printed.launches for argument in one.arguments}
         self.held: dict[str, Tensor] = {}
@@ -86,6 +91,8 @@ class TritonBound:
             elif name in sizes and (name in taken or name in ("table", "scalars", "derived")):
                 self.held[name] = torch.empty(sizes[name], dtype=types[kind], device=self.device)
         instances = {"chunk": len(chunks.chunk), "strip": len(chunks.strip), "tensor": self.count}
+        if "good" in self.held:
+            self.held["good"].fill_(1)
         self._launches = [
             (one.sweep, function, instances[one.grid], [self.held[name] for name in one.arguments])
             for function, one in zip(kernel.functions, kernel.printed.launches)
@@ -128,6 +135,10 @@ class TritonBound:
         if count:
             torch.stack([value.expand(self.count) for value in values[:count]], 1, out=self.held["derived"])
         return {key: value.reshape(-1)[0] for key, value in zip(kernel.program.shared, values[count:])}
+
+    def allow(self, good: Tensor) -> None:
+        if "good" in self.held:
+            self.held["good"].copy_(good, non_blocking=True)
 
     def run(self, first: int, last: int) -> None:
         if capturing():

@@ -12,7 +12,7 @@ behind the sweep, and state by row or column is written by one behind the last s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from gradwright.engine.operand import COLUMN, ELEMENT, ROW, TENSOR, plain
 from gradwright.engine.ops import OPAQUE
@@ -21,17 +21,21 @@ from gradwright.engine.triton.launches import ENTER_CHUNK, ENTER_STRIP, ENTER_TI
 from gradwright.engine.triton.prelude import prelude
 from gradwright.engine.triton.values import ARGUMENTS, Values
 
+ASK = ("if tl.load(good) == 0:", "    return")
+"""How a kernel begins that does nothing where the step is not taken."""
 
-def print_triton(program: Program, interpreted: bool = False) -> Printed:
+
+def print_triton(program: Program, interpreted: bool = False, skips: bool = False) -> Printed:
     """The kernels of ``program``.
 
     Args:
         interpreted: print for Triton's interpreter, which rounds bfloat16 otherwise than a GPU.
+        skips: let every kernel ask first whether the step is taken.
 
     Raises:
         Untraceable: it has an operation or a type that is not printed yet.
     """
-    return _Printer(program).printed(interpreted)
+    return _Printer(program).printed(interpreted, ASK if skips else ())
 
 
 class _Printer(Values):
@@ -40,7 +44,7 @@ class _Printer(Values):
         self.matrix = program.folding is not None
         self._levels: dict[int, int] = {}
 
-    def printed(self, interpreted: bool) -> Printed:
+    def printed(self, interpreted: bool, head: Sequence[str]) -> Printed:
         program = self.program
         kernels: list[tuple[int, str, str, list[str]]] = []
         if self.singles:
@@ -55,9 +59,10 @@ class _Printer(Values):
             kernels.append((program.last, "publish", "strip", self._publish()))
         source, launches = prelude(interpreted), []
         for sweep, name, grid, body in kernels:
-            text = "".join(f"    {line}\n" for line in _used(body))
-            if not text:  # a last sweep whose stores were all made before, or are of rows and columns alone
+            lines = _used(body)
+            if not lines:  # a last sweep whose stores were all made before, or are of rows and columns alone
                 continue
+            text = "".join(f"    {line}\n" for line in (*head, *lines))
             arguments = tuple(argument for argument in ARGUMENTS if re.search(rf"\b{argument}\b", text))
             launches.append(Launch(sweep, name, grid, arguments))
             source += f"\n\n@triton.jit\ndef {name}({', '.join(arguments)}):\n{text}"

@@ -30,6 +30,7 @@ ARGUMENTS = {
     "row_done": "C",  # what they come to: for each tensor and reduction a vector
     "column_done": "C",
     "number": "fp64",  # reductions of vectors to one number: tensors x reductions
+    "good": "i32",  # one number: 0 where the step is not taken
 }
 """The arguments a kernel may take, in order, with what they point to."""
 
