@@ -32,6 +32,7 @@ SHARED = (
     'state: Literal["auto", "float32", "bfloat16", "8bit", "parameter"] = "auto"',
     'weights: Literal["plain", "split24", "split32", "stochastic"] = "plain"',
     'engine: str = "auto"',
+    "skip_nonfinite: bool = False",
     "foreach: bool | None = None",
     "fused: bool | None = None",
     "capturable: bool | None = None",

@@ -42,6 +42,7 @@ def test_the_signature_that_help_shows_has_them_too():
         "state",
         "weights",
         "engine",
+        "skip_nonfinite",
         "foreach",
         "fused",
         "capturable",
