@@ -24,7 +24,6 @@ CONTRACT = (
     Contract(gw.lookahead(gw.SGD), {"momentum": 0.9, "k": 2, "alpha": 0.8}),
     Contract(gw.lookahead(gw.AdaLo)),
     Contract(gw.lookahead(gw.cautious(gw.AdamW))),
-    Contract(gw.lookahead(gw.ScheduleFreeAdamW)),
 )
 
 PARITY = (
