@@ -32,7 +32,9 @@ __all__ = [
     "ASGD",
     "BCOS",
     "CAME",
+    "FOCUS",
     "FTRL",
+    "KATE",
     "MADGRAD",
     "MARS",
     "NSGDA",
@@ -57,6 +59,7 @@ __all__ = [
     "Adadelta",
     "Adafactor",
     "Adagrad",
+    "Adai",
     "Adam",
     "AdamAtan2",
     "AdamCPR",
@@ -83,6 +86,7 @@ __all__ = [
     "Lamb",
     "Lars",
     "Lion",
+    "MirrorMADGRAD",
     "Muon",
     "MuonH",
     "NAdam",
@@ -499,6 +503,30 @@ class Adagrad(Recipe[...]):
         weight_decay: Number = 0.0,
         initial_accumulator_value: Number = 0.0,
         eps: Number = 1e-10,
+        *,
+        maximize: bool = False,
+        state: Literal["auto", "float32", "bfloat16", "8bit", "parameter"] = "auto",
+        weights: Literal["plain", "split24", "split32", "stochastic"] = "plain",
+        engine: str = "auto",
+        skip_nonfinite: bool = False,
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class Adai(Recipe[...]):
+    """SGD whose momentum, and not whose learning rate, adapts: long where gradients are small beside the others."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.1,
+        betas: tuple[float, float] = (0.1, 0.99),
+        eps: Number = 0.001,
+        weight_decay: Number = 0.0,
+        dampening: Number = 1.0,
+        decoupled_weight_decay: bool = False,
         *,
         maximize: bool = False,
         state: Literal["auto", "float32", "bfloat16", "8bit", "parameter"] = "auto",
@@ -1029,6 +1057,28 @@ class EAdam(Recipe[...]):
         differentiable: Literal[False] | None = None,
     ) -> None: ...
 
+class FOCUS(Recipe[...]):
+    """The sign of a momentum, and a pull of one size to where the weights have been."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.01,
+        betas: tuple[float, float] = (0.9, 0.999),
+        gamma: Number = 0.1,
+        weight_decay: Number = 0.0,
+        *,
+        maximize: bool = False,
+        state: Literal["auto", "float32", "bfloat16", "8bit", "parameter"] = "auto",
+        weights: Literal["plain", "split24", "split32", "stochastic"] = "plain",
+        engine: str = "auto",
+        skip_nonfinite: bool = False,
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
 class FTRL(Recipe[...]):
     """FTRL-Proximal: follow the regularised leader, which sets weights that are of no use to exactly zero."""
 
@@ -1061,6 +1111,28 @@ class Grams(Recipe[...]):
         lr: Number = 0.001,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: Number = 1e-06,
+        weight_decay: Number = 0.0,
+        *,
+        maximize: bool = False,
+        state: Literal["auto", "float32", "bfloat16", "8bit", "parameter"] = "auto",
+        weights: Literal["plain", "split24", "split32", "stochastic"] = "plain",
+        engine: str = "auto",
+        skip_nonfinite: bool = False,
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class KATE(Recipe[...]):
+    """AdaGrad without the root in its denominator, and with one in its numerator."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        eta: Number = 0.9,
+        eps: Number = 1e-08,
         weight_decay: Number = 0.0,
         *,
         maximize: bool = False,
@@ -1224,6 +1296,29 @@ class MARS(Recipe[...]):
         gamma: Number = 0.025,
         amsgrad: bool = False,
         form: Literal["authors", "timm"] = "authors",
+        *,
+        maximize: bool = False,
+        state: Literal["auto", "float32", "bfloat16", "8bit", "parameter"] = "auto",
+        weights: Literal["plain", "split24", "split32", "stochastic"] = "plain",
+        engine: str = "auto",
+        skip_nonfinite: bool = False,
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class MirrorMADGRAD(Recipe[...]):
+    """MADGRAD in its mirror descent form, which forgets where the weights began."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.01,
+        momentum: Number = 0.9,
+        weight_decay: Number = 0.0,
+        eps: Number = 0.0,
+        decoupled_weight_decay: bool = False,
         *,
         maximize: bool = False,
         state: Literal["auto", "float32", "bfloat16", "8bit", "parameter"] = "auto",
