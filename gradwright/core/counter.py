@@ -6,6 +6,7 @@ entry's place in it. So every engine, every resumed run and every shard of whole
 
 from __future__ import annotations
 
+import math
 import zlib
 from typing import Any
 
@@ -56,3 +57,10 @@ def bits(key: int, like: Tensor) -> Tensor:
 def uniform(key: int, like: Tensor) -> Tensor:
     """A number from 0 on and below 1 for each entry, a multiple of 2⁻²⁴, as float32."""
     return (bits(key, like) >> 8).to(torch.float32) * 2.0**-24
+
+
+def normal(key: int, like: Tensor) -> Tensor:
+    """A standard normal number for each entry of a tensor, in its type, by Box and Muller's way in double precision."""
+    first, second = (bits(key ^ salt_of(word), like).to(torch.float64) for word in ("radius", "angle"))
+    radius = torch.sqrt(-2 * torch.log((first + 0.5) / 2.0**32))
+    return (radius * torch.cos(second * (2 * math.pi / 2.0**32))).to(like.dtype)

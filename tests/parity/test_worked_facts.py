@@ -10,7 +10,8 @@ import gradwright as gw
 from gradwright.core import chain
 from gradwright.transforms import Ema, Scale
 from gradwright.transforms.matrix.orthogonalize import COEFFICIENTS, newton_schulz
-from tests.families.worked import M2, S3, V0, W0, G, H, S
+from gradwright.transforms.matrix.subspace import Subspace
+from tests.families.worked import M2, R0, RG, S3, V0, W0, G, H, S
 from tests.reference.muon import response
 from tests.runs import as_recipe, run
 
@@ -208,3 +209,38 @@ def test_adai_takes_the_mean_of_all_tensors(form):
     knobs, expected = ADAI[form]
     walk = run(gw.Adai, [1.0, V0], [[s, h] for s, h in zip(S, H)], lr=0.1, **knobs)
     np.testing.assert_allclose(np.hstack(walk.last), expected, **TEN_DIGITS)
+
+
+APOLLO_ROWS = {
+    "channel": (
+        {},
+        [0.485716437280, -0.996875308883, 1.993549045360, 1.497619406213, 0.237501235533, -0.741936306700],
+        [0.486566805666, -0.998369626841, 1.986233171524, 1.496343853633, 0.237999341519, -0.756568054373],
+        [0.486502916301, -1.007308601830, 1.986437460359, 1.496439687681, 0.226825622783, -0.756602102512],
+    ),
+    "Mini": (
+        {"scale_type": "tensor", "scale": 128.0},
+        *(None, None),
+        [0.414818722353, -1.008146493106, 1.923638204716, 1.428869829353, 0.081167199775, -0.696876347190],
+    ),
+    "Mini, decay": (
+        {"scale_type": "tensor", "scale": 128.0, "weight_decay": 0.1},
+        *(None, None),
+        [0.413601498417, -1.005189115161, 1.917900562235, 1.424548522761, 0.080893991131, -0.694838094612],
+    ),
+    "no limit": (
+        {"growth": 1e30},
+        *(None, None),
+        [0.487075310619, -1.041083929465, 1.980262682303, 1.495581096205, 0.186842625148, -0.770554158427],
+    ),
+}
+
+
+@pytest.mark.parametrize("form", APOLLO_ROWS)
+def test_apollo_on_a_given_basis(form, monkeypatch):
+    monkeypatch.setattr(Subspace, "random", lambda *_: torch.tensor([[0.8], [-0.6]], dtype=torch.float64))
+    knobs, *rows = APOLLO_ROWS[form]
+    walk = run(gw.APOLLO, [R0], [[g] for g in RG], lr=0.01, rank=1, **knobs)
+    for found, expected in zip(walk.history, rows):
+        if expected is not None:
+            np.testing.assert_allclose(found[0].ravel(), expected, **TEN_DIGITS)

@@ -68,6 +68,7 @@ DIRECTIONS = (
     parts.FaceMomentum,
     parts.Friction,
     parts.GrowingClip,
+    parts.GrowthLimit,
     parts.LayerRate,
     parts.NeuronNorm,
     parts.Normalize,

@@ -50,9 +50,12 @@ ONLY_WITH = {
 
 NOT_DRAWN = {
     parts.BoundedRate: "a moment, a denominator and a rate in one, behind a momentum that is not corrected",
+    parts.CompressedEma: "matrices of these runs are no larger than what it keeps",
+    parts.CorrectAdam: "it goes behind two averages that are not corrected",
     parts.DivideBySums: "its step grows as the gradient falls, which nothing behind it is made for",
     parts.DualAverage: "it takes the place of Scale, which every drawn chain has",
     parts.FollowRegularizedLeader: "it takes the place of Scale, which every drawn chain has",
+    parts.LowRank: "it goes around all that makes a direction",
     parts.MirrorAverage: "it takes the place of Scale, which every drawn chain has",
     parts.QuasiHyperbolic: "it goes behind an average of the gradient",
     parts.ResilientStep: "it takes the place of Scale, which every drawn chain has",

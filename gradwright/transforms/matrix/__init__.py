@@ -1,13 +1,17 @@
 """Updates that see a parameter as a matrix: orthogonal, spectral, in an eigenbasis."""
 
+from gradwright.transforms.matrix.compressed import CompressedEma
 from gradwright.transforms.matrix.eigenbasis import EigenbasisAdam
+from gradwright.transforms.matrix.low_rank import LowRank
 from gradwright.transforms.matrix.neuron import NeuronNorm
 from gradwright.transforms.matrix.orthogonalize import Orthogonalize
 from gradwright.transforms.matrix.shape_scale import Rescale, ShapeScale
 from gradwright.transforms.matrix.spectral import SpectralStep
 
 __all__ = [
+    "CompressedEma",
     "EigenbasisAdam",
+    "LowRank",
     "NeuronNorm",
     "Orthogonalize",
     "Rescale",

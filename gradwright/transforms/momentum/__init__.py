@@ -3,6 +3,7 @@
 from gradwright.transforms.momentum.adaptive_memory import AdaptiveMemory, AdaptiveMemoryMoment
 from gradwright.transforms.momentum.averages import (
     AccumulatingEma,
+    CorrectAdam,
     Debias,
     Ema,
     HeavyBall,
@@ -25,6 +26,7 @@ __all__ = [
     "AggregateMomentum",
     "AmplifySlow",
     "ConditionalAverage",
+    "CorrectAdam",
     "Debias",
     "Ema",
     "FastAndSlow",

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from gradwright.core import Context, HostScalar, ParamSpec, Slot, Transform
 from gradwright.core.number import WHOLE
-from gradwright.core.ops import where
+from gradwright.core.ops import sqrt, where
 from gradwright.core.transform import Slots, State
 from gradwright.transforms.common.bounds import FRACTION
 
@@ -52,6 +52,25 @@ class Debias(Transform):
 
     def update(self, u: Any, state: State, ctx: Context) -> Any:
         return u / (1 - self.beta**ctx.step), state
+
+
+@dataclass(frozen=True)
+class CorrectAdam(Transform):
+    """Undo the start from zero of both of Adam's averages, where they were divided as they are.
+
+    u ← u √(1 − β₂ᵗ) / (1 − β₁ᵗ)
+
+    Args:
+        beta1: β₁ of the momentum, in [0, 1).
+        beta2: β₂ of the moment, in [0, 1).
+    """
+
+    beta1: float
+    beta2: float
+    bounds: ClassVar = {"beta1": FRACTION, "beta2": FRACTION}
+
+    def update(self, u: Any, state: State, ctx: Context) -> Any:
+        return u * (sqrt(1 - self.beta2**ctx.step) / (1 - self.beta1**ctx.step)), state
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from gradwright.transforms.step.attract import Attract
 from gradwright.transforms.step.direction import Cautious, ClipRms, Sign, TrustRatio
 from gradwright.transforms.step.distance import DistanceOverGradients, WeightedDistance
 from gradwright.transforms.step.face import FaceGradient, FaceMomentum
+from gradwright.transforms.step.growth import GrowthLimit
 from gradwright.transforms.step.layer_rate import LayerRate
 from gradwright.transforms.step.lazy import Lazy
 from gradwright.transforms.step.prodigy import Prodigy
@@ -27,6 +28,7 @@ __all__ = [
     "EveryKth",
     "FaceGradient",
     "FaceMomentum",
+    "GrowthLimit",
     "InverseTime",
     "LayerRate",
     "Lazy",
