@@ -104,7 +104,7 @@ def GaLore(
     return chain(view, CorrectAdam(*betas), Scale(lr), Decay(lr * weight_decay, after=True, lr_power=1))
 
 
-@recipe(paper="arXiv:2410.01623", traits="reduces")
+@recipe(paper="arXiv:2410.01623", traits="scale_free reduces")
 def Fira(
     lr: float = 1e-2,
     betas: tuple[float, float] = (0.9, 0.999),
@@ -139,7 +139,7 @@ def Fira(
     return chain(view, CorrectAdam(*betas), Scale(lr), Decay(lr * weight_decay, after=True, lr_power=1))
 
 
-@recipe(paper="arXiv:2412.05270", traits="reduces")
+@recipe(paper="arXiv:2412.05270", traits="scale_free reduces")
 def APOLLO(
     lr: float = 1e-2,
     betas: tuple[float, float] = (0.9, 0.999),

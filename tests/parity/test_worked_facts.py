@@ -243,4 +243,5 @@ def test_apollo_on_a_given_basis(form, monkeypatch):
     walk = run(gw.APOLLO, [R0], [[g] for g in RG], lr=0.01, rank=1, **knobs)
     for found, expected in zip(walk.history, rows):
         if expected is not None:
-            np.testing.assert_allclose(found[0].ravel(), expected, **TEN_DIGITS)
+            # the authors' code adds 1e-8 to lengths
+            np.testing.assert_allclose(found[0].ravel(), expected, **EIGHT_DIGITS)

@@ -18,6 +18,7 @@ from gradwright.transforms import Denominator, Moment
 CONDITIONS = (
     parts.AmplifySlow,
     parts.Centralize,
+    parts.ClipPeaks,
     parts.ClipNorm,
     parts.ClipTensor,
     parts.ClipUnits,
@@ -26,6 +27,7 @@ CONDITIONS = (
     parts.NormalizeGradient,
     parts.ReduceVariance,
     parts.SoftClip,
+    parts.SteadyNorm,
 )
 MOMENTA = (
     parts.AccumulatingEma,
@@ -75,8 +77,10 @@ DIRECTIONS = (
     parts.Orthogonalize,
     parts.Rescale,
     parts.RestoreNorm,
+    parts.RowColumnScale,
     parts.ShapeScale,
     parts.Sign,
+    parts.Sinkhorn,
     parts.TrustRatio,
 )
 DECAYS = (

@@ -7,8 +7,6 @@ import numpy as np
 from tests.reference.age import age
 from tests.reference.draws import key, normal
 
-SAFE = 1e-8
-
 
 def galore(state, p, g, *, lr, betas, eps, weight_decay, rank, gap, scale):
     t = age(state)
@@ -137,14 +135,14 @@ def _up(x, basis, g):
 def _ratio(r, x, form):
     """One number for each row or column of the longer side, or for all."""
     if form == "tensor":
-        return np.linalg.norm(r) / (np.linalg.norm(x) + SAFE)
+        return np.linalg.norm(r) / np.linalg.norm(x)
     axis = 1 if r.shape[0] >= r.shape[1] else 0
-    return np.linalg.norm(r, axis=axis, keepdims=True) / (np.linalg.norm(x, axis=axis, keepdims=True) + SAFE)
+    return np.linalg.norm(r, axis=axis, keepdims=True) / np.linalg.norm(x, axis=axis, keepdims=True)
 
 
 def _limited(state, u, growth):
     last, now = state.get("length"), np.linalg.norm(u)
     if last:
-        u = u / (max(now / (last + SAFE), growth) / growth)
+        u = u / (max(now / last, growth) / growth)
     state["length"] = np.linalg.norm(u)
     return u

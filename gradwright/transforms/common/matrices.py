@@ -34,6 +34,11 @@ def row_dimensions(spec: ParamSpec) -> tuple[int, ...]:
     return tuple(range(spec.own_ndim - 1)) if is_stack(spec) else (0,)
 
 
+def column_dimensions(spec: ParamSpec) -> tuple[int, ...]:
+    """The dimensions that number the columns of the matrix, or of each matrix of a stack beside those of the stack."""
+    return (*matrix_dimensions(spec), spec.own_ndim - 1) if is_stack(spec) else tuple(range(1, spec.own_ndim))
+
+
 def matrix_shape(spec: ParamSpec) -> tuple[int, int]:
     """Rows and columns of the matrix, or of each matrix of a stack."""
     if is_stack(spec):

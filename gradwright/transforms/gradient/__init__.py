@@ -11,10 +11,12 @@ from gradwright.transforms.gradient.condition import (
 )
 from gradwright.transforms.gradient.difference import DifferenceMomentum, Friction, ReduceVariance
 from gradwright.transforms.gradient.normalize import EqualizeRows, Normalize, NormalizeGradient
+from gradwright.transforms.gradient.steady import ClipPeaks, SteadyNorm
 
 __all__ = [
     "Centralize",
     "ClipNorm",
+    "ClipPeaks",
     "ClipTensor",
     "ClipUnits",
     "ClipValue",
@@ -25,5 +27,6 @@ __all__ = [
     "NormalizeGradient",
     "ReduceVariance",
     "SoftClip",
+    "SteadyNorm",
     "Unscale",
 ]

@@ -6,6 +6,7 @@ from gradwright.transforms.matrix.low_rank import LowRank
 from gradwright.transforms.matrix.neuron import NeuronNorm
 from gradwright.transforms.matrix.orthogonalize import Orthogonalize
 from gradwright.transforms.matrix.shape_scale import Rescale, ShapeScale
+from gradwright.transforms.matrix.sinkhorn import RowColumnScale, Sinkhorn
 from gradwright.transforms.matrix.spectral import SpectralStep
 
 __all__ = [
@@ -15,6 +16,8 @@ __all__ = [
     "NeuronNorm",
     "Orthogonalize",
     "Rescale",
+    "RowColumnScale",
     "ShapeScale",
+    "Sinkhorn",
     "SpectralStep",
 ]

@@ -8,19 +8,18 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
+import torch
 from torch import Tensor
 
 from gradwright.core import Context, HostScalar, Nest, ParamSpec, Slot, Transform
 from gradwright.core.number import WHOLE
-from gradwright.core.ops import sqrt
+from gradwright.core.ops import sqrt, where
 from gradwright.core.transform import Slots, State, UpdateCoroutine
 from gradwright.transforms.matrix.subspace import MATRICES, Subspace, view_of
 from gradwright.transforms.step.growth import GrowthLimit
 
 FORMS = ("project", "residual", "channel", "tensor")
 BASES = ("svd", "random")
-SAFE = 1e-8
-"""Beside a norm that is divided by, as in the authors' codes."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,8 @@ class LowRank(Nest):
         if self.form == "project":
             return self.share * view.up(r, basis), {}
         dims = (0, 1) if self.form == "tensor" else (1 - view.kept,)
-        size = r.norm(dim=dims, keepdim=True) / (x.norm(dim=dims, keepdim=True) + SAFE)
+        long = x.norm(dim=dims, keepdim=True)
+        size = where(long > 0, r.norm(dim=dims, keepdim=True) / long, torch.zeros_like(long))
         limit = GrowthLimit(self.growth)
         if self.form != "residual":
             sized, length = limit.update(size * u, state, ctx)

@@ -34,13 +34,14 @@ from gradwright.transforms.moment.moments import (
 )
 from gradwright.transforms.moment.precondition import Precondition
 from gradwright.transforms.moment.rectify import GrowingClip, Rectify, RestFirst, UntunedWarmup
-from gradwright.transforms.moment.reduced import PerRow, PerTensor, RowsAndColumns
-from gradwright.transforms.moment.signed import QuasiSquare, SignedSquare, TensorSquare
+from gradwright.transforms.moment.reduced import PerBlock, PerRow, PerTensor, RowsAndColumns
+from gradwright.transforms.moment.signed import AdditiveSquare, QuasiSquare, SignedSquare, TensorSquare
 from gradwright.transforms.moment.sm3 import Sm3
 from gradwright.transforms.moment.square_matrix import SquareEma, SquareMatrix
 
 __all__ = [
     "AddEps",
+    "AdditiveSquare",
     "Atan2",
     "Bare",
     "Belief",
@@ -63,6 +64,7 @@ __all__ = [
     "Lagged",
     "MaxOverTime",
     "Moment",
+    "PerBlock",
     "PerRow",
     "PerTensor",
     "Power",

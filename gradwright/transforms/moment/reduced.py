@@ -5,10 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import torch
+
 from gradwright.core import Context, ParamSpec, Slot
+from gradwright.core.number import WHOLE
 from gradwright.core.ops import maximum, mean, sqrt
 from gradwright.core.transform import Slots, State
 from gradwright.transforms.common.bounds import FRACTION
+from gradwright.transforms.common.matrices import (
+    block_dimensions,
+    block_shape,
+    check_blocks,
+    from_blocks,
+    in_blocks,
+)
 from gradwright.transforms.common.rows import row_dims
 from gradwright.transforms.moment.moments import Estimate, Moment
 
@@ -59,6 +69,34 @@ class PerRow(Moment):
         square = mean(ctx.grad * ctx.grad, row_dims(ctx.spec, self.only))
         v = self.beta * state["v"] + (1 - self.beta) * square
         return Estimate(maximum(v, self.floor), correction=1 - self.beta**ctx.step), {"v": v}
+
+
+@dataclass(frozen=True)
+class PerBlock(Moment):
+    """One number for each of several equal blocks of rows: v ← β v + (1 − β) (mean of g² over the block).
+
+    Corrected by 1 − βᵗ. The blocks are the heads of a query or key matrix; each matrix of a stack has its own.
+
+    Args:
+        beta: β, in [0, 1).
+        split: the number of blocks, at least 1.
+    """
+
+    beta: float
+    split: int
+    bounds: ClassVar = {"beta": FRACTION, "split": (1, WHOLE)}
+
+    def slots(self, spec: ParamSpec) -> Slots:
+        return {"v": Slot(keep=block_dimensions(spec, self.split), of=block_shape(spec, self.split))}
+
+    def check(self, spec: ParamSpec) -> None:
+        check_blocks("PerBlock", spec, self.split)
+
+    def estimate(self, u: Any, state: State, ctx: Context) -> tuple[Estimate, State]:
+        blocks = in_blocks(ctx.grad * ctx.grad, ctx.spec, self.split)
+        v = self.beta * state["v"] + (1 - self.beta) * mean(blocks, block_dimensions(ctx.spec, self.split))
+        everywhere = from_blocks(torch.zeros_like(blocks) + v, ctx.spec, self.split)
+        return Estimate(everywhere, correction=1 - self.beta**ctx.step), {"v": v}
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from gradwright.transforms.momentum.inertia import AdaptiveInertia
 from gradwright.transforms.momentum.long_memory import AmplifySlow, FastAndSlow, RestoreNorm
 from gradwright.transforms.momentum.positive_negative import PositiveNegative
 from gradwright.transforms.momentum.quasi import AggregateMomentum, QuasiHyperbolic
+from gradwright.transforms.momentum.restart import ClipSpikes, Restart, RestartWarmup
 
 __all__ = [
     "AccumulatingEma",
@@ -25,6 +26,7 @@ __all__ = [
     "AdaptiveMemoryMoment",
     "AggregateMomentum",
     "AmplifySlow",
+    "ClipSpikes",
     "ConditionalAverage",
     "CorrectAdam",
     "Debias",
@@ -36,6 +38,8 @@ __all__ = [
     "NesterovSchedule",
     "PositiveNegative",
     "QuasiHyperbolic",
+    "Restart",
+    "RestartWarmup",
     "RestoreNorm",
     "TwoSpeed",
 ]
