@@ -49,6 +49,7 @@ ONLY_WITH = {
 
 
 NOT_DRAWN = {
+    parts.AveragedSideDecay: "it goes behind SideScale, whose factor its decay has",
     parts.BoundedRate: "a moment, a denominator and a rate in one, behind a momentum that is not corrected",
     parts.CompressedEma: "matrices of these runs are no larger than what it keeps",
     parts.CorrectAdam: "it goes behind two averages that are not corrected",
@@ -56,6 +57,7 @@ NOT_DRAWN = {
     parts.DivideBySums: "its step grows as the gradient falls, which nothing behind it is made for",
     parts.DualAverage: "it takes the place of Scale, which every drawn chain has",
     parts.FollowRegularizedLeader: "it takes the place of Scale, which every drawn chain has",
+    parts.Graft: "it goes around two that make a direction",
     parts.LowRank: "it goes around all that makes a direction",
     parts.MirrorAverage: "it takes the place of Scale, which every drawn chain has",
     parts.QuasiHyperbolic: "it goes behind an average of the gradient",
@@ -63,6 +65,7 @@ NOT_DRAWN = {
     parts.RestoreUnits: "it goes behind a moment of squares, and is the size of the step",
     parts.Restart: "it goes around what remembers",
     parts.RestartWarmup: "it goes with the restarts of what remembers",
+    parts.SideScale: "it takes the place of Scale, which every drawn chain has",
     parts.SurpriseClip: "it goes behind a moment that was divided by",
     parts.Unscale: "its factor is that of a loss that was multiplied before its backward",
     parts.WaningScale: "it takes the place of Scale, which every drawn chain has",

@@ -2,6 +2,8 @@
 
 from gradwright.transforms.matrix.compressed import CompressedEma
 from gradwright.transforms.matrix.eigenbasis import EigenbasisAdam
+from gradwright.transforms.matrix.graft import Graft
+from gradwright.transforms.matrix.kronecker import EigenbasisSign, KroneckerEigen, KroneckerRoot
 from gradwright.transforms.matrix.low_rank import LowRank
 from gradwright.transforms.matrix.neuron import NeuronNorm
 from gradwright.transforms.matrix.orthogonalize import Orthogonalize
@@ -12,6 +14,10 @@ from gradwright.transforms.matrix.spectral import SpectralStep
 __all__ = [
     "CompressedEma",
     "EigenbasisAdam",
+    "EigenbasisSign",
+    "Graft",
+    "KroneckerEigen",
+    "KroneckerRoot",
     "LowRank",
     "NeuronNorm",
     "Orthogonalize",

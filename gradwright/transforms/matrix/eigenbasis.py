@@ -12,6 +12,7 @@ from gradwright.core import Context, ParamSpec, Slot, Transform
 from gradwright.core.number import WHOLE
 from gradwright.core.transform import Slots, State
 from gradwright.transforms.common.bounds import FRACTION
+from gradwright.transforms.matrix.gram import eigenvectors, gram, rotated
 
 
 @dataclass(frozen=True)
@@ -92,28 +93,6 @@ class EigenbasisAdam(Transform):
 
 def _named(grams: dict[int, Tensor], bases: dict[int, Tensor]) -> State:
     return {f"gram{k}": value for k, value in grams.items()} | {f"basis{k}": value for k, value in bases.items()}
-
-
-def gram(g: Tensor, dim: int) -> Tensor:
-    """The inner products between the slices of ``g`` along a dimension."""
-    slices = g.movedim(dim, 0).flatten(1) if g.dim() > 1 else g[:, None]
-    return slices @ slices.mT
-
-
-def rotated(g: Tensor, bases: dict[int, Tensor]) -> Tensor:
-    """``g`` in the coordinates of the columns of these bases, each for its dimension."""
-    for dim, basis in bases.items():
-        g = torch.tensordot(g, basis, dims=([dim], [0])).movedim(-1, dim)
-    return g
-
-
-def eigenvectors(matrix: Tensor) -> Tensor:
-    """The eigenvectors of a symmetric matrix as columns, those of the largest eigenvalues first.
-
-    Where it is not finite they are the axes: what is wrong with the gradient shows elsewhere, and the step goes on.
-    """
-    axes = torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
-    return torch.linalg.eigh(torch.where(matrix.isfinite().all(), matrix, axes)).eigenvectors.flip(1)
 
 
 def turned_basis(matrix: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:

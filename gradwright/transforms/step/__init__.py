@@ -11,6 +11,7 @@ from gradwright.transforms.step.layer_rate import LayerRate
 from gradwright.transforms.step.lazy import Lazy
 from gradwright.transforms.step.prodigy import Prodigy
 from gradwright.transforms.step.resilient import ResilientStep
+from gradwright.transforms.step.side_scale import AveragedSideDecay, SideScale
 from gradwright.transforms.step.size import EveryKth, LossScaled, RelativeStep, Scale, WeightScale
 from gradwright.transforms.step.surprise import SurpriseClip
 from gradwright.transforms.step.units import RestoreUnits
@@ -18,6 +19,7 @@ from gradwright.transforms.step.waning import InverseTime, WaningScale
 
 __all__ = [
     "Attract",
+    "AveragedSideDecay",
     "Cautious",
     "ClipRms",
     "DAdaptAdam",
@@ -39,6 +41,7 @@ __all__ = [
     "ResilientStep",
     "RestoreUnits",
     "Scale",
+    "SideScale",
     "Sign",
     "SurpriseClip",
     "TrustRatio",
