@@ -228,6 +228,17 @@ def application() -> Any:
         ] = 1.0,
         out: Annotated[str, typer.Option(help="Folder for the model and index.html.")] = "fit",
         seed: Annotated[int, typer.Option(help="Of the split into rows to fit and rows to test.")] = 0,
+        missing: Annotated[
+            str,
+            typer.Option(
+                help="Missing values: error refuses them; drop leaves out their rows; impute fills in the median, with "
+                "a column that says so, and makes them a category among texts."
+            ),
+        ] = "error",
+        drop: Annotated[str | None, typer.Option(help="Columns to leave out, with commas.")] = None,
+        quiet: Annotated[
+            bool, typer.Option("--quiet", "-q", help="Say only the held-out score and where the files are.")
+        ] = False,
     ) -> None:
         """Fit a linear model to a table, prove that it is the optimum, and say what limits its score.
 
@@ -236,7 +247,35 @@ def application() -> Any:
         """
         from gradwright.linear_model.fit_table import fit_table
 
-        fit_table(path, target, loss=loss, test_size=test_size, C=C, out=out, seed=seed, say=typer.echo)
+        left_out = [name.strip() for name in (drop or "").split(",") if name.strip()]
+        fit_table(
+            path,
+            target,
+            loss=loss,
+            test_size=test_size,
+            C=C,
+            out=out,
+            seed=seed,
+            say=typer.echo,
+            missing=missing,
+            drop=left_out,
+            quiet=quiet,
+        )
+
+    @app.command(epilog="Example: gradwright predict fit/model.joblib new.csv --out predictions.csv")
+    def predict(
+        model: Annotated[str, typer.Argument(help="The model that gradwright fit saved.")],
+        path: Annotated[str, typer.Argument(help="A CSV or Parquet file with the columns of the fit.")],
+        out: Annotated[str, typer.Option(help="The CSV file to write.")] = "predictions.csv",
+    ) -> None:
+        """Predict the rows of a table with a saved model.
+
+        The file needs the columns of the fit; others, the target too, are left. Categories that the fit did not have
+        and missing values count as its average row.
+        """
+        from gradwright.linear_model.fit_table import predict_table
+
+        predict_table(model, path, out, say=typer.echo)
 
     @app.command(epilog="Example: gradwright suggest model.py:make")
     def suggest(

@@ -8,6 +8,11 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+MISSING = "(missing)"
+"""The category of rows without one, where they are kept."""
+
+TRUTH = {"true": True, "false": False}
+
 
 @dataclass(frozen=True)
 class Column:
@@ -51,6 +56,28 @@ class Column:
         if self.codes is not None:
             return np.flatnonzero(self.codes < 0)
         return np.flatnonzero(np.isnan(self.numbers)) if self.numbers.dtype.kind == "f" else np.zeros(0, np.int64)
+
+    @property
+    def categories(self) -> list[str]:
+        """The texts that differ, sorted, the one for missing values last."""
+        return sorted(self.kinds, key=lambda kind: (kind == MISSING, kind))
+
+    def at(self, rows: ndarray) -> Column:
+        """Some of the rows."""
+        if self.codes is None:
+            return replace(self, numbers=self.numbers[rows])
+        codes = self.codes[rows]
+        there, new = np.unique(codes[codes >= 0], return_inverse=True)
+        out = np.full(len(codes), -1, np.int64)
+        out[codes >= 0] = new
+        return replace(self, codes=out, kinds=tuple(self.kinds[k] for k in there))
+
+    def with_missing(self) -> Column:
+        """The same where missing texts are a category of their own."""
+        if self.codes is None or not len(self.missing):
+            return self
+        kinds = self.kinds if MISSING in self.kinds else (*self.kinds, MISSING)
+        return replace(self, codes=np.where(self.codes < 0, kinds.index(MISSING), self.codes), kinds=kinds)
 
     def texts(self) -> ndarray:
         """Each row's text."""

@@ -7,10 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from gradwright.linear_model.fit_table.column import Column
+from gradwright.linear_model.fit_table.column import TRUTH, Column
 from gradwright.linear_model.fit_table.layout import Layout
-
-TRUTH = {"true": True, "false": False}
 
 
 def columns(path: Path, layout: Layout, only: list[int] | None = None) -> list[Column]:

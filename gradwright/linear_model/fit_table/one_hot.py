@@ -1,4 +1,4 @@
-"""One-hot: columns of texts as one column of zeros and ones for each category but the first."""
+"""One-hot: columns of texts that become a column of zeros and ones for each category but the first, and their names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable
 from zlib import crc32
 
 import numpy as np
-from numpy import ndarray
 
 from gradwright.linear_model.fit_table import written
 from gradwright.linear_model.fit_table.column import Column
@@ -19,41 +18,44 @@ LONGEST = 1000
 """Characters of a text that may be a category."""
 
 
-def one_hot(columns: list[Column], where: Callable[[int], str]) -> tuple[dict[str, ndarray], dict[str, list[str]]]:
-    """Columns of float64 by their names, and the categories of those that were texts, sorted.
+def one_hot(columns: list[Column], where: Callable[[int], str]) -> dict[str, list[str]]:
+    """The categories of columns of texts, sorted; each column but the first of them becomes one of zeros and ones.
 
     Raises:
-        ValueError: a column has too many categories, or two columns would have one name.
+        ValueError: a column has too many categories, two columns would have one name, or none is left.
     """
-    out: dict[str, ndarray] = {}
     origin: dict[str, str] = {}
     encoded = {}
 
-    def add(name: str, values: ndarray, source: str) -> None:
-        if name in out:
+    def add(name: str, source: str) -> None:
+        if name in origin:
             raise ValueError(
                 f"{origin[name]} and {source} would both be named {quoted(name)}; rename one of the columns"
             )
-        out[name], origin[name] = values, source
+        origin[name] = source
 
     for column in columns:
         if column.codes is None:
-            add(column.name, column.numbers.astype(np.float64), f"column {quoted(column.name)}")
+            add(column.name, f"column {quoted(column.name)}")
+            if len(column.missing):
+                add(flag_name(column.name), f"what is missing in column {quoted(column.name)}")
             continue
         refuse_long(column, where)
         _refuse_many(column, where)
-        kinds = sorted(column.kinds)
-        encoded[column.name] = kinds
-        for kind in kinds[1:]:
-            source = f"category {quoted(kind)} of column {quoted(column.name)}"
-            place = column.kinds.index(kind)
-            add(named(column.name, kind), (column.codes == place).astype(np.float64), source)
-    if not out:
+        encoded[column.name] = column.categories
+        for kind in column.categories[1:]:
+            add(named(column.name, kind), f"category {quoted(kind)} of column {quoted(column.name)}")
+    if not origin:
         one = next(iter(encoded))
         raise ValueError(
             f"column {quoted(one)} holds {quoted(encoded[one][0])} in every row, and no other column is left"
         )
-    return out, encoded
+    return encoded
+
+
+def flag_name(column: str) -> str:
+    """The name of the column that says where a number of ``column`` is missing."""
+    return f"{column} is missing"
 
 
 def named(column: str, kind: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy import ndarray
 from sklearn.base import is_classifier
 
-from gradwright.linear_model.fit_table import pictures
+from gradwright.linear_model.fit_table import pictures, save
 from gradwright.linear_model.fit_table.coefficients import MOST_BARS, coefficients
 from gradwright.linear_model.fit_table.held_out import HeldOut, figure
 from gradwright.linear_model.fit_table.text import shown
@@ -94,7 +94,9 @@ def page(about: About, model: Any, X: Any, y: ndarray, score: HeldOut, compared:
 <ul>{"".join(f"<li>{escape(sentence)}</li>" for _, sentence in diagnosis.findings)}</ul>
 <h2>Pictures</h2><div class="grid">{figures}</div>
 <h2>Use the model</h2>
-<p class="sub">In this folder. It takes a data frame with the columns of {file}, and ignores others.</p>
+<p class="sub">In this folder: on the command line, or in Python. It takes the columns of {file}, and leaves others, the
+target too. A category that the fit did not have, or a missing value, counts as its average row.</p>
+<p class="sub">{escape(save.about())}</p>
 <pre>{escape(_snippet(about))}</pre>
 <h2>Certificate</h2><pre>{escape(str(result))}</pre>
 </html>
@@ -102,12 +104,14 @@ def page(about: About, model: Any, X: Any, y: ndarray, score: HeldOut, compared:
 
 
 def _snippet(about: About) -> str:
-    """Code that predicts new rows."""
-    load = f"joblib.load({about.model_file!r})"
-    if about.model_file.endswith(".skops"):
-        load = f"skops.io.load({about.model_file!r}, trusted=skops.io.get_untrusted_types(file={about.model_file!r}))"
-    library = "joblib" if about.model_file.endswith(".joblib") else "skops.io"
-    return f"import {library}, pandas\n\nmodel = {load}\nprint(model.predict({about.call}))"
+    """Commands and code that predict new rows."""
+    read = about.call.removeprefix("pandas.").split("(")[0]
+    file = "new.parquet" if read == "read_parquet" else "new.csv"
+    return (
+        f"gradwright predict {about.model_file} {file} --out predictions.csv\n\n"
+        "import pandas\nfrom gradwright.linear_model.fit_table import load_model\n\n"
+        f"model = load_model({about.model_file!r})\nprint(model.predict({about.call}))"
+    )
 
 
 def _drawn(about: About, model: Any, X: Any, y: ndarray) -> list[tuple[str, str]]:

@@ -12,7 +12,9 @@ from gradwright.linear_model.certificate import Record
 
 
 @contextmanager
-def shown(say: Callable[[str], None], console: Console | None = None) -> Iterator[Callable[[Record], None]]:
+def shown(
+    say: Callable[[str], None], console: Console | None = None, quiet: bool = False
+) -> Iterator[Callable[[Record], None] | None]:
     """A callback for fits inside the ``with``.
 
     How many iterations are left is not known, so the bar only moves; the objective and its gradient say how far it is.
@@ -20,7 +22,11 @@ def shown(say: Callable[[str], None], console: Console | None = None) -> Iterato
     Args:
         say: called with a line at every iteration that is a power of two, where the console is no terminal.
         console: default that of the standard error stream.
+        quiet: show nothing; there is no callback then.
     """
+    if quiet:
+        yield None
+        return
     console = Console(stderr=True) if console is None else console
     count = 0
 
