@@ -9,6 +9,7 @@ import torch
 import gradwright as gw
 from gradwright.core import chain
 from gradwright.transforms import Ema, Scale
+from gradwright.transforms.matrix import sketch
 from gradwright.transforms.matrix.orthogonalize import COEFFICIENTS, newton_schulz
 from gradwright.transforms.matrix.subspace import Subspace
 from tests.families.worked import M2, R0, RG, S3, V0, W0, G, H, S
@@ -245,3 +246,43 @@ def test_apollo_on_a_given_basis(form, monkeypatch):
         if expected is not None:
             # the authors' code adds 1e-8 to lengths
             np.testing.assert_allclose(found[0].ravel(), expected, **EIGHT_DIGITS)
+
+
+EXACT = ((1.5, -0.5, 0.0),) * 40
+"""Newton and Schulz's cubic, so often that nothing is left to converge."""
+M3 = [*M2, [[0.15, 0.25], [-0.1, 0.2]]]
+
+
+def test_scion_on_exact_polar_factors(monkeypatch):
+    monkeypatch.setitem(COEFFICIENTS, "exact", EXACT)
+    walk = run(gw.Scion, [W0], [[g] for g in M3], lr=0.02, coefficients="exact")
+    expected = [
+        [0.060854969982, 2.353919298579, 2.546080701421, 3.000854969982],
+        [-0.897826669277, 2.595391869826, 2.206608130174, 1.983373330723],
+        [-1.868669222578, 2.394231340099, 2.311728659901, 0.954906777422],
+    ]
+    np.testing.assert_allclose(np.reshape(walk.history, (3, 4)), expected, **TEN_DIGITS)
+
+
+def test_dion_from_a_given_basis(monkeypatch):
+    monkeypatch.setattr(sketch, "first_basis", lambda *_: torch.tensor([[1.0], [0.5]], dtype=torch.float64))
+    walk = run(gw.Dion, [W0], [[g] for g in M3], rank_fraction=0.5)
+    expected = [
+        [0.995903375627, 1.996319069094, 2.993305401003, 3.994030510551],
+        [0.995464563708, 1.995169357074, 2.989660676378, 3.984261443036],
+        [0.994621552759, 1.991652311470, 2.987305192258, 3.974686307494],
+    ]
+    np.testing.assert_allclose(np.reshape(walk.history, (3, 4)), expected, **TEN_DIGITS)
+    np.testing.assert_allclose(
+        walk.state("power_iteration.q").ravel(), [-0.218677981331, -0.975797068252], **EIGHT_DIGITS
+    )
+
+
+def test_dion2_on_exact_polar_factors(monkeypatch):
+    monkeypatch.setitem(COEFFICIENTS, "exact", EXACT)
+    walk = run(gw.Dion2, [W0], [[g] for g in M3], fraction=0.5, coefficients="exact")
+    first = [0.999900000000, 1.999800000000, 2.995227864045, 3.990655728090]
+    last = [0.999700029999, 1.999400059998, 2.989805003585, 3.970541206942]
+    np.testing.assert_allclose(np.ravel(walk.history[0]), first, **TEN_DIGITS)
+    np.testing.assert_allclose(np.ravel(walk.last), last, **TEN_DIGITS)
+    np.testing.assert_allclose(walk.state("top_rows.m").ravel(), [0.25, 0.25, 0.1216, 0.8037], **TEN_DIGITS)

@@ -76,6 +76,7 @@ DIRECTIONS = (
     parts.KroneckerRoot,
     parts.LayerRate,
     parts.NeuronNorm,
+    parts.NormBall,
     parts.Normalize,
     parts.Orthogonalize,
     parts.Rescale,

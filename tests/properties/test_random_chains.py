@@ -17,14 +17,17 @@ STEPS = 30
 FAST, ALL = range(12), range(12, 300)
 
 SIZE_IS_FORGOTTEN = (
+    parts.EigenbasisSign,
     parts.EqualizeRows,
     parts.Hyperball,
     parts.LayerRate,
+    parts.NormBall,
     parts.Normalize,
     parts.NormalizeGradient,
     parts.Orthogonalize,
     parts.Rescale,
     parts.Sign,
+    parts.Sinkhorn,
     parts.TrustRatio,
 )
 """After these a step does not depend on how large the update was, only on where it points."""
@@ -58,8 +61,10 @@ NOT_DRAWN = {
     parts.DualAverage: "it takes the place of Scale, which every drawn chain has",
     parts.FollowRegularizedLeader: "it takes the place of Scale, which every drawn chain has",
     parts.Graft: "it goes around two that make a direction",
+    parts.KullbackLeibler: "it is for matrices, and every drawn chain has vectors",
     parts.LowRank: "it goes around all that makes a direction",
     parts.MirrorAverage: "it takes the place of Scale, which every drawn chain has",
+    parts.PowerIteration: "it is for matrices, and every drawn chain has vectors",
     parts.QuasiHyperbolic: "it goes behind an average of the gradient",
     parts.ResilientStep: "it takes the place of Scale, which every drawn chain has",
     parts.RestoreUnits: "it goes behind a moment of squares, and is the size of the step",
@@ -67,6 +72,7 @@ NOT_DRAWN = {
     parts.RestartWarmup: "it goes with the restarts of what remembers",
     parts.SideScale: "it takes the place of Scale, which every drawn chain has",
     parts.SurpriseClip: "it goes behind a moment that was divided by",
+    parts.TopRows: "it is for matrices, and every drawn chain has vectors",
     parts.Unscale: "its factor is that of a loss that was multiplied before its backward",
     parts.WaningScale: "it takes the place of Scale, which every drawn chain has",
 }

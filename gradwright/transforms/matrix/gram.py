@@ -33,7 +33,7 @@ def eigenvectors(matrix: Tensor) -> Tensor:
 
     Where it is not finite they are the axes: what is wrong with the gradient shows elsewhere, and the step goes on.
     """
-    return torch.linalg.eigh(_finite(matrix)).eigenvectors.flip(1)
+    return torch.linalg.eigh(finite(matrix)).eigenvectors.flip(1)
 
 
 def inverse_root(matrix: Tensor, power: float, eps: float) -> Tensor:
@@ -41,11 +41,12 @@ def inverse_root(matrix: Tensor, power: float, eps: float) -> Tensor:
 
     Rounding may leave an eigenvalue a little below zero: all are raised until none is. Not finite, it counts as I.
     """
-    values, vectors = torch.linalg.eigh(_finite(matrix))
+    values, vectors = torch.linalg.eigh(finite(matrix))
     values = values - values.min().clamp(max=0.0) + eps
     return (vectors * values.pow(-1 / power)) @ vectors.mT
 
 
-def _finite(matrix: Tensor) -> Tensor:
-    axes = torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
-    return torch.where(matrix.isfinite().all(), matrix, axes)
+def finite(matrix: Tensor) -> Tensor:
+    """A square matrix, or several, with the identity in the place of one that is not finite."""
+    axes = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
+    return torch.where(matrix.isfinite().all(-1, keepdim=True).all(-2, keepdim=True), matrix, axes)
