@@ -42,8 +42,18 @@ SANITIZED = (
 )
 """Added where ``GRADWRIGHT_SANITIZE=1``: a kernel that reads or writes what is not its own stops the process."""
 
-_lock = threading.Lock()
 _loaded: dict[str, ctypes.CDLL] = {}
+_locks: dict[str, threading.Lock] = {}
+"""One for each kernel, so that one may be compiled while another is loaded."""
+
+
+def _forget_locks() -> None:
+    # a thread that compiles does not go on in a child, which would wait for its lock for ever
+    _locks.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_locks)
 
 
 class Unloadable(OSError):
@@ -92,12 +102,27 @@ def load(source: str) -> ctypes.CDLL:
         NoCompiler: it cannot be compiled, kept or loaded; the message says which.
         ValueError: ``GRADWRIGHT_COMPILE_SECONDS`` is no number of seconds.
     """
-    path, version = compiler()
-    key = hashlib.sha256("\0".join([source, version, *flags(), _machine()]).encode()).hexdigest()[:32]
-    with _lock:
+    path, key = _key(source)
+    with _locks.setdefault(key, threading.Lock()):
         if key not in _loaded:
             _loaded[key] = _load_or_compile(source, key, path)
         return _loaded[key]
+
+
+def at_hand(source: str) -> bool:
+    """Whether the kernel of ``source`` needs no compiling: it is loaded, or a file of it is kept.
+
+    Raises:
+        NoCompiler: there is none, so that it will never be.
+    """
+    _, key = _key(source)
+    return key in _loaded or any((folder / f"{key}.so").exists() for folder in folders())
+
+
+def _key(source: str) -> tuple[str, str]:
+    """The compiler, and what names a kernel: all that its code depends on."""
+    path, version = compiler()
+    return path, hashlib.sha256("\0".join([source, version, *flags(), _machine()]).encode()).hexdigest()[:32]
 
 
 def _load_or_compile(source: str, key: str, path: str) -> ctypes.CDLL:

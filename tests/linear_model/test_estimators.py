@@ -1,5 +1,6 @@
 """Estimators: scikit-learn's contract, its answers, weights, offsets, paths, standard errors."""
 
+import inspect
 import warnings
 
 import numpy as np
@@ -7,10 +8,12 @@ import pytest
 import sklearn.linear_model as sk
 import torch
 from scipy.sparse import csr_array
+from sklearn import svm
 from sklearn.svm import LinearSVC as LiblinearSVC
 from sklearn.utils.estimator_checks import check_estimator
 
 from gradwright import linear_model as lm
+from gradwright.linear_model.estimators.arguments import WAYS
 
 from .problems import draw
 
@@ -251,3 +254,31 @@ def test_standard_errors_are_those_of_the_information_matrix(rows):
     np.testing.assert_allclose([*found.coef[0], found.intercept[0]], expected, rtol=1e-6)
     softmax = lm.LogisticRegression(np.inf, tol=1e-12, multi_class="softmax").fit(X, y > 0).standard_errors(X, y > 0)
     np.testing.assert_allclose(softmax.coef[1], expected[:-1] / 2, rtol=1e-5)
+
+
+def kinds():
+    return [kind for kind in (getattr(lm, name) for name in lm.__all__) if hasattr(kind, "get_params")]
+
+
+@pytest.mark.parametrize("kind", kinds(), ids=lambda kind: kind.__name__)
+def test_arguments_of_scikit_learn_that_mean_nothing_are_refused_with_the_way_out(kind):
+    """Every argument that the estimator of that name has there is one here, or is told what to write instead."""
+    theirs = getattr(sk, kind.__name__, getattr(svm, kind.__name__, None))
+    known = theirs().get_params() if theirs is not None else ()
+    for name in {*known, "solver", "penalty", "random_state", "n_jobs", "positive"} - set(kind().get_params()):
+        for refused in (lambda name=name: kind(**{name: 1}), lambda name=name: kind().set_params(**{name: 1})):
+            with pytest.raises((TypeError, ValueError), match=f"'{name}'") as error:
+                refused()
+            assert any(words in str(error.value) for words in [*WAYS.values(), "here it is", "did you mean"]), (
+                error.value
+            )
+    assert list(inspect.signature(kind).parameters) == list(inspect.signature(kind.__init__).parameters)[1:]
+
+
+def test_other_names_are_refused_with_those_that_look_alike():
+    with pytest.raises(TypeError, match=r"LogisticRegression has no argument 'max_iters': did you mean 'max_iter'"):
+        lm.LogisticRegression(max_iters=3)
+    with pytest.raises(TypeError, match="here it is 'C'"):
+        lm.LogisticRegression(alpha=1.0)
+    with pytest.raises(TypeError, match="it has alpha, "):
+        lm.Ridge(zzz=3)

@@ -31,24 +31,28 @@ a small fit could use."""
 BLOCK = 64
 """Rows whose products are summed in the type of the products, before they are added to a sum in double."""
 
+BLAS = 25.0
+"""How many of its products numpy makes in the time of one of another pass, since these are products of matrices."""
+
 SOURCE = Path(__file__).parent / "cpp" / "gram.cpp"
 
 
 @cache
-def _compiled(data: str, products: str) -> Any:
+def _program(data: str, products: str) -> str:
     types = f"using T = {data};\nusing B = {products};\nconstexpr int BLOCK = {BLOCK};\n"
-    library = compiled.load(program(SOURCE, types=types))
-    if library is None:
-        return None
-    library.gram.restype = ctypes.c_double
-    return library.gram
+    return program(SOURCE, types=types)
 
 
 def chosen(data: np.dtype, products: Any, p: int, work: float) -> Any:
     """The compiled sums for X of one type and products in another, or None where numpy is the choice."""
     if p > WIDEST or compiled.chosen() == "plain" or (compiled.chosen() == "auto" and work < compiled.WORTH_COMPILING):
         return None
-    return _compiled(compiled.C_NAMES[np.dtype(data)], compiled.C_NAMES[np.dtype(products)])
+    text = _program(compiled.C_NAMES[np.dtype(data)], compiled.C_NAMES[np.dtype(products)])
+    library = compiled.load(text, work / BLAS)
+    if library is None:
+        return None
+    library.gram.restype = ctypes.c_double
+    return library.gram
 
 
 def add(run: Any, rows: ndarray, shift: ndarray, inverse: ndarray, weights: ndarray, H: ndarray, shared: bool) -> float:

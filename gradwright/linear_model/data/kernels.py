@@ -29,25 +29,29 @@ LINE = ("along", "weights")
 
 
 @cache
-def _function(data: str, compute: str, loss: type[Loss], part: str) -> Any:
+def _program(data: str, compute: str, loss: type[Loss], part: str) -> tuple[str, str]:
+    """The text of a program, and which function of it makes the pass."""
     # one library of each kind, so that each compiles in a second or two
     kind = "line" if part in LINE else part.split("_")[0]
     types = f"using T = {data};\nusing A = {compute};\n"
     if kind == "sparse":
         types += f"using INDEX = {'int32_t' if part == 'sparse_32' else 'int64_t'};\n"
-    library = compiled.load(program(FOLDER / f"{kind}.cpp", types=types, loss=loss.header()))
-    if library is None:
-        return None
-    run = getattr(library, part if part in LINE else f"{kind}_pass")
-    run.restype = None if part in LINE else ctypes.c_double
-    return run
+    text = program(FOLDER / f"{kind}.cpp", types=types, loss=loss.header())
+    return text, part if part in LINE else f"{kind}_pass"
 
 
 def function(part: str, work: float, data: np.dtype, compute: np.dtype, loss: Loss) -> Any:
     """One compiled pass for one loss, or None where numpy is the choice."""
     if compiled.chosen() == "plain" or (compiled.chosen() == "auto" and work < compiled.WORTH_COMPILING):
         return None
-    return _function(compiled.C_NAMES[np.dtype(data)], compiled.C_NAMES[np.dtype(compute)], type(loss), part)
+    names = compiled.C_NAMES[np.dtype(data)], compiled.C_NAMES[np.dtype(compute)]
+    text, name = _program(*names, type(loss), part)
+    library = compiled.load(text, work)
+    if library is None:
+        return None
+    run = getattr(library, name)
+    run.restype = None if part in LINE else ctypes.c_double
+    return run
 
 
 def rows_pass(mode: int, X: Any, terms: RowLoss, W, b, Z, D, G, gb) -> float:

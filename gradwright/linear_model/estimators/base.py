@@ -17,6 +17,7 @@ from gradwright.core.warn import warn_user
 from gradwright.linear_model.certificate import FitResult, Record, Status
 from gradwright.linear_model.data import Data, inputs
 from gradwright.linear_model.data.chunks import read_chunks
+from gradwright.linear_model.estimators.arguments import way_out
 from gradwright.linear_model.estimators.checks import check_number, groups_of
 from gradwright.linear_model.objective import Problem
 from gradwright.linear_model.solvers import Budget, solve
@@ -170,6 +171,18 @@ class LinearModel(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+    def set_params(self, **params: Any) -> LinearModel:
+        """Set parameters by name.
+
+        Raises:
+            ValueError: there is none of that name; with the way out.
+        """
+        known = self.get_params(deep=False)
+        for name in params:
+            if name not in known:
+                raise ValueError(f"Invalid parameter {name!r} for {type(self).__name__}: {way_out(name, known)}")
+        return super().set_params(**params)
 
     def diagnose(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> Any:
         """Print and answer what limits this model on these rows, in plain words; see ``linear_model.diagnose``."""

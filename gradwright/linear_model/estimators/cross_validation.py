@@ -11,6 +11,7 @@ from sklearn.model_selection import check_cv
 
 from gradwright.linear_model.certificate import FitResult
 from gradwright.linear_model.data import Data, inputs
+from gradwright.linear_model.estimators.arguments import estimator
 from gradwright.linear_model.estimators.checks import normalised
 from gradwright.linear_model.estimators.logistic_regression import LogisticRegression
 from gradwright.linear_model.losses import Logistic, Penalty, Softmax
@@ -27,6 +28,7 @@ class _Held(LogisticRegression):
         return super()._predictions(X, self.offset_ if offset is None else offset)
 
 
+@estimator
 class LogisticRegressionCV(LogisticRegression):
     """Logistic regression whose C, and optionally l1_ratio, is chosen by cross-validation.
 

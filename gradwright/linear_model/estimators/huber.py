@@ -9,6 +9,7 @@ import numpy as np
 from numpy import ndarray
 
 from gradwright.linear_model.certificate import FitResult, Record, Status, dual_of_scale
+from gradwright.linear_model.estimators.arguments import estimator
 from gradwright.linear_model.estimators.checks import check_number
 from gradwright.linear_model.estimators.regressor import Regressor
 from gradwright.linear_model.losses import Huber
@@ -44,6 +45,7 @@ class Trial(NamedTuple):
     gap: float
 
 
+@estimator
 @dataclass(eq=False, repr=False)
 class HuberRegressor(Regressor):
     """Huber regression with a fitted scale (Owen, A robust hybrid of lasso and ridge regression, 2007).

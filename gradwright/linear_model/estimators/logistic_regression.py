@@ -9,6 +9,7 @@ import numpy as np
 from numpy import ndarray
 
 from gradwright.linear_model.data import inputs
+from gradwright.linear_model.estimators.arguments import estimator
 from gradwright.linear_model.estimators.checks import check_number, normalised
 from gradwright.linear_model.estimators.classifier import Classifier
 from gradwright.linear_model.estimators.inference import StandardErrors, standard_errors
@@ -16,6 +17,7 @@ from gradwright.linear_model.losses import Logistic, Penalty, Softmax
 from gradwright.linear_model.objective import Problem
 
 
+@estimator
 @dataclass(eq=False, repr=False)
 class LogisticRegression(Classifier):
     """Logistic regression, to the proven optimum; joint softmax for more than two classes.

@@ -6,6 +6,7 @@ from dataclasses import KW_ONLY, dataclass
 from numbers import Real
 from typing import Any, ClassVar
 
+from gradwright.linear_model.estimators.arguments import estimator
 from gradwright.linear_model.estimators.checks import check_number
 from gradwright.linear_model.estimators.regressor import DevianceRegressor
 from gradwright.linear_model.losses import LOSSES, Absolute, Gamma, Loss, Nonsmooth, Poisson, Squared, named
@@ -14,6 +15,7 @@ LINKS = {name: kind.link for name, kind in LOSSES.items() if kind.link is not No
 """Losses of ``GeneralizedLinearModel``, and the link that makes each of them convex."""
 
 
+@estimator
 @dataclass(eq=False, repr=False)
 class GeneralizedLinearModel(DevianceRegressor):
     """A linear model with any of the losses here and an L2, L1, elastic-net or group penalty.
@@ -71,6 +73,7 @@ class GeneralizedLinearModel(DevianceRegressor):
         return named(self.loss, self)
 
 
+@estimator
 @dataclass(eq=False, repr=False)
 class Ridge(DevianceRegressor):
     """Least squares with an L2 penalty, as in scikit-learn.
@@ -91,6 +94,7 @@ class Ridge(DevianceRegressor):
         return super()._strength(total) / total
 
 
+@estimator
 @dataclass(eq=False, repr=False)
 class PoissonRegressor(DevianceRegressor):
     """Poisson regression with log link, as in scikit-learn; y ≥ 0.
@@ -106,6 +110,7 @@ class PoissonRegressor(DevianceRegressor):
         return Poisson()
 
 
+@estimator
 @dataclass(eq=False, repr=False)
 class GammaRegressor(DevianceRegressor):
     """Gamma regression with log link, as in scikit-learn; y > 0.
@@ -121,6 +126,7 @@ class GammaRegressor(DevianceRegressor):
         return Gamma()
 
 
+@estimator
 @dataclass(eq=False, repr=False)
 class LeastAbsoluteDeviations(DevianceRegressor):
     """Least absolute deviations, the conditional median.
@@ -138,6 +144,7 @@ class LeastAbsoluteDeviations(DevianceRegressor):
         return Absolute()
 
 
+@estimator
 @dataclass(eq=False, repr=False)
 class Lasso(DevianceRegressor):
     """Least squares with an L1 penalty, as in scikit-learn: ``ElasticNet`` with ``l1_ratio`` 1.
@@ -156,6 +163,7 @@ class Lasso(DevianceRegressor):
         return Squared()
 
 
+@estimator
 @dataclass(eq=False, repr=False)
 class ElasticNet(DevianceRegressor):
     """Least squares with L1 and L2 penalties, as in scikit-learn.

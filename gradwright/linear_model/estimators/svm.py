@@ -9,6 +9,7 @@ import numpy as np
 
 from gradwright.linear_model.certificate import FitResult, Status
 from gradwright.linear_model.data import inputs
+from gradwright.linear_model.estimators.arguments import estimator
 from gradwright.linear_model.estimators.checks import check_number, normalised
 from gradwright.linear_model.estimators.classifier import Classifier
 from gradwright.linear_model.estimators.regressor import Regressor
@@ -16,6 +17,7 @@ from gradwright.linear_model.losses import Loss, Nonsmooth, Penalty, named
 from gradwright.linear_model.objective import Problem
 
 
+@estimator
 @dataclass(eq=False, repr=False)
 class LinearSVC(Classifier):
     """Linear support vector classifier: min ½ ‖w‖² + C Σᵢ wᵢ ℓ(xᵢ·w + b, yᵢ), one class against the rest.
@@ -81,6 +83,7 @@ class LinearSVC(Classifier):
         return self
 
 
+@estimator
 @dataclass(eq=False, repr=False)
 class LinearSVR(Regressor):
     """Linear support vector regression: min ½ ‖w‖² + C Σᵢ wᵢ ℓ(xᵢ·w + b − yᵢ).

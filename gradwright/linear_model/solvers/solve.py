@@ -62,7 +62,7 @@ def _solve(
 ) -> tuple[ndarray, ndarray, FitResult]:
     W, b = problem.start() if start is None else start
     numpy_passes = compiled.chosen() == "plain" and problem.data.n * problem.data.d * problem.K >= blas.LARGE
-    with nullcontext() if numpy_passes else blas.one_thread():
+    with compiled.one_fit(), nullcontext() if numpy_passes else blas.one_thread():
         if isinstance(problem.loss, Nonsmooth):
             return augmented_lagrangian.minimize(problem, W, b, budget)
         if problem.penalty.has_kinks:
