@@ -5,10 +5,20 @@ import os
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 from gradwright.native import build, tensors
 
 torch.set_num_threads(1)
+settings.register_profile(
+    "gradwright",
+    derandomize=True,  # property tests draw the same examples in every run, and few of them
+    max_examples=10,
+    database=None,
+    deadline=None,  # how fast a machine is at this moment says nothing of the library
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("gradwright")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -36,7 +36,7 @@ class Provisional:
     def __init__(self, good: Tensor, steps: Iterable[GroupStep]) -> None:
         self._good, self._copied = good, None
         if good.device.type == "cuda":
-            self._good = torch.empty((), dtype=torch.bool, pin_memory=True).copy_(good, non_blocking=True)
+            self._good = torch.empty((), dtype=torch.bool, device="cpu", pin_memory=True).copy_(good, non_blocking=True)
             self._copied = torch.cuda.Event()
             self._copied.record(torch.cuda.current_stream(good.device))
         states = [step.states[at] for step in steps for at in step.members]
@@ -153,7 +153,11 @@ def checked_flag(value: Any) -> bool:
 def _as_tensors(loss: Any) -> list[Tensor]:
     """A loss as one tensor, or none where it cannot be one, which the step will refuse."""
     try:
-        return [] if loss is None else [torch.as_tensor(loss).detach()]
+        return (
+            []
+            if loss is None
+            else [(loss if isinstance(loss, Tensor) else torch.as_tensor(loss, device="cpu")).detach()]
+        )
     except (TypeError, ValueError, RuntimeError):
         return []
 
@@ -167,7 +171,7 @@ def _broken(tensors: Iterable[Tensor]) -> Tensor:
     # the largest magnitude is not finite where an entry is not, and never overflows, as a sum would
     found = [torch.stack(torch._foreach_norm(some, torch.inf)).isfinite().all() for some in by_kind.values()]
     if not found:
-        return torch.zeros((), dtype=torch.bool)
+        return torch.zeros((), dtype=torch.bool, device="cpu")
     return ~torch.stack([one.to(found[0].device, non_blocking=True) for one in found]).all()
 
 

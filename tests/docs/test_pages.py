@@ -64,7 +64,7 @@ BETWEEN = {
 }
 """Lines after the first block."""
 
-ELSEWHERE = ("joblib.load(", "gradwright.diffusion.diffusers import")
+ELSEWHERE = ("load_model(", "joblib.load(", "gradwright.diffusion.diffusers import")
 """Blocks that need files or packages; the tests of linear models and of diffusers have the same calls."""
 
 
