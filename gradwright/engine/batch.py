@@ -17,7 +17,7 @@ from gradwright.engine.collective import LOCAL, Collective, local
 from gradwright.engine.exchange import cost, deal, meeting_of
 from gradwright.engine.launch import Age, Launches
 from gradwright.engine.layout import Sharding, layout_of
-from gradwright.engine.memory import batches
+from gradwright.engine.memory import batches, in_batches
 from gradwright.engine.mesh import Mesh
 from gradwright.engine.specialize import Specialization, Specializations
 from gradwright.engine.step import GroupStep
@@ -221,7 +221,7 @@ class TensorBatch:
             ranks = self.ranks
             groups.sort(key=lambda group: -cost(tuple(self.owners[group[0]].shape)))
         every = [at for group in groups for at in group]
-        return batches(self.owners, every, self.backend.in_flight * ranks, ranks)
+        return in_batches([owner.numel() for owner in self.owners], every, self.backend.in_flight * ranks, ranks)
 
     @property
     def ranks(self) -> int:

@@ -57,15 +57,19 @@ def lines(params: Sequence[Tensor]) -> np.ndarray:
     return found
 
 
-def batches(params: Sequence[Tensor], members: Iterable[int], most: int, least: int = 1) -> list[list[int]]:
+def batches(params: Sequence[Tensor], members: Iterable[int], most: int) -> list[list[int]]:
+    """Members in order, in batches of no more than ``most`` numbers, unless one tensor alone is larger."""
+    return in_batches([param.numel() for param in params], members, most)
+
+
+def in_batches(sizes: Sequence[int], members: Iterable[int], most: int, least: int = 1) -> list[list[int]]:
     """Members in order, in batches of no more than ``most`` numbers, unless the ``least`` of tensors are larger."""
     found: list[list[int]] = []
     room = 0
     for at in members:
-        size = params[at].numel()
-        if not found or (size > room and len(found[-1]) >= least):
+        if not found or (sizes[at] > room and len(found[-1]) >= least):
             found.append([])
             room = most
         found[-1].append(at)
-        room -= size
+        room -= sizes[at]
     return found

@@ -32,7 +32,7 @@ class Counted(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
         space, _, name = func._schema.name.partition("::")
-        if space in ("c10d", "_c10d_functional") and name not in ("wait_tensor", "barrier"):
+        if space in ("c10d", "_c10d_functional") and name not in ("wait_tensor", "_wrap_tensor_autograd", "barrier"):
             self.messages.append(self._message(name.rstrip("_"), args))
         return func(*args, **(kwargs or {}))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch.distributed.optim import ZeroRedundancyOptimizer
 from torch.distributed.tensor import DTensor, Replicate, Shard, distribute_tensor
 
 import gradwright as gw
+from gradwright.core import ParamSpec
 from tests.distributed.counting import Counted, Message
 from tests.distributed.ranks import STEPS, backward, batch, distance, net, served, spread_out, train
 
@@ -27,16 +29,19 @@ def sent(recipe: Any, how: str, mesh: DeviceMesh, **knobs: Any) -> list[Message]
     return counted.messages
 
 
-def sent_for_matrices(shapes: list[tuple[int, int]], mesh: DeviceMesh) -> tuple[list[Message], int]:
-    """What Muon sends for these matrices, and how much the shards of this rank are."""
-    params = [nn.Parameter(distribute_tensor(torch.randn(shape), mesh, [Shard(0)])) for shape in shapes]
-    optimizer = gw.Muon(params)
+def sent_for(recipe: Any, shapes: Mapping[str, tuple[int, ...]], mesh: DeviceMesh) -> list[Message]:
+    """What this rank sends in the second step of parameters of these shapes, whose rows ranks share out."""
+    draw = torch.Generator().manual_seed(5)
+    values = {name: torch.randn(shape, generator=draw) for name, shape in shapes.items()}
+    params = [(name, nn.Parameter(distribute_tensor(value, mesh, [Shard(0)]))) for name, value in values.items()]
+    every = recipe.only is None
+    optimizer = recipe([(name, p) for name, p in params if every or ParamSpec(tuple(p.shape)).matches(recipe.only)])
     for _ in range(2):
-        for param in params:
+        for _, param in params:
             param.grad = param.detach().clone()
         with Counted(mesh.get_local_rank()) as counted:
-            optimizer.step()
-    return counted.messages, sum(param.to_local().nbytes for param in params)
+            optimizer.step(loss=torch.tensor(1.0))
+    return counted.messages
 
 
 def said(action: Any) -> str:

@@ -8,6 +8,7 @@ import pytest
 import torch.distributed as dist
 
 import gradwright as gw
+from gradwright.describe.sent import collectives
 
 pytestmark = pytest.mark.skipif(
     not dist.is_available() or not dist.is_gloo_available(), reason="torch was built without gloo"
@@ -17,7 +18,9 @@ if dist.is_available():
     from tests.distributed import sending
     from tests.distributed.ranks import run
 
-MATRICES = [(8, 6), (8, 6), (5, 7), (8, 6), (5, 7)]
+SHAPES = {"a": (8, 6), "b": (8, 6), "c": (5, 7), "d": (12, 4), "e": (8, 6), "f": (5, 7), "bias": (9,), "scale": (6,)}
+"""On two ranks uneven; on four also with ranks that have nothing of a tensor."""
+BY_FORMULA = (gw.AdamW, gw.Lamb, gw.Adafactor, gw.CAME, gw.Prodigy, gw.AdaLo, gw.Muon, gw.NorMuon, gw.SOAP)
 STEPS = {
     "AdamW": (gw.AdamW, "sharded"),
     "Lion": (gw.Lion, "columns"),
@@ -30,7 +33,7 @@ STEPS = {
 def ends(tmp_path_factory):
     """What each case came to on both ranks."""
     cases = {name: partial(sending.sent, recipe, how) for name, (recipe, how) in STEPS.items()}
-    cases["Muon"] = partial(sending.sent_for_matrices, MATRICES)
+    cases |= {f"formula {recipe.__name__}": partial(sending.sent_for, recipe, SHAPES) for recipe in BY_FORMULA}
     cases |= {name: getattr(sending, name) for name in ("disagreements", "zero_redundancy", "flat_shards")}
     return run(tmp_path_factory.mktemp("ranks"), cases | {"data_parallel": sending.data_parallel})
 
@@ -47,17 +50,38 @@ def test_norms_are_one_small_sum(name, numbers, ends):
         assert [(one.what, one.payload) for one in messages] == [("allreduce", 8 * numbers)]
 
 
-def test_a_matrix_goes_to_its_owner_once_and_comes_back_once(ends):
-    """Of all bytes of the matrices, a half of each is away from its owner, goes there and comes back."""
-    messages = [[one for one in found if one.what == "alltoall_base"] for found, _ in ends["Muon"]]
-    assert [len(found) for found in messages] == [4, 4]  # there and back, for two shapes
-    whole = sum(shards for _, shards in ends["Muon"])
-    away = sum(one.away for found in messages for one in found)
-    blocks = {8: (4, 4), 5: (3, 2)}
-    rows = [(blocks[m], n) for m, n in MATRICES]
-    least, most = (2 * sum(4 * n * end(block) for block, n in rows) for end in (min, max))
-    assert least <= away <= most
-    assert whole == sum(4 * m * n for m, n in MATRICES)
+def is_as_computed(recipe, found):
+    """Whether what each rank sent is what the formulas say."""
+    computed = collectives(recipe.spec, SHAPES, len(found))
+    for messages in found:
+        for what, name in (("sum", "allreduce"), ("gather", "all_gather_into_tensor")):
+            counted = sorted(one.payload for one in messages if one.what in (name, "all_reduce" * (what == "sum")))
+            assert counted == sorted(one.payload for one in computed if one.what == what)
+    exchanged = [[one.away for one in messages if one.what == "alltoall_base"] for messages in found]
+    assert [sum(away) for away in zip(*exchanged)] == [len(found) * s.payload for s in computed if s.what == "exchange"]
+    assert sum(map(len, found)) == len(found) * len(computed)
+    return True
+
+
+@pytest.mark.parametrize("recipe", BY_FORMULA)
+def test_what_is_sent_is_what_the_formulas_say(recipe, ends):
+    assert is_as_computed(recipe, ends[f"formula {recipe.__name__}"])
+
+
+def test_a_matrix_goes_to_its_owner_once_and_comes_back_once():
+    """2 (R − 1) / R of its bytes for each rank's share, where rows are as many as ranks divide."""
+    for ranks in (2, 4, 8):
+        shapes = {str(at): (64, 32) for at in range(16)}
+        sent = sum(one.payload for one in collectives(gw.Muon.spec, shapes, ranks))
+        share = 4 * 16 * 64 * 32 / ranks
+        assert sent == 2 * (ranks - 1) / ranks * share
+
+
+@pytest.mark.slow
+def test_four_ranks_send_what_the_formulas_say(tmp_path):
+    cases = {recipe: partial(sending.sent_for, recipe, SHAPES) for recipe in BY_FORMULA}
+    for recipe, found in run(tmp_path, cases, ranks=4).items():
+        assert is_as_computed(recipe, found)
 
 
 def test_ranks_that_disagree_are_told_so_at_the_first_step(ends):

@@ -79,7 +79,7 @@ def test_targets_outside_a_loss_are_refused(rows):
         (lm.LinearSVC(class_weight={1: 0.0}), "leave one class only, 0"),
         (lm.GeneralizedLinearModel("tweedie", power=2), "use 'poisson' for 1 and 'gamma' for 2"),
         (lm.HuberRegressor(epsilon=0.5), "epsilon must be at least 1"),
-        (lm.Ridge(distributed=True), "init_process_group"),
+        (lm.Ridge(distributed=True), "torchrun --nproc-per-node 4 fit.py.*init_process_group"),
     ],
 )
 def test_wrong_settings_are_refused_with_the_way_out(rows, model, words):

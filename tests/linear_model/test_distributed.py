@@ -1,4 +1,4 @@
-"""Rows over two processes: every rank gets the answer of one process."""
+"""Rows over several processes: every rank gets the answer of one process."""
 
 import socket
 
@@ -26,11 +26,12 @@ def rows():
     return case.X, np.digitize(case.y, [-1.0, 1.0])
 
 
-def work(rank, port, answers):
+def work(rank, ends, port, answers):
     torch.set_num_threads(1)
-    distributed.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
+    address = f"tcp://127.0.0.1:{port}"
+    distributed.init_process_group("gloo", init_method=address, rank=rank, world_size=len(ends) - 1)
     X, y = rows()
-    own = slice(0, 60) if rank == 0 else slice(60, None)
+    own = slice(ends[rank], ends[rank + 1])
     found = [m.set_params(distributed=True).fit(X[own], y[own]).coef_ for m in models()]
     answers.put((rank, [f.tolist() for f in found]))
     distributed.barrier()
@@ -39,20 +40,23 @@ def work(rank, port, answers):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not distributed.is_available(), reason="torch without distributed")
-def test_two_ranks_equal_one_process():
+@pytest.mark.parametrize(
+    "ends", [(0, 60, 151), (0, 80, 81, 93, 151)], ids=["two", "four, of which one has a single row"]
+)
+def test_ranks_equal_one_process(ends):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     context = multiprocessing.get_context("spawn")
     answers = context.Queue()
-    processes = [context.Process(target=work, args=(rank, port, answers)) for rank in range(2)]
+    processes = [context.Process(target=work, args=(rank, ends, port, answers)) for rank in range(len(ends) - 1)]
     for process in processes:
         process.start()
     found = dict(answers.get(timeout=120) for _ in processes)
     for process in processes:
         process.join(60)
     X, y = rows()
-    for one, first, second in zip(models(), found[0], found[1]):
+    for one, first, *others in zip(models(), *(found[rank] for rank in sorted(found))):
         expected = one.fit(X, y).coef_
-        assert first == second
+        assert all(other == first for other in others)
         np.testing.assert_allclose(first, expected, rtol=1e-4, atol=1e-6)

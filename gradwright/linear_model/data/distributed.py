@@ -18,7 +18,8 @@ def reducer() -> Callable[[ndarray], ndarray]:
     """
     if not (distributed.is_available() and distributed.is_initialized()):
         raise RuntimeError(
-            "distributed=True needs a process group: call torch.distributed.init_process_group, or start with torchrun"
+            "distributed=True needs a process group: start the script with `torchrun --nproc-per-node 4 fit.py`, which "
+            'calls torch.distributed.init_process_group("gloo") before fit; fit takes the rows of its rank'
         )
     device = "cuda" if distributed.get_backend() == "nccl" else "cpu"
 
