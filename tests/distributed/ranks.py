@@ -130,9 +130,9 @@ def distance(one: nn.Module, other: nn.Module) -> float:
 
 
 def beside_one_process(recipe: Any, knobs: Mapping[str, Any], how: str, mesh: DeviceMesh) -> float:
-    """How far the spread model is from the one on its own after some steps."""
+    """How far the spread model is from the one on its own after some steps, which kernels take for both."""
     alone, other = net(), spread_out(net(), how, mesh)
-    train(alone, recipe(served(recipe, alone), **knobs, engine="eager"))
+    train(alone, recipe(served(recipe, alone), **knobs))
     train(other, recipe(served(recipe, other), **knobs))
     return distance(alone, other)
 
@@ -140,7 +140,10 @@ def beside_one_process(recipe: Any, knobs: Mapping[str, Any], how: str, mesh: De
 def beside_twenty_steps(
     recipe: Any, knobs: Mapping[str, Any], how: str, mesh: DeviceMesh, dtype: torch.dtype = torch.float64
 ) -> float:
-    """The same after twenty steps, with a bias that is frozen and a layer that has no gradient at one of them."""
+    """The same after twenty steps, with a bias that is frozen and a layer that has no gradient at one of them.
+
+    In double the model on its own is stepped by the definition.
+    """
     alone, other = (net(dtype) for _ in range(2))
     for model in (alone, other):
         model.conv.bias.requires_grad_(False)
