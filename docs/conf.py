@@ -51,7 +51,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
     "filename_pattern": r".*\.py",
-    "ignore_pattern": r"(__init__|yogi)\.py",  # Yogi's recipe is what CONTRIBUTING.md shows
+    "ignore_pattern": r"(__init__|yogi|with_\w+)\.py",  # Yogi: CONTRIBUTING.md; with_*: other libraries
     "reset_argv": "pictures.quick",
     "image_scrapers": ("pictures.scraped",),
     "download_all_examples": False,

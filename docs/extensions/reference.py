@@ -17,6 +17,7 @@ from gradwright.recipe.traits import TRAITS
 FOLDER = Path(__file__).parents[1] / "reference"
 ROOMS = {
     "routing": "Several recipes in one optimizer",
+    "presets": "Whole models",
     "schedules": "Schedules",
     "training": "Around the loop",
     "observe": "Seeing a run",

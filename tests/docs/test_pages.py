@@ -56,8 +56,51 @@ def closure():
     return loss
 small_batch = large_batch = closure
 """,
+    "with_lightning.md": """
+import lightning, logging
+logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(inputs, targets), batch_size=8)
+class Module(lightning.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.net = model
+    def training_step(self, batch, index):
+        return torch.nn.functional.cross_entropy(self.net(batch[0]), batch[1])
+    def validation_step(self, batch, index):
+        self.log("val_loss", self.training_step(batch, index))
+    def configure_optimizers(self):
+        return gradwright.Surefoot(self.named_parameters())
+module = Module()
+usual = lightning.Trainer
+lightning.Trainer = lambda **options: usual(max_epochs=2, accelerator="cpu", logger=False, **options)
+""",
+    "with_trainer.md": """
+import transformers
+network = transformers.GPT2LMHeadModel(transformers.GPT2Config(vocab_size=8, n_embd=8, n_layer=1, n_head=1))
+rows = [{"input_ids": [1, 2], "labels": [1, 2]}]
+plain_arguments = transformers.TrainingArguments(output_dir="kept", report_to="none", use_cpu=True)
+arguments = transformers.TrainingArguments(output_dir="kept", report_to="none", use_cpu=True)
+""",
+    "with_timm.md": """
+import timm
+network = timm.create_model("vit_tiny_patch16_224", img_size=32, embed_dim=12, depth=2, num_classes=3)
+""",
 }
 """What a page takes its reader to have, beside that."""
+
+NEEDS = {"with_lightning.md": "lightning", "with_trainer.md": "transformers", "with_timm.md": "timm"}
+"""Libraries that pages are about."""
+
+AFTER = {
+    "with_lightning.md": """
+for made in (Averaged(), Routed()):
+    lightning.Trainer(callbacks=[GradwrightCallback()]).fit(made, loader, loader)
+""",
+    "with_trainer.md": """
+made = [trainer.create_optimizer()]
+""",
+}
+"""What is done with what a page has made."""
 
 BETWEEN = {
     "release.md": "micro_batches, k, loss = [(inputs, targets)] * 2, 2, torch.nn.functional.cross_entropy",
@@ -72,9 +115,11 @@ def _shorter(block):
     return re.sub(r"steps=\d{3,}", "steps=4", block)
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [pytest.param(p, marks=pytest.mark.slow if p in NEEDS else ()) for p in PAGES])
 def test_blocks_run_one_after_another(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    if page in NEEDS:
+        pytest.importorskip(NEEDS[page], reason=f"{NEEDS[page]} is not installed, and the page is about it")
     names = {"__name__": "page"}
     exec(READER + OWN.get(page, ""), names)
     for at, block in enumerate(BLOCK.findall((DOCS / page).read_text())):
@@ -83,6 +128,7 @@ def test_blocks_run_one_after_another(page, tmp_path, monkeypatch):
         if not any(words in block for words in ELSEWHERE):
             with torch.enable_grad():
                 exec(compile(_shorter(block), page, "exec"), names)
+    exec(AFTER.get(page, ""), names)
 
 
 def test_every_name_of_the_migration_table_exists():

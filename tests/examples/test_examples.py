@@ -14,7 +14,8 @@ pytest.importorskip("sklearn")
 pytest.importorskip("matplotlib")
 FOLDER = Path(gradwright.__file__).parent.parent / "examples"
 SCRIPTS = sorted(FOLDER.glob("*.py"))
-SLOW = {"optimal_variance_digits.py", "certified_softmax.py", "watched_runs.py"}
+NEEDS = {"with_lightning.py": "lightning", "with_trainer.py": "transformers", "with_timm.py": "timm"}
+SLOW = {"optimal_variance_digits.py", "certified_softmax.py", "watched_runs.py", *NEEDS}
 
 
 def run(script, folder, *words):
@@ -37,6 +38,8 @@ def pictures(folder):
     [pytest.param(each, marks=pytest.mark.slow if each.name in SLOW else (), id=each.stem) for each in SCRIPTS],
 )
 def test_it_runs_quickly_and_alone(script, tmp_path):
+    if script.name in NEEDS:
+        pytest.importorskip(NEEDS[script.name], reason=f"{NEEDS[script.name]} is not installed")
     text = script.read_text()
     is_program, takes_quick = "__main__" in text, '"--quick"' in text
     done = run(script, tmp_path, *(["--quick"] if takes_quick else []))
