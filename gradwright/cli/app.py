@@ -65,7 +65,8 @@ def application() -> Any:
         optimizers: Annotated[
             str | None,
             typer.Option(
-                help="Names with commas; torch:NAME for one of torch.optim; all for every recipe.",
+                help="Names with commas; torch:NAME for one of torch.optim; my_module:MyRecipe or file.py:function for "
+                "your own; all for every recipe.",
                 show_default="AdamW,Lion,Muon; with --losses AdamW",
             ),
         ] = None,
@@ -126,12 +127,13 @@ def application() -> Any:
 
         Everyone starts from the same weights and sees the same batches. Ctrl-C stops and still writes the page.
         """
+        from gradwright.cli.load import contenders_named
         from gradwright.study import compare as run
         from gradwright.study import show
 
         study = run(
             task,
-            ("AdamW" if losses else "AdamW,Lion,Muon") if optimizers is None else optimizers,
+            contenders_named(("AdamW" if losses else "AdamW,Lion,Muon") if optimizers is None else optimizers),
             losses=losses,
             nuisance=nuisance,
             precision=precision,
@@ -194,11 +196,13 @@ def application() -> Any:
 
     @app.command(epilog="Example: gradwright explain AdamW")
     def explain(
-        recipe: Annotated[str, typer.Argument(help="Its name, or that of a loss; see gradwright list.")],
+        recipe: Annotated[
+            str, typer.Argument(help="Its name, or that of a loss, see gradwright list; or my_module:MyRecipe.")
+        ],
         latex: Annotated[bool, typer.Option("--latex", help="Only the equations, in LaTeX.")] = False,
     ) -> None:
         """Explain a recipe: equations, hyper-parameters, parts, state and source; or a loss."""
-        import gradwright  # noqa: F401 (enters the recipes)
+        from gradwright.cli.load import recipe_named
         from gradwright.describe import losses
         from gradwright.describe.memory import memory_text
         from gradwright.describe.text import explanation, latex_equations
@@ -208,7 +212,8 @@ def application() -> Any:
                 raise ValueError(f"--latex prints the equations of a recipe; {recipe} is a loss, leave it out")
             typer.echo(losses.explanation(recipe))
             return
-        typer.echo(latex_equations(recipe) if latex else f"{explanation(recipe)}\n\n{memory_text(recipe)}")
+        name = recipe_named(recipe).recipe_name
+        typer.echo(latex_equations(name) if latex else f"{explanation(name)}\n\n{memory_text(name)}")
 
     @app.command(epilog="Example: gradwright fit wine.csv --target quality --loss softmax")
     def fit(

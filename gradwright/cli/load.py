@@ -10,7 +10,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import gradwright  # noqa: F401 (enters the recipes)
 from gradwright.core.spelling import nearest
+from gradwright.optimizer.recipe import Recipe, registry
+from gradwright.recipe.registry import spec_named
 
 
 def module_of(where: str) -> ModuleType:
@@ -30,8 +33,12 @@ def module_of(where: str) -> ModuleType:
         sys.path.remove(os.getcwd())
 
 
-def load(where: str) -> Any:
+def load(where: str, what: str = "a function that makes the model") -> Any:
     """The function that ``module:name`` or ``file.py:name`` stands for.
+
+    Args:
+        where: the text.
+        what: is wanted, for the error.
 
     Raises:
         ValueError: nothing of that name is there, or it cannot be called; says which.
@@ -45,8 +52,40 @@ def load(where: str) -> Any:
         raise ValueError(f"{place} has no {name!r}; {nearest(name, functions, 'it has ' + ', '.join(functions[:8]))}")
     found = getattr(module, name)
     if not callable(found):
-        raise ValueError(f"{where} is a {type(found).__name__}: name a function that makes the model")
+        raise ValueError(f"{where} is a {type(found).__name__}: name {what}")
     return found
+
+
+def recipe_named(where: str) -> Any:
+    """The recipe that a name, ``module:Class`` or ``file.py:Class`` stands for.
+
+    Raises:
+        ValueError: there is no such module, or nothing of that name in it, or it is no recipe.
+    """
+    place, colon, name = where.rpartition(":")
+    if not colon:
+        return registry[spec_named(where).name]
+    module = module_of(place)
+    found = getattr(module, name, None)
+    if not (isinstance(found, type) and issubclass(found, Recipe)):
+        others = (key for key, value in vars(module).items() if isinstance(value, type) and issubclass(value, Recipe))
+        known = ", ".join(others) or "none"
+        raise ValueError(f"{place} has no recipe {name!r}; it has {known}. @gradwright.recipe makes one")
+    return found
+
+
+def contenders_named(names: str) -> list[Any]:
+    """What stands between the commas of ``--optimizers``: names as they are, and your own recipes and functions.
+
+    ``module:Class`` and ``file.py:Class`` are recipes, ``module:function`` is called with the model and returns its
+    optimizer; ``torch:NAME`` is one of torch.optim.
+
+    Raises:
+        ValueError: something is not there, or is neither.
+    """
+    what = "a recipe, or a function from the model to its optimizer"
+    parts = [part.strip() for part in names.split(",") if part.strip()]
+    return [load(part, what) if ":" in part and not part.startswith("torch:") else part for part in parts]
 
 
 def _from_file(path: Path) -> ModuleType:

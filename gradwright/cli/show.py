@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 import gradwright  # noqa: F401 (enters the recipes)
-from gradwright.cli.load import module_of
+from gradwright.cli.load import recipe_named
 from gradwright.contract import run_contract
 from gradwright.describe.fusion import summary
 from gradwright.describe.losses import rows as loss_rows
 from gradwright.describe.memory import FORMS, memory_rows
 from gradwright.describe.text import rows, select
-from gradwright.optimizer.recipe import Recipe, registry
-from gradwright.recipe.registry import spec_named
 from gradwright.recipe.traits import TRAITS
 
 MARKS = {"passed": "[green]passed[/]", "excused": "[dim]excused[/]", "failed": "[red]FAILED[/]"}
@@ -97,7 +94,7 @@ def show_contract(where: str) -> bool:
     Raises:
         ValueError: there is no such module, or nothing of that name in it, or it is no recipe.
     """
-    recipe = _found(where)
+    recipe = recipe_named(where)
     console = Console()
     console.print(f"The contract on [bold]{recipe.recipe_name}[/] ({recipe.__module__})")
     table = Table(box=None, pad_edge=False, show_header=False)
@@ -108,17 +105,3 @@ def show_contract(where: str) -> bool:
     counts = {status: sum(outcome.status == status for outcome in outcomes) for status in MARKS}
     console.print(", ".join(f"{count} {status}" for status, count in counts.items()))
     return counts["failed"] == 0
-
-
-def _found(where: str) -> Any:
-    module, _, name = where.partition(":")
-    if not name:
-        spec_named(where)
-        return registry[where]
-    loaded = module_of(module)
-    found = getattr(loaded, name, None)
-    if not (isinstance(found, type) and issubclass(found, Recipe)):
-        others = (key for key, value in vars(loaded).items() if isinstance(value, type) and issubclass(value, Recipe))
-        known = ", ".join(others) or "none"
-        raise ValueError(f"{module} has no recipe {name!r}; it has {known}. @gradwright.recipe makes one")
-    return found

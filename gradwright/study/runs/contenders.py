@@ -110,8 +110,8 @@ def contenders(optimizers: Any) -> tuple[Contender, ...]:
 
     Args:
         optimizers: a list, a comma separated string, or a dictionary from the labels to be shown. An item is a
-            recipe's name ("AdamW"), "torch:" and the name of a class in torch.optim, "all" (every recipe), a recipe
-            class, a bound recipe, or any function from a model to an optimizer.
+            recipe's name ("AdamW"), "torch:" and the name of a class in torch.optim (both in capitals or not), "all"
+            (every recipe), a recipe class, a bound recipe, or any function from a model to an optimizer.
 
     Raises:
         ValueError: an unknown name (with the nearest), an empty list, or the same label twice.
@@ -143,14 +143,16 @@ def _contender(item: Any, label: str | None = None) -> Contender:
         return item
     if isinstance(item, str) and item.startswith("torch:"):
         kinds = _torch_optimizers()
-        if item[6:] not in kinds:
+        name = _in_any_case(item[6:], kinds)
+        if name is None:
             raise unknown("optimizer", item, [f"torch:{kind}" for kind in kinds])
-        return _torch_contender(kinds[item[6:]], label or item, named=label is None)
+        return _torch_contender(kinds[name], label or f"torch:{name}", named=label is None)
     if isinstance(item, str):
         registry = _registry()
-        if item not in registry:
+        name = _in_any_case(item, registry)
+        if name is None:
             raise unknown("optimizer", item, [*sorted(registry), *(f"torch:{kind}" for kind in _torch_optimizers())])
-        return _recipe_contender(registry[item], {}, label or item, named=label is None)
+        return _recipe_contender(registry[name], {}, label or name, named=label is None)
     if hasattr(item, "recipe") and hasattr(item, "knobs"):
         knobs = dict(item.knobs)
         shown = ", ".join(f"{key}={value}" for key, value in knobs.items())
@@ -181,6 +183,13 @@ def _recipe_contender(recipe: type, knobs: dict[str, Any], label: str, named: bo
 def _torch_contender(kind: type[torch.optim.Optimizer], label: str, named: bool = False) -> Contender:
     source = "torch's default" if kind.__module__.startswith("torch.") else f"default of {kind.__module__}"
     return Contender(label, lambda model: kind(model.parameters()), source, named=named)  # type: ignore[call-arg]
+
+
+def _in_any_case(word: str, known: Iterable[str]) -> str | None:
+    """The name that a word is, capitals aside where that leaves one."""
+    names = list(known)
+    alike = [name for name in names if name.casefold() == word.casefold()]
+    return word if word in names else alike[0] if len(alike) == 1 else None
 
 
 def _torch_optimizers() -> dict[str, type[torch.optim.Optimizer]]:
