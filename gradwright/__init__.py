@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from gradwright import recipes as recipes
     from gradwright import routing as routing
     from gradwright import schedules as schedules
+    from gradwright import sharpness as sharpness
     from gradwright import solvers as solvers
     from gradwright import study as study
     from gradwright import training as training
@@ -56,6 +57,7 @@ _ROOMS = frozenset(
         "recipes",
         "routing",
         "schedules",
+        "sharpness",
         "solvers",
         "study",
         "training",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from gradwright.contract.asserts import refusal
 from gradwright.contract.check import Knobs, RecipeClass, check
-from gradwright.contract.training import accepts, noise
+from gradwright.contract.training import accepts, noise, step_by
 from gradwright.core.selector import parse
 from gradwright.recipe.knob import Knob
 
@@ -198,14 +199,18 @@ class _Paths:
         optimizer = self.recipe(groups, engine="eager", **setting)
         places: dict[int, list[Tensor]] = {at: [] for at in leaves}
         for step in range(STEPS):
-            for at, leaf in leaves.items():
-                leaf.grad = _gradient(leaf.detach(), at, step, weather)
-            optimizer.step(loss=torch.tensor(1.0 + 1 / (1 + step), dtype=torch.float64, device="cpu"))
+            step_by(optimizer, partial(_backward, leaves, step, weather))
             for at, leaf in leaves.items():
                 places[at].append(leaf.detach().clone())
         with optimizer.evaluating():
             ends = {at: torch.stack([*places[at], leaf.detach()]) for at, leaf in leaves.items()}
         return {at: end if bool(end.isfinite().all()) else None for at, end in ends.items()}
+
+
+def _backward(leaves: Mapping[int, Tensor], step: int, weather: Weather) -> Tensor:
+    for at, leaf in leaves.items():
+        leaf.grad = _gradient(leaf.detach(), at, step, weather)
+    return torch.tensor(1.0 + 1 / (1 + step), dtype=torch.float64, device="cpu")
 
 
 def _gradient(weights: Tensor, at: int, step: int, weather: Weather) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from gradwright.contract.asserts import refused
 from gradwright.contract.check import Knobs, RecipeClass, check
 from gradwright.contract.descent import without_decay
-from gradwright.contract.training import MATRIX, Training, changes, copies, same, served, snapshot, weights
+from gradwright.contract.training import MATRIX, Training, changes, copies, same, served, snapshot, step_on, weights
 
 
 def _numbers(recipe: RecipeClass, knobs: Knobs) -> dict[str, Any]:
@@ -84,8 +84,8 @@ def groups_override_defaults(recipe: RecipeClass, knobs: Knobs) -> None:
     optimizer = recipe(groups, **without_decay(recipe, knobs))
     before = [resting.detach().clone(), moving.detach().clone()]
     for _ in range(6):
-        resting.grad = moving.grad = moving.detach() - 1
-        optimizer.step(loss=torch.tensor(1.0, device="cpu"))
+        gradient = moving.detach() - 1
+        step_on(optimizer, [resting, moving], [gradient, gradient], torch.tensor(1.0, device="cpu"))
     assert same(before[0], resting.detach()), "a group with lr=0 moved"
     assert not same(before[1], moving.detach()), "beside a group with lr=0, the other did not move"
 

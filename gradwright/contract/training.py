@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from gradwright.contract.asserts import refusal
 from gradwright.contract.check import Knobs, RecipeClass
 from gradwright.core import Slot
+from gradwright.core.second_look import SecondLook
 from gradwright.optimizer.optimizer import Optimizer
 
 SHAPES = ((3, 4), (4, 2), (5,), ())
@@ -47,6 +48,28 @@ def served(recipe: RecipeClass, knobs: Knobs, tensors: Iterable[Tensor]) -> list
     found = [tensor for tensor in tensors if accepts(recipe, knobs, tensor)]
     assert found, f"{recipe.recipe_name} serves none of the tensors it was offered"
     return found
+
+
+def step_on(
+    optimizer: Optimizer, params: Iterable[Tensor], gradients: Iterable[Tensor | None], loss: Tensor | float
+) -> None:
+    """Take one step on given gradients, which are those of every place at which a recipe looks."""
+    pairs = list(zip(params, gradients))
+
+    def closure() -> Any:
+        for param, gradient in pairs:
+            param.grad = gradient
+        return loss
+
+    step_by(optimizer, closure)
+
+
+def step_by(optimizer: Optimizer, closure: Callable[[], Any]) -> None:
+    """Take one step on the gradients that a closure leaves: it is called again only where a recipe looks twice."""
+    if any(isinstance(link, SecondLook) for link in optimizer.chain_of(optimizer.param_groups[0]).links):
+        optimizer.step(closure)
+    else:
+        optimizer.step(loss=closure())
 
 
 class Training:
@@ -94,9 +117,7 @@ class Training:
 
     def step_on(self, gradients: Iterable[Tensor | None], loss: Tensor | None = None) -> Training:
         """Take one step on given gradients."""
-        for param, gradient in zip(self.params, gradients):
-            param.grad = gradient
-        self.optimizer.step(loss=self.loss() if loss is None else loss)
+        step_on(self.optimizer, self.params, gradients, self.loss() if loss is None else loss)
         self.time += 1
         return self
 

@@ -12,6 +12,7 @@ from gradwright.contract.check import Knobs, RecipeClass, check
 from gradwright.contract.descent import first_move, without_decay
 from gradwright.contract.training import MATRIX, Training, copies, is_shared, served, slots_of, weights
 from gradwright.core import Context
+from gradwright.core.second_look import SecondLook
 from gradwright.core.spelling import near
 from gradwright.core.transform import walk
 from gradwright.recipe.traits import TRAITS
@@ -30,11 +31,12 @@ def traits_are_declared(recipe: RecipeClass, knobs: Knobs) -> None:
     """The traits needs_loss, averages, shared and totals are declared exactly where they are so."""
     training = Training(recipe, knobs).step(2)
     chain = recipe.chain(**knobs)
+    twice = any(isinstance(link, SecondLook) for link in chain.links)  # whose norms run over all
     found = {
         "needs_loss": "loss" in chain.all_needs,
         "averages": chain.evaluates,
         "shared": any(is_shared(slot) for p in training.params for slot in slots_of(training.optimizer, p).values()),
-        "totals": any(_asks_for_totals(training, param) for param in training.params),
+        "totals": twice or any(_asks_for_totals(training, param) for param in training.params),
     }
     for trait, so in found.items():
         declared = trait in recipe.spec.traits

@@ -20,7 +20,7 @@ from gradwright.optimizer.pointers import has_memory
 from gradwright.transforms import EveryKth
 
 if TYPE_CHECKING:
-    from gradwright.optimizer.optimizer import Optimizer
+    from gradwright.optimizer.skipping import Skipping
 
 FIRST, LAST = 8, 16
 """The steps between which weights are watched."""
@@ -55,7 +55,7 @@ class Seen:
 
 
 @torch.no_grad()
-def look(optimizer: Optimizer, steps: Iterable[GroupStep]) -> None:
+def look(optimizer: Skipping, steps: Iterable[GroupStep]) -> None:
     """Look at the half-precision weights of groups that have just stepped, with their gradients still there.
 
     Args:
@@ -77,7 +77,7 @@ def look(optimizer: Optimizer, steps: Iterable[GroupStep]) -> None:
                 seen.found.append(Found(param, had.float().mean(), stood.float().mean()))
 
 
-def tell(optimizer: Optimizer) -> None:
+def tell(optimizer: Skipping) -> None:
     """After the last look: warn, if what was found calls for it, and forget it. Devices are waited for once."""
     if optimizer.param_groups[0]["clock"] != LAST or "_seen" not in optimizer.__dict__:
         return
@@ -88,7 +88,7 @@ def tell(optimizer: Optimizer) -> None:
         warn_user(_message(optimizer, sorted(lost, key=lambda pair: -pair[1]), len(found)))
 
 
-def _watched(optimizer: Optimizer, step: GroupStep) -> Iterator[int]:
+def _watched(optimizer: Skipping, step: GroupStep) -> Iterator[int]:
     """The parameters of a group whose steps may be lost, and should not be."""
     if step.params[0].dtype not in GRAIN and all(param.dtype not in GRAIN for param in step.params):
         return
@@ -102,7 +102,7 @@ def _watched(optimizer: Optimizer, step: GroupStep) -> Iterator[int]:
             yield at
 
 
-def _group_of(optimizer: Optimizer, param: Tensor) -> dict[str, Any]:
+def _group_of(optimizer: Skipping, param: Tensor) -> dict[str, Any]:
     return next(group for group in optimizer.param_groups if any(one is param for one in group["params"]))
 
 
@@ -112,7 +112,7 @@ def _some(tensor: Tensor) -> Tensor:
     return flat[:: -(-tensor.numel() // ENTRIES)]
 
 
-def _message(optimizer: Optimizer, lost: list[tuple[Tensor, float]], watched: int) -> str:
+def _message(optimizer: Skipping, lost: list[tuple[Tensor, float]], watched: int) -> str:
     names = ", ".join(f"{optimizer.spec_of(param)}: {share:.0%}" for param, share in lost[:SHOWN])
     more = f" and {len(lost) - SHOWN} more" if len(lost) > SHOWN else ""
     dtype, recipe = lost[0][0].dtype, _group_of(optimizer, lost[0][0])["recipe"]

@@ -64,6 +64,8 @@ class Skipping(FullWeights):
     _skipped: int = 0
     _row: int = 0
     _provisional: Provisional | None = None
+    perturbed: bool = False
+    """Whether the weights are elsewhere for a moment: within the second evaluation of ``step(closure)``."""
 
     @property
     def skipped(self) -> int:
@@ -80,7 +82,16 @@ class Skipping(FullWeights):
         return None if self._provisional is not None else self._row == 0
 
     def catch_up(self) -> None:
-        """Learn whether the last step was taken, and take its count back if it was not."""
+        """Learn whether the last step was taken, and take its count back if it was not.
+
+        Raises:
+            RuntimeError: the weights are not those of any step, within the closure of one.
+        """
+        if self.perturbed:
+            raise RuntimeError(
+                "within the closure of a step that looks twice, the weights are perturbed; step, save, load and "
+                "evaluate after step() has returned"
+            )
         if self._provisional is None:
             return
         last, self._provisional = self._provisional, None
@@ -111,7 +122,7 @@ class Skipping(FullWeights):
         every = [param for group in self.param_groups for param in group["params"]]
         params = [param for param in every if param.grad is not None]
         grads: list[Tensor] = [param.grad for param in params if param.grad is not None]
-        bad = any_rank(_broken([*grads, *_as_tensors(loss)]), every)
+        bad = nonfinite([*grads, *_as_tensors(loss)], every)
         if self._decides_on_host(params, grads):
             good = not bool(bad)
             self._row = 0 if good else self._row
@@ -160,6 +171,16 @@ def _as_tensors(loss: Any) -> list[Tensor]:
         )
     except (TypeError, ValueError, RuntimeError):
         return []
+
+
+def nonfinite(tensors: Iterable[Tensor], params: Iterable[Tensor]) -> Tensor:
+    """Whether there is an entry that is not finite; every rank gets the same answer.
+
+    Args:
+        tensors: what is looked at, on this rank.
+        params: the parameters, some of which may be spread over ranks.
+    """
+    return any_rank(_broken(tensors), params)
 
 
 def _broken(tensors: Iterable[Tensor]) -> Tensor:

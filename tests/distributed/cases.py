@@ -180,6 +180,46 @@ def skipped_by_all(mesh: DeviceMesh) -> tuple[float, bool]:
     return worst, counted
 
 
+def looks_twice(mesh: DeviceMesh) -> float:
+    """How far models are off that look twice, spread over ranks and as replicas whose gradients are averaged."""
+    worst = 0.0
+    methods = (gw.sharpness.sam, gw.sharpness.asam, gw.sharpness.looksam, gw.sharpness.friendly_sam)
+    for how, method in ((how, method) for how in ("sharded", "mixed") for method in methods):
+        alone, other = net(), spread_out(net(), how, mesh)
+        for model in (alone, other):
+            optimizer = method(gw.AdamW)(model.named_parameters(), rho=0.5)
+            for step in range(3):
+                optimizer.step(lambda m=model, o=optimizer, s=step: (o.zero_grad(), backward(m, batch(s)))[1])
+        worst = max(worst, distance(alone, other))
+    return worst
+
+
+def looks_twice_by_itself(mesh: DeviceMesh) -> float:
+    """How far replicas are apart that look where their own share of the batch leads, and step by the mean gradient."""
+    replica = nn.parallel.DistributedDataParallel(net())
+    optimizer = gw.sharpness.sam(gw.SGD)(replica.parameters(), lr=0.1, rho=0.5)
+    size = 8 // mesh.size()
+    share = slice(size * mesh.get_rank(), size * (mesh.get_rank() + 1))
+    places = []
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        places.append(torch.cat([param.detach().flatten() for param in replica.parameters()]))
+        loss = replica(batch(0)[share]).square().mean()
+        loss.backward()
+        return loss
+
+    for _ in range(2):
+        optimizer.step(closure, first_pass=replica.no_sync)
+    end = torch.cat([param.detach().flatten() for param in replica.parameters()])
+    every = [torch.empty_like(end) for _ in range(mesh.size())]
+    looked = [torch.empty_like(end) for _ in range(mesh.size())]
+    dist.all_gather(every, end)
+    dist.all_gather(looked, places[1])
+    assert not torch.equal(looked[0], looked[1])
+    return max((one - end).abs().max().item() for one in every)
+
+
 def two_dimensions(mesh: DeviceMesh) -> float:
     """How far a model is off whose rows are tensor-parallel, and sharded by FSDP2 once more, on four ranks."""
     grid = init_device_mesh("cpu", (2, dist.get_world_size() // 2), mesh_dim_names=("data", "model"))

@@ -25,6 +25,8 @@ NAMES = (
     "partial_gradient",
     "blocks_of_rows",
     "skipped_by_all",
+    "looks_twice",
+    "looks_twice_by_itself",
 )
 
 
