@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gradwright as gw
 import gradwright.transforms as parts
-from tests.families.kinds import MATRICES, Contract, Parity, case, variant
+from tests.families.kinds import GOLDEN_SHAPES, MATRICES, Contract, Parity, case, variant
 from tests.families.worked import matrix, vector
 from tests.reference.adam_mini import adam_mini
 
@@ -60,7 +60,7 @@ PUBLISHED = {gw.AdamMini: {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weig
 GOLDEN = {
     "AdamMini": variant(gw.AdamMini, weight_decay=0.1),
     "AdamMini, roles": variant(gw.AdamMini, roles=("embedding", "bias", "")),
-    "AdamMini, heads": variant(gw.AdamMini, shapes=((4, 2), (2, 3, 1, 1)), roles=("", ""), heads=2),
+    "AdamMini, heads": variant(gw.AdamMini, shapes=GOLDEN_SHAPES[2:], roles=("",), heads=2),
 }
 
 PARTS = (

@@ -6,7 +6,7 @@ import math
 
 import gradwright as gw
 import gradwright.transforms as parts
-from tests.families.kinds import Contract, Parity, case, variant
+from tests.families.kinds import GOLDEN_MATRICES, Contract, Parity, case, variant
 from tests.families.worked import M2, matrix
 from tests.reference.kl_shampoo import kl_shampoo, kl_soap
 
@@ -73,10 +73,9 @@ PUBLISHED = {
     gw.KLSOAP: {"betas": (0.9, 0.98), "eps": 1e-8, "weight_decay": 1e-2, "precondition_frequency": 10},
 }
 
-GOLDEN_SQUARES = ((2, 2), (2, 2, 1, 1))
 GOLDEN = {
-    "KLShampoo": variant(gw.KLShampoo, shapes=GOLDEN_SQUARES),
-    "KLSOAP": variant(gw.KLSOAP, shapes=GOLDEN_SQUARES, **EVERY),
+    "KLShampoo": variant(gw.KLShampoo, shapes=GOLDEN_MATRICES),
+    "KLSOAP": variant(gw.KLSOAP, shapes=GOLDEN_MATRICES, **EVERY),
 }
 
 AXES = {"basis_left": [[1.0, 0.0], [0.0, 1.0]], "basis_right": [[1.0, 0.0], [0.0, 1.0]]}

@@ -137,10 +137,10 @@ PUBLISHED = {
 }
 
 GOLDEN = {
-    "Shampoo": variant(gw.Shampoo, shapes=((3, 2), (2,), (2, 2, 2, 1))),
-    "Shampoo, sums": variant(gw.Shampoo, shapes=((2, 2), (2,), (2, 2, 2, 1)), accumulate=True, graft="sgd", **EVERY),
-    "Shampoo, eigenvalues": variant(gw.Shampoo, shapes=((2, 2), (2,), ()), form="eigenvalue", graft="none"),
-    "SPlus": variant(gw.SPlus, shapes=((2, 2), (2,), ()), inverse_every=3),
+    "Shampoo": variant(gw.Shampoo),
+    "Shampoo, sums": variant(gw.Shampoo, accumulate=True, graft="sgd", **EVERY),
+    "Shampoo, eigenvalues": variant(gw.Shampoo, form="eigenvalue", graft="none"),
+    "SPlus": variant(gw.SPlus, inverse_every=3),
 }
 
 QUARTER = 16**-0.25

@@ -75,10 +75,10 @@ class KullbackLeibler(Transform):
         values = state["value_left"], state["value_right"]
         grams = self._grams(g, left, right, values, state)
         means = (turned.square() / values[1][..., None, :]).mean(-1), (turned.square() / values[0][..., None]).mean(-2)
-        values = tuple(self._mixed(old, new).clamp(min=_least(old)) for old, new in zip(values, means))
+        raised = [self._mixed(old, new).clamp(min=_least(old)) for old, new in zip(values, means)]
         if (ctx.step - 1) % self.frequency == 0:
             left, right = (torch.linalg.qr(gram @ basis).Q for gram, basis in zip(grams, (left, right)))
-        return direction, changed | _sides("gram", *grams) | _sides("basis", left, right) | _sides("value", *values)
+        return direction, changed | _sides("gram", *grams) | _sides("basis", left, right) | _sides("value", *raised)
 
     def _direction(self, u: Tensor, turned: Tensor, state: State, ctx: Context) -> tuple[Tensor, State]:
         left, right = state["basis_left"], state["basis_right"]
