@@ -20,7 +20,7 @@ each_chain = pytest.mark.parametrize("name", CHAINS)
 
 def moved_knob(name, value):
     """Another value within the bounds: half of it, or twice a factor of growth, which has to stay above one."""
-    return 2 * value if name.rpartition(".")[2] == "grow" else value / 2
+    return 2 * value if name.rpartition(".")[2] in ("grow", "growth") else value / 2
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def test_a_recipes_chain_has_the_same_structure_at_all_knobs(name):
     """A recipe does not branch on a knob: a schedule never changes what is compiled."""
     recipe_spec = registry[name].spec
     moved = {
-        key: tuple(entry / 2 for entry in value) if isinstance(value, tuple) else value / 2
+        key: tuple(entry / 2 for entry in value) if isinstance(value, tuple) else moved_knob(key, value)
         for key, value in recipe_spec.defaults.items()
         if isinstance(value, (float, tuple)) and key != "momentum_decay"
     }
