@@ -50,7 +50,7 @@ def Scion(
     return chain(Ema(momentum), step, *([Decay(1.0)] if constrained else []), Scale(lr))
 
 
-@recipe(paper="arXiv:2504.05295", traits="scale_free reduces matrix", only=MATRICES)
+@recipe(paper="arXiv:2504.05295", traits="scale_free reduces matrix", only=MATRICES, initial="rank_fraction")
 def Dion(lr: float = 1e-2, momentum: float = 0.95, weight_decay: float = 1e-2, rank_fraction: float = 1.0):
     """Muon's direction of a low rank, by one power iteration a step; what is left out stays in the momentum.
 
@@ -68,7 +68,8 @@ def Dion(lr: float = 1e-2, momentum: float = 0.95, weight_decay: float = 1e-2, r
         lr: learning rate (the authors').
         momentum: μ in [0, 1) (the authors').
         weight_decay: λ ≥ 0, decoupled (the authors').
-        rank_fraction: r over the shorter side, in (0, 1] (the authors').
+        rank_fraction: r over the shorter side, in (0, 1] (the authors'); state is made with it, so that a later change
+            says nothing.
 
     Raises:
         ValueError: a parameter is not a matrix.

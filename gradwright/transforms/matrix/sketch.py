@@ -17,6 +17,9 @@ from gradwright.transforms.common.matrices import as_matrix, check_matrix, is_st
 from gradwright.transforms.matrix.coefficients import Quintics, coefficients_of
 from gradwright.transforms.matrix.orthogonalize import Orthogonalize, newton_schulz
 
+SHARE = (1e-12, 1.0 + 1e-12)
+"""Above 0 and at most 1."""
+
 
 @dataclass(frozen=True)
 class PowerIteration(Transform):
@@ -30,16 +33,12 @@ class PowerIteration(Transform):
 
     Args:
         momentum: μ, in [0, 1).
-        fraction: in (0, 1].
+        fraction: in (0, 1]; it is read when the state is made.
     """
 
     momentum: float = 0.95
-    fraction: Any = 1.0
-    bounds: ClassVar = {"momentum": FRACTION}
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_share("PowerIteration", self.fraction)
+    fraction: float = 1.0
+    bounds: ClassVar = {"momentum": FRACTION, "fraction": SHARE}
 
     def slots(self, spec: ParamSpec) -> Slots:
         short = min(matrix_shape(spec))
@@ -82,13 +81,12 @@ class TopRows(Transform):
     """
 
     momentum: float = 0.95
-    fraction: Any = 0.25
+    fraction: float = 0.25
     coefficients: str | Quintics = "polar_express"
-    bounds: ClassVar = {"momentum": FRACTION}
+    bounds: ClassVar = {"momentum": FRACTION, "fraction": SHARE}
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_share("TopRows", self.fraction)
         Orthogonalize(self.coefficients)
 
     def slots(self, spec: ParamSpec) -> Slots:
@@ -124,13 +122,3 @@ def rank_of(fraction: float, size: int) -> int:
 def first_basis(spec: ParamSpec, like: Tensor) -> Tensor:
     """Normal numbers that depend on a parameter's place and nothing else."""
     return normal(key_of(spec.index, 0), like)
-
-
-def check_share(owner: str, fraction: Any) -> None:
-    """Refuse what is no share.
-
-    Raises:
-        ValueError: it is not above 0 and at most 1.
-    """
-    if isinstance(fraction, bool) or not isinstance(fraction, (int, float)) or not 0 < fraction <= 1:
-        raise ValueError(f"{owner}: fraction={fraction!r} must be a number above 0 and at most 1, such as 0.25")
