@@ -21,6 +21,7 @@ from gradwright.recipes.conditioned import softly_clipped as softly_clipped
 from gradwright.recipes.conditioned import value_clipped as value_clipped
 from gradwright.recipes.decay_forms import cautious_decay as cautious_decay
 from gradwright.recipes.decay_forms import decoupled as decoupled
+from gradwright.recipes.low_rank import low_rank as low_rank
 from gradwright.recipes.regularised import constrained as constrained
 from gradwright.recipes.regularised import norm_regularized as norm_regularized
 from gradwright.recipes.schedule_free import schedule_free as schedule_free
@@ -29,23 +30,27 @@ from gradwright.recipes.thrifty import thrifty as thrifty
 __all__ = [
     "ADOPT",
     "AMMSGD",
+    "APOLLO",
     "ASGD",
     "BCOS",
     "CAME",
     "FOCUS",
     "FTRL",
     "KATE",
+    "KLSOAP",
     "MADGRAD",
     "MARS",
     "NSGDA",
     "PNM",
     "QHM",
+    "RACS",
     "SGD",
     "SGDP",
     "SGDS",
     "SM3",
     "SMMF",
     "SOAP",
+    "SPAM",
     "AMAdamW",
     "AMSGrad",
     "AdEMAMix",
@@ -64,6 +69,7 @@ __all__ = [
     "AdamAtan2",
     "AdamCPR",
     "AdamH",
+    "AdamMini",
     "AdamNorm",
     "AdamP",
     "AdamS",
@@ -77,10 +83,16 @@ __all__ = [
     "DAdaptAdam",
     "DAdaptSGD",
     "DiffGrad",
+    "Dion",
+    "Dion2",
     "DoG",
     "DoWG",
     "EAdam",
+    "Fira",
+    "Flora",
+    "GaLore",
     "Grams",
+    "KLShampoo",
     "LDoG",
     "LaProp",
     "Lamb",
@@ -101,15 +113,21 @@ __all__ = [
     "Ranger",
     "Rprop",
     "SAdam",
+    "SPlus",
     "ScheduleFreeAdamW",
     "ScheduleFreeNorMuon",
     "ScheduleFreePlus",
     "ScheduleFreeRAdam",
     "ScheduleFreeSGD",
+    "Scion",
+    "Shampoo",
     "Signum",
+    "SinkGD",
     "StableAdamW",
+    "StableSPAM",
     "Surefoot",
     "Tiger",
+    "Yogi",
     "adanorm",
     "adaptively_clipped",
     "averaged",
@@ -121,6 +139,7 @@ __all__ = [
     "decoupled",
     "grokfast",
     "lookahead",
+    "low_rank",
     "norm_regularized",
     "polynomial_averaged",
     "power_averaged",
@@ -212,6 +231,33 @@ class AMSGrad(Recipe[...]):
         eps: Number = 1e-08,
         weight_decay: Number = 0.0,
         form: Literal["raw", "corrected", "paper"] = "raw",
+        *,
+        maximize: bool = False,
+        state: Literal["auto", "float32", "bfloat16", "8bit", "parameter"] = "auto",
+        weights: Literal["plain", "split24", "split32", "stochastic"] = "plain",
+        engine: str = "auto",
+        skip_nonfinite: bool = False,
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class APOLLO(Recipe[...]):
+    """The gradient itself, as long as Adam makes it in a small random view: SGD's memory, and nearly Adam's steps."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.01,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: Number = 1e-06,
+        weight_decay: Number = 0.0,
+        rank: int = 256,
+        gap: int = 200,
+        scale: Number = 1.0,
+        scale_type: Literal["channel", "tensor"] = "channel",
+        growth: Number = 1.01,
         *,
         maximize: bool = False,
         state: Literal["auto", "float32", "bfloat16", "8bit", "parameter"] = "auto",
@@ -636,6 +682,29 @@ class AdamH(Recipe[...]):
         differentiable: Literal[False] | None = None,
     ) -> None: ...
 
+class AdamMini(Recipe[...]):
+    """AdamW with one second moment for each block of the Hessian, which halves the state."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: Number = 1e-08,
+        weight_decay: Number = 0.0,
+        heads: int | None = None,
+        *,
+        maximize: bool = False,
+        state: Literal["auto", "float32", "bfloat16", "8bit", "parameter"] = "auto",
+        weights: Literal["plain", "split24", "split32", "stochastic"] = "plain",
+        engine: str = "auto",
+        skip_nonfinite: bool = False,
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
 class AdamNorm(Recipe[...]):
     """AdaNorm's Adam: gradients shorter than usual enter the momentum at the usual length."""
 
@@ -988,6 +1057,51 @@ class DiffGrad(Recipe[...]):
         differentiable: Literal[False] | None = None,
     ) -> None: ...
 
+class Dion(Recipe[...]):
+    """Muon's direction of a low rank, by one power iteration a step; what is left out stays in the momentum."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.01,
+        momentum: Number = 0.95,
+        weight_decay: Number = 0.01,
+        rank_fraction: Number = 1.0,
+        *,
+        maximize: bool = False,
+        state: Literal["auto", "float32", "bfloat16", "8bit", "parameter"] = "auto",
+        weights: Literal["plain", "split24", "split32", "stochastic"] = "plain",
+        engine: str = "auto",
+        skip_nonfinite: bool = False,
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class Dion2(Recipe[...]):
+    """Muon of the largest rows of the momentum alone, a quarter of them say; the others gather until it is their turn."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.01,
+        momentum: Number = 0.95,
+        weight_decay: Number = 0.01,
+        fraction: Number = 0.25,
+        coefficients: str = "polar_express",
+        *,
+        maximize: bool = False,
+        state: Literal["auto", "float32", "bfloat16", "8bit", "parameter"] = "auto",
+        weights: Literal["plain", "split24", "split32", "stochastic"] = "plain",
+        engine: str = "auto",
+        skip_nonfinite: bool = False,
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
 class DoG(Recipe[...]):
     """SGD with the distance gone over the root of all squared gradients as its step, evaluated at an average."""
 
@@ -1102,6 +1216,84 @@ class FTRL(Recipe[...]):
         differentiable: Literal[False] | None = None,
     ) -> None: ...
 
+class Fira(Recipe[...]):
+    """GaLore that does not drop the rest of the gradient: it goes along, as long as Adam would have made it."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.01,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: Number = 1e-06,
+        weight_decay: Number = 0.0,
+        rank: int = 128,
+        gap: int = 200,
+        scale: Number = 0.25,
+        growth: Number = 1.01,
+        *,
+        maximize: bool = False,
+        state: Literal["auto", "float32", "bfloat16", "8bit", "parameter"] = "auto",
+        weights: Literal["plain", "split24", "split32", "stochastic"] = "plain",
+        engine: str = "auto",
+        skip_nonfinite: bool = False,
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class Flora(Recipe[...]):
+    """Adafactor with a momentum of which a random view is kept."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.01,
+        momentum: Number = 0.9,
+        beta2_decay: Number = -0.8,
+        eps: tuple[float, float] = (1e-30, 0.001),
+        d: Number = 1.0,
+        weight_decay: Number = 0.0,
+        rank: int = 16,
+        gap: int = 1000,
+        relative_step: bool = False,
+        *,
+        maximize: bool = False,
+        state: Literal["auto", "float32", "bfloat16", "8bit", "parameter"] = "auto",
+        weights: Literal["plain", "split24", "split32", "stochastic"] = "plain",
+        engine: str = "auto",
+        skip_nonfinite: bool = False,
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class GaLore(Recipe[...]):
+    """Adam of the gradient in its k leading singular directions, which are found anew every few steps."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.01,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: Number = 1e-06,
+        weight_decay: Number = 0.0,
+        rank: int = 128,
+        gap: int = 200,
+        scale: Number = 0.25,
+        *,
+        maximize: bool = False,
+        state: Literal["auto", "float32", "bfloat16", "8bit", "parameter"] = "auto",
+        weights: Literal["plain", "split24", "split32", "stochastic"] = "plain",
+        engine: str = "auto",
+        skip_nonfinite: bool = False,
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
 class Grams(Recipe[...]):
     """Adam's size and the gradient's sign: an entry whose momentum points elsewhere is turned around."""
 
@@ -1134,6 +1326,53 @@ class KATE(Recipe[...]):
         eta: Number = 0.9,
         eps: Number = 1e-08,
         weight_decay: Number = 0.0,
+        *,
+        maximize: bool = False,
+        state: Literal["auto", "float32", "bfloat16", "8bit", "parameter"] = "auto",
+        weights: Literal["plain", "split24", "split32", "stochastic"] = "plain",
+        engine: str = "auto",
+        skip_nonfinite: bool = False,
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class KLSOAP(Recipe[...]):
+    """SOAP in the eigenvectors of factors that are fitted to each other, and without correction."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        betas: tuple[float, float] = (0.9, 0.98),
+        eps: Number = 1e-08,
+        weight_decay: Number = 0.01,
+        precondition_frequency: int = 10,
+        shampoo_beta: Number | None = None,
+        *,
+        maximize: bool = False,
+        state: Literal["auto", "float32", "bfloat16", "8bit", "parameter"] = "auto",
+        weights: Literal["plain", "split24", "split32", "stochastic"] = "plain",
+        engine: str = "auto",
+        skip_nonfinite: bool = False,
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class KLShampoo(Recipe[...]):
+    """Shampoo with a root of one half on each side and without a graft, since each side sees what the other whitens."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        betas: tuple[float, float] = (0.9, 0.98),
+        eps: Number = 1e-08,
+        weight_decay: Number = 0.01,
+        precondition_frequency: int = 10,
         *,
         maximize: bool = False,
         state: Literal["auto", "float32", "bfloat16", "8bit", "parameter"] = "auto",
@@ -1627,6 +1866,30 @@ class QHM(Recipe[...]):
         differentiable: Literal[False] | None = None,
     ) -> None: ...
 
+class RACS(Recipe[...]):
+    """The gradient over averages of its rows and of its columns, and a limit to how fast steps may grow."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.02,
+        beta: Number = 0.9,
+        eps: Number = 1e-08,
+        weight_decay: Number = 0.0,
+        alpha: Number = 0.05,
+        growth: Number = 1.01,
+        *,
+        maximize: bool = False,
+        state: Literal["auto", "float32", "bfloat16", "8bit", "parameter"] = "auto",
+        weights: Literal["plain", "split24", "split32", "stochastic"] = "plain",
+        engine: str = "auto",
+        skip_nonfinite: bool = False,
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
 class RAdam(Recipe[...]):
     """Adam with a built-in warm-up: steps are rectified by how much the second moment still varies."""
 
@@ -1890,6 +2153,56 @@ class SOAP(Recipe[...]):
         differentiable: Literal[False] | None = None,
     ) -> None: ...
 
+class SPAM(Recipe[...]):
+    """Adam that clips single entries far beyond what they have been, and forgets its averages from time to time."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: Number = 1e-06,
+        weight_decay: Number = 0.0,
+        threshold: Number = 5000.0,
+        reset_every: int = 500,
+        wait: int = 20,
+        warmup: int = 150,
+        *,
+        maximize: bool = False,
+        state: Literal["auto", "float32", "bfloat16", "8bit", "parameter"] = "auto",
+        weights: Literal["plain", "split24", "split32", "stochastic"] = "plain",
+        engine: str = "auto",
+        skip_nonfinite: bool = False,
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class SPlus(Recipe[...]):
+    """The sign of a momentum in Shampoo's eigenvectors, and an average of the weights to evaluate with."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.1,
+        betas: tuple[float, float] = (0.9, 0.999),
+        weight_decay: Number = 0.01,
+        ema_rate: Number = 0.999,
+        inverse_every: int = 100,
+        max_dim: int = 10000,
+        *,
+        maximize: bool = False,
+        state: Literal["auto", "float32", "bfloat16", "8bit", "parameter"] = "auto",
+        weights: Literal["plain", "split24", "split32", "stochastic"] = "plain",
+        engine: str = "auto",
+        skip_nonfinite: bool = False,
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
 class ScheduleFreeAdamW(Recipe[...]):
     """AdamW without a schedule: gradients are taken between a fast iterate and its running average."""
 
@@ -2021,6 +2334,59 @@ class ScheduleFreeSGD(Recipe[...]):
         differentiable: Literal[False] | None = None,
     ) -> None: ...
 
+class Scion(Recipe[...]):
+    """A step to the point of a norm ball that the momentum likes best; each layer has the norm that fits it."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.000244140625,
+        momentum: Number = 0.9,
+        radius: Number = 50.0,
+        head_radius: Number = 3000.0,
+        constrained: bool = True,
+        ball: Literal["auto", "spectral", "sign", "column", "row", "token", "rms"] = "auto",
+        coefficients: str = "keller",
+        *,
+        maximize: bool = False,
+        state: Literal["auto", "float32", "bfloat16", "8bit", "parameter"] = "auto",
+        weights: Literal["plain", "split24", "split32", "stochastic"] = "plain",
+        engine: str = "auto",
+        skip_nonfinite: bool = False,
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class Shampoo(Recipe[...]):
+    """A root of the gradient's Gram matrix on each side of a matrix, at the length of a method that is known."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: Number = 1e-12,
+        weight_decay: Number = 0.0,
+        graft: Literal["adam", "adagrad", "sgd", "none"] = "adam",
+        graft_eps: Number = 1e-08,
+        form: Literal["root", "eigenvalue"] = "root",
+        accumulate: bool = False,
+        precondition_frequency: int = 10,
+        max_precond_dim: int = 1024,
+        *,
+        maximize: bool = False,
+        state: Literal["auto", "float32", "bfloat16", "8bit", "parameter"] = "auto",
+        weights: Literal["plain", "split24", "split32", "stochastic"] = "plain",
+        engine: str = "auto",
+        skip_nonfinite: bool = False,
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
 class Signum(Recipe[...]):
     """The sign of a momentum."""
 
@@ -2030,6 +2396,27 @@ class Signum(Recipe[...]):
         lr: Number = 0.0001,
         momentum: Number = 0.9,
         weight_decay: Number = 0.0,
+        *,
+        maximize: bool = False,
+        state: Literal["auto", "float32", "bfloat16", "8bit", "parameter"] = "auto",
+        weights: Literal["plain", "split24", "split32", "stochastic"] = "plain",
+        engine: str = "auto",
+        skip_nonfinite: bool = False,
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class SinkGD(Recipe[...]):
+    """The gradient with rows and columns of one length, and no state at all."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.002,
+        weight_decay: Number = 0.0,
+        iterations: int = 5,
         *,
         maximize: bool = False,
         state: Literal["auto", "float32", "bfloat16", "8bit", "parameter"] = "auto",
@@ -2052,6 +2439,31 @@ class StableAdamW(Recipe[...]):
         betas: tuple[float, float] = (0.9, 0.99),
         eps: Number = 1e-06,
         weight_decay: Number = 0.01,
+        *,
+        maximize: bool = False,
+        state: Literal["auto", "float32", "bfloat16", "8bit", "parameter"] = "auto",
+        weights: Literal["plain", "split24", "split32", "stochastic"] = "plain",
+        engine: str = "auto",
+        skip_nonfinite: bool = False,
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class StableSPAM(Recipe[...]):
+    """AdamW behind two clips that follow what is usual, and with restarts: made for training in four bits."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        gammas: tuple[float, float] = (0.7, 0.9),
+        theta: Number = 0.999,
+        eps: Number = 1e-08,
+        weight_decay: Number = 0.0,
+        reset_every: int = 1000,
         *,
         maximize: bool = False,
         state: Literal["auto", "float32", "bfloat16", "8bit", "parameter"] = "auto",
@@ -2105,6 +2517,29 @@ class Tiger(Recipe[...]):
         shrink: Number = 0.99,
         floor: Number = 0.001,
         lazy: bool = False,
+        *,
+        maximize: bool = False,
+        state: Literal["auto", "float32", "bfloat16", "8bit", "parameter"] = "auto",
+        weights: Literal["plain", "split24", "split32", "stochastic"] = "plain",
+        engine: str = "auto",
+        skip_nonfinite: bool = False,
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool | None = None,
+        differentiable: Literal[False] | None = None,
+    ) -> None: ...
+
+class Yogi(Recipe[...]):
+    """Adam whose second moment shrinks no faster than it grows."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 0.01,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: Number = 0.001,
+        weight_decay: Number = 0.0,
+        initial_accumulator_value: Number = 1e-06,
         *,
         maximize: bool = False,
         state: Literal["auto", "float32", "bfloat16", "8bit", "parameter"] = "auto",
