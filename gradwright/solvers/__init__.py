@@ -7,6 +7,7 @@ functions are in :mod:`gradwright.solvers.transforms`, and for JAX in :mod:`grad
 
 The rooms, each built on those below it only:
 
+    curve_fit, root                  verbs that call least_squares
     minimize, least_squares          the verbs
     registry                         what the names of methods stand for
     constrained  residuals  batched  equations and inequalities; sums of squares; many problems at once
@@ -24,6 +25,7 @@ The rooms, each built on those below it only:
 from gradwright.solvers.batched import BatchResult, minimize_batch
 from gradwright.solvers.constrained import SQP, AugmentedLagrangian, Constraint, QPSolution, QPStatus, solve_qp
 from gradwright.solvers.curvature.preconditioners import EmpiricalFisherDiagonal, Jacobi, QuasiNewton
+from gradwright.solvers.curve_fit import curve_fit
 from gradwright.solvers.least_squares import least_squares
 from gradwright.solvers.linear import LinearOperator, lsmr, minres, pcg, steihaug
 from gradwright.solvers.methods import LineSearch, Portfolio, TrustRegion
@@ -34,6 +36,7 @@ from gradwright.solvers.problem.determinism import NotDeterministic, check_deter
 from gradwright.solvers.quasi_newton import LBFGSB, OWLQN, LBFGSMemory
 from gradwright.solvers.registry import METHODS
 from gradwright.solvers.residuals import Dogleg, GaussNewtonSearch, LeastSquaresResult, LevenbergMarquardt
+from gradwright.solvers.root import RootResult, root
 from gradwright.solvers.searches import Backtracking, HagerZhang, StrongWolfe
 
 InTurn = Portfolio
@@ -69,18 +72,21 @@ __all__ = [
     "QPStatus",
     "QuasiNewton",
     "Result",
+    "RootResult",
     "Status",
     "StepInfo",
     "StepStatus",
     "StrongWolfe",
     "TrustRegion",
     "check_deterministic",
+    "curve_fit",
     "least_squares",
     "lsmr",
     "minimize",
     "minimize_batch",
     "minres",
     "pcg",
+    "root",
     "solve_qp",
     "steihaug",
 ]

@@ -30,6 +30,10 @@ class Status(Enum):
         "(dropout, batches drawn inside)."
     )
     UNBOUNDED = "The value falls without end: the problem seems to be unbounded below."
+    NO_ROOT = (
+        "The size of f has a minimum above zero here, or cannot fall in this precision: this is no root; start "
+        "elsewhere, or see whether the equations contradict each other."
+    )
     INFEASIBLE = (
         "No point was found that satisfies the constraints; of those seen, the one returned violates them least."
     )
