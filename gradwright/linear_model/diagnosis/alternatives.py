@@ -31,8 +31,13 @@ def compare(
     offset: ndarray | None,
     names: list[str],
     index: ndarray,
+    held: tuple[ndarray, ndarray, ndarray, ndarray] | None = None,
 ) -> None:
-    """Fit variants of a model to two thirds of the rows and add to the diagnosis what they would bring."""
+    """Fit variants of a model to two thirds of the rows and add to the diagnosis what they would bring.
+
+    With ``held``, rows X, y, their names and what the model predicts, they are fitted to all rows and scored on those,
+    and so is the model.
+    """
     classes = is_classifier(model)
     if weights is not None:
         place = np.flatnonzero(weights > 0)
@@ -44,14 +49,21 @@ def compare(
         out.add("tried", f"{few} are too few to hold some out and compare other models.")
         return
     y = y if classes else y.astype(np.float64)
-    train, test = train_test_split(np.arange(len(y)), test_size=1 / 3, random_state=0, stratify=y if classes else None)
+    if held is None:
+        stratify = y if classes else None
+        train, test = train_test_split(np.arange(len(y)), test_size=1 / 3, random_state=0, stratify=stratify)
+    else:
+        if weights is not None or offset is not None:
+            raise ValueError("held_out goes with neither sample_weight nor offset; leave it out, or them")
+        train, test = np.arange(len(y)), len(y) + np.arange(len(held[1]))
+        X, y, index = np.vstack([X, held[0]]), np.concatenate([y, held[1]]), np.concatenate([index, held[2]])
     rows = Split(X, y, weights, offset, train, test, classes)
     if not classes and not (rows.spread > 0 and np.ptp(y[train]) > 0):
         where = "set aside" if np.ptp(y[train]) > 0 else "left to fit"
         out.add("tried", f"The targets of rows {where} are all alike, so that other models cannot be compared.")
         return
     plain = bare(model)
-    guess = rows.predict(rows.fit(clone(plain)))
+    guess = rows.predict(rows.fit(clone(plain))) if held is None else held[3]
     base = out.scores["this model"] = rows.score(guess)
     if not model.fit_intercept:
         changed = clone(plain).set_params(fit_intercept=True)
@@ -64,7 +76,9 @@ def compare(
     if offset is None and X.shape[1] <= MOST_COLUMNS:
         _trees(out, rows, base, guess, index)
     tried = ", ".join(f"{name} {figure(score)}" for name, score in out.scores.items())
-    out.add("tried", f"Fitted to two thirds of these rows, {rows.what} on the rest: {tried}.")
+    where = "Fitted to two thirds of these rows, {} on the rest" if held is None else "{} on the held-out rows"
+    where = where.format(rows.what)
+    out.add("tried", f"{where[0].upper()}{where[1:]}: {tried}.")
 
 
 def bare(model: Any) -> Any:
@@ -166,6 +180,7 @@ def _trees(out: Diagnosis, rows: Split, base: float, guess: ndarray, index: ndar
     test = rows.test
     if not rows.classes or len(rows.train) < SURE_FROM:
         return
+    test = test[np.isin(rows.y[test], flexible.classes_)]
     p = flexible.predict_proba(rows.X[test])
     own = p[np.arange(len(test)), np.searchsorted(flexible.classes_, rows.y[test])]
     odd = np.flatnonzero((own < 0.05) & (p.max(1) > 0.9))

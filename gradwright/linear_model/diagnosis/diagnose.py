@@ -23,13 +23,21 @@ SURE = 8.0
 """Predictions beyond which a row may be one that can be separated: probabilities within 0.0004 of 0 or 1."""
 
 
-def diagnose(model: Any, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> Diagnosis:
+def diagnose(
+    model: Any,
+    X: Any,
+    y: Any,
+    sample_weight: Any = None,
+    offset: Any = None,
+    held_out: tuple[Any, Any] | None = None,
+) -> Diagnosis:
     """Look at a fitted model and rows X (n, d), y (n,), best those of the fit.
 
-    Other models are fitted to two thirds of at most 20 000 of the rows and scored on the rest.
+    Other models are fitted to two thirds of at most 20 000 of the rows and scored on the rest; or to all of these and
+    scored on rows ``held_out`` (X, y), which the fit never saw, as this model is then, too.
 
     Raises:
-        ValueError: the model is not fitted, or X, y, sample_weight or offset do not go with it.
+        ValueError: the model is not fitted, or X, y, sample_weight, offset or held_out do not go with it.
     """
     check_is_fitted(model)
     if callable(X):
@@ -57,8 +65,19 @@ def diagnose(model: Any, X: Any, y: Any, sample_weight: Any = None, offset: Any 
     some_weights = None if weights is None else weights[:: out.every]
     some_offset = None if offset is None else np.asarray(inputs.plain(offset))[:: out.every]
     place = (np.arange(n) if index is None else index)[:: out.every]
-    alternatives.compare(out, model, rows, y[:: out.every], some_weights, some_offset, names, place)
+    held = None if held_out is None else _held(model, *held_out)
+    alternatives.compare(out, model, rows, y[:: out.every], some_weights, some_offset, names, place, held)
     return out
+
+
+def _held(model: Any, X: Any, y: Any) -> tuple[ndarray, ndarray, ndarray, ndarray]:
+    """Rows that the fit never saw: X, y, their names, and what the model predicts."""
+    guess = model.predict(X)
+    index = np.asarray(X.index) if hasattr(X, "index") and hasattr(X, "columns") else np.arange(len(y))
+    X, y = inputs.matrix(model, inputs.plain(X), reset=False), np.asarray(inputs.plain(y)).ravel()
+    if len(y) != X.shape[0] or not len(y):
+        raise ValueError(f"held_out has {X.shape[0]} rows and {len(y)} targets; give as many, and at least one")
+    return (X.toarray() if hasattr(X, "toarray") else np.asarray(X)), y, index, guess
 
 
 def _solver(out: Diagnosis, model: Any) -> None:

@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
 
 from gradwright.linear_model.diagnosis import Diagnosis, diagnose
-from gradwright.linear_model.fit_table import progress, save, table, write
+from gradwright.linear_model.fit_table import path_plot, progress, save, table, write
 from gradwright.linear_model.fit_table.held_out import HeldOut, held_out
 from gradwright.linear_model.fit_table.missing import WAYS
 from gradwright.linear_model.fit_table.models import CLASSES, MODELS
@@ -100,7 +100,7 @@ def fit_table(
     scale = scaler(rows.iloc[train]).set_output(transform="pandas")
     fit_X, test_X = scale.transform(rows.iloc[train]), scale.transform(rows.iloc[test])
     # a diagnosis names rows by the index
-    fit_X.index = [data.where(row) for row in train]
+    fit_X.index, test_X.index = [data.where(row) for row in train], [data.where(row) for row in test]
     model = MODELS[loss](C, y[train])
     with progress.shown(say, quiet=quiet) as model.callback, warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -109,14 +109,15 @@ def fit_table(
     say(str(model.result_))
     score = held_out(model, test_X, y[test], y[train])
     tell(str(score))
-    diagnosis = diagnose(model, fit_X, y[train])
+    diagnosis = diagnose(model, fit_X, y[train], held_out=(test_X, y[test]))
     say(comparison(score))
     say(str(diagnosis))
     whole = make_pipeline(encoder, scale, model).set_output(transform="pandas")
     about = About(
         Path(path).name, target, loss, data.names, notes, len(train), test_size, C, seed, model_file, data.call
     )
-    html = page(about, model, test_X, y[test], score, comparison(score), diagnosis)
+    drawn = path_plot.path(lambda C: MODELS[loss](C, y[train]), model, C, fit_X, y[train], data.names)
+    html = page(about, model, test_X, y[test], score, comparison(score), diagnosis, drawn)
     saved, written = write.write(
         folder,
         {model_file: lambda place: save.save(whole, place), PAGE: lambda place: _text(place, html)},
@@ -128,10 +129,8 @@ def fit_table(
 
 def comparison(score: HeldOut) -> str:
     """What the figures of a diagnosis are, beside the held-out score."""
-    return (
-        "What limits the score. Figures below compare models within the rows to fit, a third of them set aside, and so "
-        f"differ from the held-out {score.what.split(' (')[0]} above, which is the one to quote:"
-    )
+    other = "" if score.what.startswith(("accuracy", "R²")) else ", by R²"
+    return f"What limits the score. Figures below compare models on the held-out rows{other}:"
 
 
 def _nothing(line: str) -> None:

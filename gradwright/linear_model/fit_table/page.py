@@ -10,7 +10,7 @@ import numpy as np
 from numpy import ndarray
 from sklearn.base import is_classifier
 
-from gradwright.linear_model.fit_table import pictures, save
+from gradwright.linear_model.fit_table import curves, pictures, save
 from gradwright.linear_model.fit_table.coefficients import MOST_BARS, coefficients
 from gradwright.linear_model.fit_table.held_out import HeldOut, figure
 from gradwright.linear_model.fit_table.text import shown
@@ -58,8 +58,20 @@ class About:
     call: str
 
 
-def page(about: About, model: Any, X: Any, y: ndarray, score: HeldOut, compared: str, diagnosis: Any) -> str:
-    """The HTML of one fit; X and y are the held-out rows, ``compared`` says what the figures of the diagnosis are."""
+def page(
+    about: About, model: Any, X: Any, y: ndarray, score: HeldOut, compared: str, diagnosis: Any, path: str = ""
+) -> str:
+    """The HTML of one fit.
+
+    Args:
+        about: what was fitted and how.
+        model: the fit.
+        X, y: the held-out rows.
+        score: of them.
+        compared: what the figures of the diagnosis are.
+        diagnosis: what limits the score.
+        path: the picture of coefficients over C, empty for none.
+    """
     result = model.result_
     cards = [
         (figure(score.score), f"held-out {score.what}"),
@@ -73,7 +85,8 @@ def page(about: About, model: Any, X: Any, y: ndarray, score: HeldOut, compared:
     ]
     shown_cards = "".join(f'<div class="card"><b>{escape(a)}</b><span>{escape(b)}</span></div>' for a, b in cards)
     figures = "".join(
-        f"<figure><figcaption>{escape(title)}</figcaption>{svg}</figure>" for title, svg in _drawn(about, model, X, y)
+        f"<figure><figcaption>{escape(title)}</figcaption>{svg}</figure>"
+        for title, svg in _drawn(about, model, X, y, path)
     )
     plural = "s" * (len(about.names) != 1)
     settings = (
@@ -96,7 +109,7 @@ def page(about: About, model: Any, X: Any, y: ndarray, score: HeldOut, compared:
 <h2>Use the model</h2>
 <p class="sub">In this folder: on the command line, or in Python. It takes the columns of {file}, and leaves others, the
 target too. A category that the fit did not have, or a missing value, counts as its average row.</p>
-<p class="sub">{escape(save.about())}</p>
+<p class="sub">It was {escape(save.about())}.</p>
 <pre>{escape(_snippet(about))}</pre>
 <h2>Certificate</h2><pre>{escape(str(result))}</pre>
 </html>
@@ -114,7 +127,7 @@ def _snippet(about: About) -> str:
     )
 
 
-def _drawn(about: About, model: Any, X: Any, y: ndarray) -> list[tuple[str, str]]:
+def _drawn(about: About, model: Any, X: Any, y: ndarray, path: str) -> list[tuple[str, str]]:
     """Captions and pictures."""
     classes = is_classifier(model)
     many = len(np.atleast_2d(model.coef_))
@@ -134,6 +147,11 @@ def _drawn(about: About, model: Any, X: Any, y: ndarray) -> list[tuple[str, str]
                 pictures.confusion(model, X, y),
             )
         )
+        drawn.append(("ROC: right positives over wrong ones, at every threshold", curves.roc(model, X, y)))
+        about_line = (
+            "Precision over recall: of rows taken for a class how many are, of rows that are how many are taken"
+        )
+        drawn.append((about_line, curves.precision_recall(model, X, y)))
         if hasattr(model, "predict_proba"):
             about_dots = "Reliability: of predictions this sure, how many are right; dots on the dashed line are honest"
             drawn.append((about_dots, pictures.reliability(model, X, y)))
@@ -144,6 +162,14 @@ def _drawn(about: About, model: Any, X: Any, y: ndarray) -> list[tuple[str, str]
                 pictures.scatter(y, model.predict(X)),
             )
         )
+        drawn.append(
+            (
+                "Residuals of held-out rows over predictions: a shape in them is what the model has not learnt",
+                curves.residuals(y, model.predict(X)),
+            )
+        )
+    if path:
+        drawn.append(("The largest coefficients over C: to the left a stronger penalty", path))
     drawn.append(("Convergence: the objective above its proven lower bound", pictures.convergence(model.result_)))
     return drawn
 

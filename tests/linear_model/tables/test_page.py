@@ -137,12 +137,12 @@ def test_a_reader_learns_what_was_done_and_how_to_go_on(tmp_path):
         "decimal comma: &#x27;1.000,50&#x27; is read as 1000.5",
         "mean absolute error",
         "held-out R²",
-        "Figures below compare models within the rows to fit",
+        "Figures below compare models on the held-out rows",
     ):
         assert words in html
     for line in fitted_.diagnosis.findings:
         assert "held-out" not in line[1]
-    assert "which is the one to quote" in said
+    assert "compare models on the held-out rows" in said
     call = re.search(r"model\.predict\((pandas\.read_csv\(.*\))\)\)", unescape(html)).group(1)
     frame = eval(call.replace('"new.csv"', repr(str(path))), {"pandas": pandas})
     np.testing.assert_allclose(frame["preis"], [1000 * (i % 9 + 1) + i * 37 % 1000 + 0.5 for i in range(40)])
