@@ -14,6 +14,7 @@ import torch
 
 from gradwright import AdamW
 from gradwright.core import HostScalar, ParamSpec, warn
+from gradwright.core.policy import DEFAULT, Policy
 from gradwright.engine import select
 from gradwright.engine.graph.trace import trace
 from gradwright.engine.plan import planned
@@ -23,15 +24,16 @@ from gradwright.engine.triton.values import ARGUMENTS
 from gradwright.native import build
 from tests.contract.table import FIRST
 from tests.engine.rows import FUSED, SAMPLE, params
+from tests.storage.runs import FORMATS
 
 NAMED = {row.recipe.recipe_name: row for row in FIRST}
 AMPERE, HOPPER = 80, 90
 FAST = {("AdamW", AMPERE), ("AdamW", HOPPER)}
 
 
-def printed(row, dtype=torch.float32, shape=(300, 272), skips=False):
+def printed(row, dtype=torch.float32, policy=DEFAULT, shape=(300, 272), skips=False):
     """What is printed for the second step of a recipe, and the type it computes in."""
-    spec = ParamSpec(shape, dtype)
+    spec = ParamSpec(shape, dtype, policy=policy)
     chain = row.recipe.spec.chain({**row.recipe.spec.defaults, **row.knobs})
     numbers = {**chain.knobs(), "step": 2.0, "clock": 2.0}
     numbers |= {key: slot.start for key, slot in chain.slots(spec).items() if isinstance(slot, HostScalar)}
@@ -54,9 +56,9 @@ def compiled(kernel_cache, monkeypatch):
         pytest.skip(f"there is no ptxas: {why}")
     monkeypatch.setenv("TRITON_CACHE_DIR", str(kernel_cache / "triton"))
 
-    def compile_for(architecture, row, dtype=torch.float32, skips=False):
+    def compile_for(architecture, row, dtype=torch.float32, policy=DEFAULT, skips=False):
         found = {}
-        text, real = printed(row, dtype, skips=skips)
+        text, real = printed(row, dtype, policy, skips=skips)
         module = launch.load(text.source)
         for one in text.launches:
             signature = {name: f"*{real if ARGUMENTS[name] == 'C' else ARGUMENTS[name]}" for name in one.arguments}
@@ -76,6 +78,31 @@ def test_machine_code_without_a_gpu(row, compiled):
     for name, made in compiled(architecture, row).items():
         assert f"sm_{architecture}" in made["ptx"]
         assert len(made["cubin"]) > 1000, name
+
+
+@pytest.mark.parametrize(
+    ("recipe", "formats"),
+    [
+        pytest.param(
+            recipe,
+            formats,
+            id="-".join((recipe, str(formats[0]).removeprefix("torch."), *formats[1:])),
+            marks=() if (recipe, formats) in (("AdamW", FORMATS[2]), ("AdamW", FORMATS[7])) else pytest.mark.slow,
+        )
+        for recipe in ("AdamW", "Adafactor", "ScheduleFreeAdamW")
+        for formats in FORMATS
+    ],
+)
+def test_formats_become_machine_code(recipe, formats, compiled):
+    dtype, *names = formats
+    made = compiled(HOPPER, NAMED[recipe], dtype, Policy(*names))
+    assert all(f"sm_{HOPPER}" in one["ptx"] and len(one["cubin"]) > 1000 for one in made.values())
+    last = [one["ptx"] for name, one in made.items() if name.startswith("sweep")][-1]
+    assert not re.search(r"fma\.rn\.f32|\.approx|div\.full|\.ftz", last), "it rounds otherwise than eager"
+    if "8bit" in names:
+        assert "st.global.v4.b32" in last or "st.global.v2.b32" in last or "st.global.b64" in last, (
+            "codes go one by one"
+        )
 
 
 @pytest.mark.parametrize(
@@ -138,6 +165,7 @@ def test_in_the_interpreter(which):
             "-m",
             which,
             "tests/engine/interpreted.py",
+            "tests/engine/interpreted_formats.py",
         ],
         cwd=Path(__file__).parents[2],
         env={**outer, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"},

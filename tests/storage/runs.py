@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from gradwright.contract.training import accepts, noise
+from gradwright.optimizer.arrays import values_of
 from tests.contract.table import FIRST, KINDS
 
 SHAPES = ((6, 64), (4, 45), (33,), (4, 3, 3, 3), ())
@@ -101,8 +102,39 @@ class Run:
                     found[f"{name} {at}"] = value
         return found
 
+    def values(self) -> dict[str, Tensor]:
+        """What weights and state are read as, in double, by name; packed bits as they are."""
+        found = {f"weights {name}": value.double() for name, value in self.optimizer.full_weights().items()}
+        for at, param in enumerate(self.params):
+            state = self.optimizer.state[param]
+            whole = [name for name, value in state.items() if isinstance(value, Tensor) and ":" not in name]
+            found |= {f"{name} {at}": values_of(state, name).double() for name in whole}
+        return found
+
 
 def differing(one: dict[str, Tensor], other: dict[str, Tensor]) -> list[str]:
     """The arrays that are not the same bit for bit."""
     assert one.keys() == other.keys()
     return [name for name in one if not torch.equal(one[name], other[name])]
+
+
+SHARE = 0.002
+"""How many entries engines may round apart; at least one of a tensor."""
+
+
+def agree(mine: Run, its: Run, share: float = SHARE) -> None:
+    """Two engines took the same steps: codes are equal, and what is read is, to the last places of float32.
+
+    They are not all equal bit for bit, since plain torch takes roots from a vector library that may be off by a last
+    place, and engines add up norms in orders of their own. Of two values that are 1e-7 apart, some ten thousandths of
+    the distance between two codes, one in as many is rounded to another code: the one beside it.
+    """
+    mine_held, its_held = mine.values(), its.values()
+    assert mine_held.keys() == its_held.keys()
+    for name, expected in its_held.items():
+        found = mine_held[name]
+        scale = float(expected.abs().max()) if expected.numel() else 0.0
+        off = (found - expected).abs()
+        others = int((off > 2e-6 * scale).sum())
+        assert others <= 1 + share * expected.numel(), f"{others} of {expected.numel()} entries of {name} differ"
+        assert float(off.max()) <= 0.02 * scale, f"{name} is {float(off.max()):.2g} off, of {scale:.2g}"

@@ -16,7 +16,7 @@ from torch import Tensor
 from gradwright.engine.backend import Column, Reduced, Shape
 from gradwright.engine.capture import NOT_WARM, capturing
 from gradwright.engine.graph.shared import compile_shared
-from gradwright.engine.memory import table_of_sizes
+from gradwright.engine.memory import lines, table_of_sizes
 from gradwright.engine.operand import COLUMN, ROW, TENSOR
 from gradwright.engine.program import Program
 from gradwright.engine.triton import launch
@@ -61,7 +61,8 @@ class TritonBound:
         self.kernel, self.count, self.device = kernel, len(params), params[0].device
         counts = program.counts(params, whole)
         sizes_here = table_of_sizes(program.sizes(params))[:, :2]
-        self.chunks = chunks = Chunks(sizes_here, counts[:, 1:], program.folding is not None)
+        line = lines(params) if program.grouped else None
+        self.chunks = chunks = Chunks(sizes_here, counts[:, 1:], program.folding is not None, line)
         nodes = program.graph.nodes
         kinds = [nodes[at].kind for at in program.reductions]
         rows, columns = kinds.count(ROW), kinds.count(COLUMN)
@@ -82,7 +83,7 @@ class TritonBound:
             "good": (),
         }
         types = {"i32": torch.int32, "i64": torch.int64, "fp64": torch.float64, "C": program.computing}
-        given = {"chunk": chunks.chunk, "first": chunks.first, "dims": chunks.dims, "strip": chunks.strip}
+        given = {name: getattr(chunks, name) for name in ("chunk", "first", "dims", "strip", "lines")}
         taken = {argument for one in kernel.printed.launches for argument in one.arguments}
         self.held: dict[str, Tensor] = {}
         for name, kind in ARGUMENTS.items():

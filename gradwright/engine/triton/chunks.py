@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from gradwright.core.blockwise import GROUP
 from gradwright.engine.triton.prelude import CHUNK, FOLD, HEIGHT, ROWS, WIDTH
 
 PARTS = 128
@@ -20,20 +21,27 @@ class Chunks:
         sizes: rows and columns of what this rank holds of each.
         whole: rows and columns of all of each.
         matrix: whether rows and columns matter.
+        line: for each tensor the entries in a line of groups that share a scale, where there are such. Chunks and tiles
+            are then counted as if the last group of each line were full.
     """
 
-    def __init__(self, sizes: np.ndarray, whole: np.ndarray, matrix: bool) -> None:
+    def __init__(self, sizes: np.ndarray, whole: np.ndarray, matrix: bool, line: np.ndarray | None = None) -> None:
         rows, columns = sizes[:, 0], sizes[:, 1]
         self.row_cells = self.column_cells = 0
         self.dims = np.zeros((len(sizes), 10), dtype=np.int64)
         self.strip = np.empty((0, 4), dtype=np.int64)
+        self.lines, width = np.empty((0, 2), dtype=np.int64), columns
+        if line is not None:
+            line = np.clip(line, 1, np.maximum(columns, 1))
+            filled = -(-line // GROUP) * GROUP
+            self.lines, width = _table(line, filled), columns // line * filled
         if not matrix:
-            lengths = rows * columns
+            lengths = rows * width
             tensor, local, self.first = _numbered(np.maximum(-(-lengths // CHUNK), 1))
             self.chunk = _table(tensor, local * CHUNK, np.minimum((local + 1) * CHUNK, lengths[tensor]))
             return
         height = np.maximum(ROWS, -(-rows // (PARTS * HEIGHT)) * HEIGHT)
-        row_parts, column_parts = -(-columns // WIDTH), np.maximum(-(-rows // height), 1)
+        row_parts, column_parts = -(-width // WIDTH), np.maximum(-(-rows // height), 1)
         cells = _table(rows, columns, rows * row_parts, columns * column_parts)
         self.row_cells, self.column_cells = map(int, cells[:, 2:].sum(axis=0))
         begins = np.cumsum(cells, axis=0) - cells

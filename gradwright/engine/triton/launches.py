@@ -25,6 +25,12 @@ ENTER_STRIP = (
 )
 """How a kernel begins that takes a chunk of entries, a tile of a matrix, or a strip of a vector."""
 
+ENTER_LINES = (
+    "line = tl.load(lines + t * 2)",
+    "filled = tl.load(lines + t * 2 + 1)",
+)
+"""What it looks up besides where neighbours share a scale: chunks and tiles are then counted as if lines were full."""
+
 
 @dataclass(frozen=True)
 class Launch:

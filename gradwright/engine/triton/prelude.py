@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from gradwright.core.blockwise import GROUP
+from gradwright.engine.triton.formats import FORMATS
+
 BLOCK = 1024
 """Entries that a program reads at a time."""
 CHUNK = 16 * BLOCK
@@ -14,11 +17,13 @@ FOLD = 64
 """Rows or columns that a program takes where what is smaller than the tensor is folded or stored."""
 
 
-def prelude(interpreted: bool) -> str:
-    """The beginning of a module, for a GPU or for Triton's interpreter."""
+def prelude(interpreted: bool, formats: bool = False) -> str:
+    """The beginning of a module, for a GPU or for Triton's interpreter, with other formats than plain ones or not."""
     sizes = {"BLOCK": BLOCK, "HEIGHT": HEIGHT, "WIDTH": WIDTH, "FOLD": FOLD, "SPAN": 128, "DEEP": 16}
+    sizes |= {"GROUP": GROUP} if formats else {}
     lines = "".join(f"{name} = tl.constexpr({value})\n" for name, value in sizes.items())
-    return _HEAD + lines + _FUNCTIONS + (_BFLOAT16_BY_INTEGERS if interpreted else _BFLOAT16)
+    bfloat16 = _BFLOAT16_BY_INTEGERS if interpreted else _BFLOAT16
+    return _HEAD + lines + _FUNCTIONS + bfloat16 + (FORMATS if formats else "")
 
 
 _HEAD = '''\

@@ -17,7 +17,8 @@ from collections.abc import Iterable, Sequence
 from gradwright.engine.operand import COLUMN, ELEMENT, ROW, TENSOR, plain
 from gradwright.engine.ops import OPAQUE
 from gradwright.engine.program import Program, table_of
-from gradwright.engine.triton.launches import ENTER_CHUNK, ENTER_STRIP, ENTER_TILE, Launch, Printed
+from gradwright.engine.triton.blocks import columns, loop
+from gradwright.engine.triton.launches import ENTER_CHUNK, ENTER_LINES, ENTER_STRIP, ENTER_TILE, Launch, Printed
 from gradwright.engine.triton.prelude import prelude
 from gradwright.engine.triton.values import ARGUMENTS, Values
 
@@ -57,7 +58,8 @@ class _Printer(Values):
                 kernels.append((sweep, f"fold{sweep}", "strip", self._fold(now)))
         if any(key in program.stores for key in self.vectors):
             kernels.append((program.last, "publish", "strip", self._publish()))
-        source, launches = prelude(interpreted), []
+        formats = any(not how.is_plain for how in self.access.values())
+        source, launches = prelude(interpreted, formats), []
         for sweep, name, grid, body in kernels:
             lines = _used(body)
             if not lines:  # a last sweep whose stores were all made before, or are of rows and columns alone
@@ -104,12 +106,14 @@ class _Printer(Values):
             "c = tl.program_id(0).to(tl.int64)",
             *(ENTER_TILE if self.matrix else ENTER_CHUNK),
             *(self.dims() if self.matrix else []),
+            *(ENTER_LINES if program.grouped else []),
+            *(["key = tl.load(keys + t).to(tl.uint32)"] if program.random else []),
             *self.scalars(needed, targets),
             *self._of_kind(TENSOR, needed),
             *map(self.pointer, self.vectors),
-            *(["j = left + tl.arange(0, WIDTH)", "inside = j < columns"] if self.matrix else []),
+            *(columns(program.grouped) if self.matrix else []),
             *self._of_kind(COLUMN, needed, "j", "inside"),
-            *(f"a_{plain(name)} = {self.address(name)}" for name in tables),
+            *(f"a_{plain(array)} = {self.address(array)}" for array, _ in self._arrays(tables)),
             *(f"s{at} = tl.full({shape}, {self.empty(at)}, {self.real})" for at in gathered),
         ]
         if tables:
@@ -120,9 +124,16 @@ class _Printer(Values):
             lines += [self.pointer(name), f"tl.store(p_{plain(name)}, {value}, mask=c == tl.load(first + t))"]
         return lines
 
+    def _arrays(self, names: Iterable[str]) -> list[tuple[str, str]]:
+        """The arrays of some operands with their types."""
+        return [one for name in names for one in self.access[name].arrays(name)]
+
     def _blocks(self, needed: list[int], reductions: list[int], written: list[str], tables: list[str]) -> list[str]:
         """The loops over a chunk's blocks: whole and aligned ones first, the rest under a mask."""
-        aligned = f"(({' | '.join(f'a_{plain(name)}' for name in tables)}) & 15) == 0"
+        arrays = self._arrays(tables)
+        aligned = f"(({' | '.join(f'a_{plain(array)}' for array, _ in arrays)}) & 15) == 0"
+        if self.program.grouped:
+            aligned = f"({aligned}) & (line == filled)"
         if self.matrix:
             lines = [
                 f"whole = ({aligned}) & (columns % 16 == 0) & (left + WIDTH <= columns)",
@@ -132,35 +143,20 @@ class _Printer(Values):
             lines = [f"turn = tl.where({aligned}, end - (end - begin) % BLOCK, begin)"]
         for masked in (False, True):
             mask = "m" if masked else ""
-            for name in tables:
-                pointer = f"a_{plain(name)}.to(tl.pointer_type({self.access[name].type}))"
-                lines.append(f"p_{plain(name)} = {pointer if masked else f'tl.multiple_of({pointer}, 16)'}")
+            for array, kind in arrays:
+                pointer = f"a_{plain(array)}.to(tl.pointer_type({kind}))"
+                lines.append(f"p_{plain(array)} = {pointer if masked else f'tl.multiple_of({pointer}, 16)'}")
             inner = self._of_kind(ROW, needed, "y", "y < bottom") + self._of_kind(ELEMENT, needed, "", mask)
             inner += [f"old = {self._old(needed, mask)}"] if "param" in written else []
             inner += [self._gather(at, mask) for at in reductions]
-            inner += [self._store(name, mask) for name in written]
-            lines += [*self._loop(masked), *(f"    {line}" for line in inner)]
+            inner += [line for name in written for line in self._store(name, mask)]
+            lines += [*loop(self.matrix, self.program.grouped, masked), *(f"    {line}" for line in inner)]
         return lines
 
     def _old(self, needed: Iterable[int], mask: str) -> str:
         """The parameter before the step."""
         loaded = (f"v{at}" for at in needed if table_of(self.nodes[at]) == "param")
         return next(loaded, self.load("param", mask))
-
-    def _loop(self, masked: bool) -> list[str]:
-        """The head of a loop over the blocks of a chunk; ``p + b + i`` are the entries of one."""
-        if not self.matrix:
-            head = ["i = tl.arange(0, BLOCK)", f"for b in range({'turn, end' if masked else 'begin, turn'}, BLOCK):"]
-            return [*head, "    m = b + i < end"] if masked else head
-        head = [
-            # the same number, but one that the compiler can see to be a multiple
-            f"stride = {'columns' if masked else 'columns // 16 * 16'}",
-            "i = tl.arange(0, HEIGHT)[:, None] * stride + tl.arange(0, WIDTH)[None, :]",
-            f"for r in range({'turn, bottom' if masked else 'top, turn'}, HEIGHT):",
-            "    b = r * stride + left",
-            "    y = r + tl.arange(0, HEIGHT)",
-        ]
-        return [*head, "    m = (y < bottom)[:, None] & inside[None, :]"] if masked else head
 
     def _gather(self, at: int, mask: str) -> str:
         """Take a block into a reduction; of rows a tile is all there is."""
@@ -181,10 +177,9 @@ class _Printer(Values):
         out = f"{self.partials(at)} + part * columns + j"
         return f"tl.store({out}, {self.reduced(at, wide, 0)}.to({self.real}), mask=inside)"
 
-    def _store(self, name: str, mask: str) -> str:
+    def _store(self, name: str, mask: str) -> list[str]:
         value = self.name(self.program.stores[name], ELEMENT)
-        value = self.rounded(name, f"old - {value}" if name == "param" else value)
-        return f"tl.store(p_{plain(name)} + b + i, {value}{', mask=m' if mask else ''})"
+        return self.access[name].written(name, f"old - {value}" if name == "param" else value, mask)
 
     def _fold(self, reductions: list[int]) -> list[str]:
         """What the partial vectors of rows and columns come to."""

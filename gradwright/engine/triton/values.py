@@ -12,13 +12,14 @@ from gradwright.engine.graph.symbol import Untraceable
 from gradwright.engine.operand import COLUMN, ELEMENT, HOST, ROW, SHARED, TENSOR, Source, plain
 from gradwright.engine.ops import OPAQUE, OPERATIONS, REDUCTIONS
 from gradwright.engine.program import Program, reached, table_of
-from gradwright.engine.triton.storage import TYPES, access
+from gradwright.engine.triton.storage import TYPES, access, guard
 
 ARGUMENTS = {
     "chunk": "i64",  # for each chunk: its tensor, begin and end; of a matrix: tensor, rows from and to, column, part
     "first": "i64",  # the first chunk of each tensor, and the end of the last behind
     "table": "i64",  # for each tensor: pointers to tables, vectors and singles, then its number of entries
     "keys": "i64",  # the key of each tensor's random bits at this step
+    "lines": "i64",  # for each tensor: entries in a line of groups, and how many there would be if its last were full
     "scalars": "fp64",  # host values: tensors x values
     "derived": "fp64",  # shared values: tensors x values
     "single": "fp64",  # state of one number as it was before the step: tensors x singles
@@ -79,7 +80,7 @@ class Values:
 
     def define(self, at: int, index: str = "", mask: str = "") -> str:
         """Give a node its name: an entry at ``b + i``, a row or column at ``index``, both under ``mask``."""
-        node, guard = self.nodes[at], _guard(mask)
+        node, under = self.nodes[at], guard(mask)
         if at in self.to_number:
             call = "summed_parts" if self.sums(at) else "largest_part"
             span = "tl.load(first + t), tl.load(first + t + 1)"
@@ -87,7 +88,7 @@ class Values:
         elif at in self.folds:
             value = f"tl.load(number + t * {len(self.folds)} + {self.folds.index(at)}).to({self.real})"
         elif at in self.reductions:
-            value = f"tl.load({self.whole(at)} + {index}{guard})"
+            value = f"tl.load({self.whole(at)} + {index}{under})"
         elif node.op == "const":
             value = self.name(at, node.kind)
         elif node.op not in ("input", OPAQUE):
@@ -95,7 +96,7 @@ class Values:
         elif node.kind == ELEMENT:
             value = self.load(str(table_of(node)), mask)
         elif node.kind != TENSOR:
-            value = self.access[node.data].load(f"tl.load(p_{plain(node.data)} + {index}{guard})", self.real)
+            value = self.access[node.data].load(f"tl.load(p_{plain(node.data)} + {index}{under})", self.real)
         else:
             value = f"{self._number(node.data)}.to({self.real})"
         return f"v{at} = {value}"
@@ -123,7 +124,7 @@ class Values:
 
     def load(self, table: str, mask: str) -> str:
         """The entries of a table."""
-        load = self.access[table].load(f"tl.load(p_{plain(table)} + b + i{_guard(mask)})", self.real)
+        load = self.access[table].read(table, mask, self.real)
         return f"-{load}" if table == "grad" and self.program.maximize else load
 
     def rounded(self, name: str, value: str) -> str:
@@ -195,7 +196,3 @@ class Values:
 def offset(*terms: tuple[str, int]) -> str:
     """Each term so many times."""
     return " + ".join(text if count == 1 else f"{count} * {text}" for text, count in terms if count)
-
-
-def _guard(mask: str) -> str:
-    return f", mask={mask}, other=0.0" if mask else ""
