@@ -17,7 +17,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from gradwright.core.counter import uniform
+from gradwright.core.counter import Key, uniform
 from gradwright.core.storage import Buffer, Storage
 
 GROUP = 32
@@ -90,7 +90,7 @@ class Blockwise(Storage):
     def buffers(self, shape: tuple[int, ...]) -> tuple[Buffer, ...]:
         return Buffer("", shape, self.codes), Buffer(":scale", scales_shape(shape), torch.bfloat16)
 
-    def encode(self, values: Tensor, key: int = 0) -> tuple[Tensor, ...]:
+    def encode(self, values: Tensor, key: Key = 0) -> tuple[Tensor, ...]:
         shape = tuple(values.shape)
         values = values.to(torch.float32)
         if not values.numel():

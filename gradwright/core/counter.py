@@ -1,7 +1,8 @@
 """Counter: random bits that are a hash of where and when they are used, never of a generator's past.
 
 The bits of an entry depend on a seed, the parameter's place in its optimizer, its step, the name of the array and the
-entry's place in it. So every engine, every resumed run and every shard of whole rows rounds alike.
+entry's place in it; where micro-batches are gathered in state, the seed counts them. So every engine, every resumed
+run and every shard of whole rows rounds alike.
 """
 
 from __future__ import annotations
@@ -48,13 +49,30 @@ def salt_of(name: str) -> int:
     return zlib.crc32(name.encode())
 
 
-def bits(key: int, like: Tensor) -> Tensor:
+Key = int | Tensor
+"""What random bits are drawn by: one key for a tensor, or one for each row (int64, of a shape that broadcasts)."""
+
+
+def bits(key: Key, like: Tensor) -> Tensor:
     """32 random bits for each entry of a tensor, in its logical order, as int64."""
     places = torch.arange(like.numel(), dtype=torch.int64, device=like.device).reshape(like.shape)
     return mixed(places * SPREAD + key)
 
 
-def uniform(key: int, like: Tensor) -> Tensor:
+def keys_of_rows(key: int, rows: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """The keys by which some rows of a table draw the bits that they would draw in the table.
+
+    Args:
+        key: the table's.
+        rows: which they are.
+        shape: of a tensor of these rows.
+    """
+    here = torch.arange(len(rows), dtype=torch.int64, device=rows.device)
+    ahead = (rows - here) * math.prod(shape[1:]) & WORD
+    return (ahead * SPREAD + key).view(-1, *(1,) * (len(shape) - 1)) & WORD
+
+
+def uniform(key: Key, like: Tensor) -> Tensor:
     """A number from 0 on and below 1 for each entry, a multiple of 2⁻²⁴, as float32."""
     return (bits(key, like) >> 8).to(torch.float32) * 2.0**-24
 

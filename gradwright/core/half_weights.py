@@ -12,7 +12,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from gradwright.core.counter import bits
+from gradwright.core.counter import Key, bits
 from gradwright.core.storage import Buffer, Storage
 
 LAST_PLACE = {torch.bfloat16: -7, torch.float16: -10}
@@ -53,7 +53,7 @@ class Split24(Storage):
     def buffers(self, shape: tuple[int, ...]) -> tuple[Buffer, ...]:
         return Buffer("", shape, self.dtype), Buffer(":low", shape, torch.int8)
 
-    def encode(self, values: Tensor, key: int = 0) -> tuple[Tensor, ...]:
+    def encode(self, values: Tensor, key: Key = 0) -> tuple[Tensor, ...]:
         half = values.to(self.dtype)
         away = (values - half.to(torch.float32)) / power_below(half) * self.factor
         code = torch.where(half.isfinite() & away.isfinite(), away.round().clamp(-127.0, 127.0), 0.0)
@@ -80,7 +80,7 @@ class Split32(Storage):
     def buffers(self, shape: tuple[int, ...]) -> tuple[Buffer, ...]:
         return Buffer("", shape, torch.bfloat16), Buffer(":low", shape, torch.int16)
 
-    def encode(self, values: Tensor, key: int = 0) -> tuple[Tensor, ...]:
+    def encode(self, values: Tensor, key: Key = 0) -> tuple[Tensor, ...]:
         pattern = _int(values.to(torch.float32))
         upper = ((pattern.to(torch.int64) + 0x8000) >> 16) << 16
         upper = torch.where(values.isnan(), 0x7FC00000, upper)
@@ -115,7 +115,7 @@ class Stochastic(Storage):
     def buffers(self, shape: tuple[int, ...]) -> tuple[Buffer, ...]:
         return (Buffer("", shape, self.dtype),)
 
-    def encode(self, values: Tensor, key: int = 0) -> tuple[Tensor, ...]:
+    def encode(self, values: Tensor, key: Key = 0) -> tuple[Tensor, ...]:
         values = values.to(torch.float32)
         if self.dtype == torch.bfloat16:
             drawn = _int(values).to(torch.int64) + (bits(key, values) >> 16)

@@ -14,6 +14,8 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
+from gradwright.core.counter import Key
+
 
 class Buffer(NamedTuple):
     """One array of a storage: what is appended to the name of the value, its shape and its type."""
@@ -52,12 +54,12 @@ class Storage:
         """The arrays that hold values of ``shape``; the first has the suffix ``""`` and that shape."""
         raise NotImplementedError
 
-    def encode(self, values: Tensor, key: int = 0) -> tuple[Tensor, ...]:
+    def encode(self, values: Tensor, key: Key = 0) -> tuple[Tensor, ...]:
         """The arrays for these values, in the order of :meth:`buffers`.
 
         Args:
             values: what to hold.
-            key: of the random bits, where there are any; see :mod:`gradwright.core.counter`.
+            key: of the random bits, where there are any, or one for each row; see :mod:`gradwright.core.counter`.
         """
         raise NotImplementedError
 
@@ -91,7 +93,7 @@ class Plain(Storage):
     def buffers(self, shape: tuple[int, ...]) -> tuple[Buffer, ...]:
         return (Buffer("", shape, self.dtype),)
 
-    def encode(self, values: Tensor, key: int = 0) -> tuple[Tensor, ...]:
+    def encode(self, values: Tensor, key: Key = 0) -> tuple[Tensor, ...]:
         return (values.to(self.dtype),)
 
     def decode(self, *arrays: Tensor) -> Tensor:

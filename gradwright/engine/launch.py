@@ -106,13 +106,13 @@ class Launches:
     def keys(self, members: np.ndarray | None) -> np.ndarray:
         """The keys of the random bits of this step, for some members."""
         steps = [age[0] + 1.0 for age in self.ages]
-        indices = self.batch.indices
+        indices, draw = self.batch.indices, self.step.draw
         if members is None:
-            return keys_of(indices, steps)
+            return keys_of(indices, steps, draw)
         if len(steps) > 1 and self.members is not None:
             of = dict(zip(self.members.tolist(), steps))
             steps = [of[at] for at in members.tolist()]
-        return keys_of(indices[members], steps)
+        return keys_of(indices[members], steps, draw)
 
     def scalars(self, age: Age) -> tuple[float, ...]:
         """What the host computes for tensors of an age: the row, the new host scalars, the new shared values."""

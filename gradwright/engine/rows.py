@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from gradwright.core import Chain, Context, HostScalar, ParamSpec, Slot
+from gradwright.core.counter import keys_of_rows
 from gradwright.core.spec import WEIGHTS
 from gradwright.core.storage import Storage
 from gradwright.core.transform import Slots, walk
@@ -179,13 +180,15 @@ def _is_column(value: Any) -> bool:
 def _write(step: TensorStep, name: str, storage: Storage, at: Tensor, value: Any) -> None:
     """Put rows in their places; a number of Python's into all of them.
 
-    Random bits are those of a tensor that these rows would be: with all rows, those of the table.
+    Random bits are those of their places in the table, so that no two rows share them and a row draws the same
+    whichever others have a gradient.
     """
     table = _array(step, name)
     shape = (len(at), *table.shape[1:])
     if not isinstance(value, Tensor):
         value = torch.full(shape, float(value), dtype=step.spec.computing_dtype, device=table.device)
     values = plain(value).reshape(shape)
-    for suffix, rows in zip(storage.suffixes, storage.encode(values, step.key(name))):
+    keys = keys_of_rows(step.key(name), at, shape)
+    for suffix, rows in zip(storage.suffixes, storage.encode(values, keys)):
         array = _array(step, name + suffix)
         array.index_copy_(0, at, rows.to(array.dtype))

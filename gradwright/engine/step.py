@@ -71,10 +71,11 @@ class TensorStep(NamedTuple):
     loss: Tensor | None
     maximize: bool
     good: Tensor | None = None
+    draw: int = 0
 
     def key(self, array: str) -> int:
         """The key of the random bits by which an array is rounded at this step."""
-        return key_of(self.spec.index, self.step) ^ salt_of(array)
+        return key_of(self.spec.index, self.step, self.draw) ^ salt_of(array)
 
 
 class GroupStep(NamedTuple):
@@ -83,6 +84,7 @@ class GroupStep(NamedTuple):
     Attributes:
         present: which of the parameters have a gradient; ``None`` where all have.
         good: one truth value on a device: whether anything may be written; ``None`` where it may.
+        draw: tells apart the times that state is written at one step, each of which is rounded by bits of its own.
     """
 
     params: Sequence[Tensor]
@@ -95,6 +97,7 @@ class GroupStep(NamedTuple):
     maximize: bool
     memory: Memory
     good: Tensor | None = None
+    draw: int = 0
 
     @property
     def members(self) -> Iterable[int]:
@@ -116,6 +119,7 @@ class GroupStep(NamedTuple):
             loss,
             self.maximize,
             None if self.good is None else self.good.to(param.device, non_blocking=True),
+            self.draw,
         )
 
     def each(self) -> Iterator[TensorStep]:

@@ -58,6 +58,7 @@ class ReleaseWindow:
         self._squares: list[Tensor] = []
         self._conditions: tuple[Transform, ...] | None = None
         self._interrupted = False
+        self._gatherings = 0
 
     def attach(self, terms: Terms) -> None:
         """Hooks hand gradients over from here on, under these conditions."""
@@ -122,6 +123,7 @@ class ReleaseWindow:
             if self.gathering is None:
                 self._measure(now)
             self._now = now
+            self._gatherings += self.gathering is not None
             try:
                 self.optimizer._take(None, EARLY)
             finally:
@@ -150,8 +152,9 @@ class ReleaseWindow:
                 if param.grad is not None and param.numel():
                     self._squares.append(square(param.grad))
 
-    def share(self, index: int, chain: Chain, memory: PointerCache) -> tuple[Hashable, Chain, np.ndarray | None]:
-        """Which chain which parameters of a group run now, and what tells that from other turns of the group.
+    def share(self, index: int, chain: Chain, memory: PointerCache) -> tuple[Hashable, Chain, np.ndarray | None, int]:
+        """Which chain which parameters of a group run now, what tells that from other turns of the group, and what
+        tells its random bits from theirs.
 
         Args:
             index: which group it is.
@@ -164,11 +167,12 @@ class ReleaseWindow:
                 self._conditions = self.terms.conditions(self.norm)
             chain = Chain((*self._conditions, *chain.links))
         if self._now is None:
-            return turn, chain, memory.present
+            return turn, chain, memory.present, 0
         if self.gathering is not None:
             turn, chain = (index, "gathering"), Gathering.of(chain)
         now = self._now
-        return turn, chain, np.array([at for at, param in enumerate(memory.params) if param in now], np.int64)
+        members = np.array([at for at, param in enumerate(memory.params) if param in now], np.int64)
+        return turn, chain, members, 0 if self.gathering is None else self._gatherings
 
     def before_step(self) -> None:
         """Get ready for ``step()``, which takes what is left.

@@ -200,25 +200,15 @@ class Stepping(Evaluating):
                     "returns it (with a GradScaler: scaler.step(optimizer, loss=loss))"
                 )
             memory = self.memory_of(index, group, chain)
-            turn, present = index, memory.present
+            turn, present, draw = index, memory.present, 0
             if self.window is not None:
-                turn, chain, present = self.window.share(index, chain, memory)
+                turn, chain, present, draw = self.window.share(index, chain, memory)
             if not memory.params or (present is not None and not len(present)):
                 memory.let_go()
                 continue
-            yield (
-                turn,
-                GroupStep(
-                    memory.params,
-                    memory.states,
-                    present,
-                    chain,
-                    self.spec_of,
-                    group["clock"] + 1.0,
-                    loss,
-                    group["maximize"],
-                    memory,
-                    good,
-                ),
+            clock, maximize, spec_of = group["clock"] + 1.0, group["maximize"], self.spec_of
+            step = GroupStep(
+                memory.params, memory.states, present, chain, spec_of, clock, loss, maximize, memory, good, draw
             )
+            yield turn, step
         self.remember_state()

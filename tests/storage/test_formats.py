@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from gradwright.core.blockwise import GROUP, Companded, SquareRoot, scales_shape
-from gradwright.core.counter import bits, key_of
+from gradwright.core.counter import bits, key_of, keys_of_rows
 from gradwright.core.half_weights import LAST_PLACE, Split24, Split32, Stochastic, power_below
 from gradwright.core.storage import Plain
 from gradwright.engine.draws import keys_of
@@ -177,7 +177,12 @@ def test_bits_are_those_of_a_place_and_look_random():
 def test_keys_for_many_are_those_for_one():
     indices, steps = np.array([0, 1, 77, 2**20]), [1.0, 2.0, 1e6, 3.0]
     assert keys_of(indices, steps).tolist() == [key_of(int(at), step) for at, step in zip(indices, steps)]
-    assert keys_of(indices, [5.0]).tolist() == [key_of(int(at), 5.0) for at in indices]
+    assert keys_of(indices, [5.0], 3).tolist() == [key_of(int(at), 5.0, 3) for at in indices]
+
+
+def test_rows_draw_the_bits_of_their_places_in_the_table():
+    whole, rows = bits(99, torch.empty(7, 5, 3)), torch.tensor([0, 2, 6])
+    assert torch.equal(bits(keys_of_rows(99, rows, (3, 5, 3)), torch.empty(3, 5, 3)), whole[rows])
 
 
 def test_plain_storage_is_one_array():
