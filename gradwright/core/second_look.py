@@ -28,6 +28,11 @@ class SecondLook(Transform):
     stage: ClassVar[int] = CONDITION
     same_on_all_ranks: ClassVar[bool] = True
 
+    @property
+    def gradients(self) -> float:
+        """How many gradients a step takes, on average."""
+        return 2.0
+
     def looks(self, clock: float) -> bool:
         """Whether the step of this count looks twice; at the others :meth:`combine` sees no second gradient."""
         return True

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from torch.nn.parameter import is_lazy
 
+from gradwright.core.second_look import SecondLook
 from gradwright.engine import GroupStep, select
 from gradwright.engine.report import report
 from gradwright.optimizer import groups
@@ -30,8 +31,13 @@ def explanation(optimizer: Optimizer, source: bool) -> str:
         step = GroupStep(params, states, None, chain, optimizer.spec_of, clock, None, maximize, nowhere)
         engines = sorted({select.chosen(optimizer.engine, param.device) for param in params})
         heading = f"group {index}: {group['recipe']}, engine {' and '.join(engines) or optimizer.engine}"
-        texts.append("\n".join([heading, report(step, optimizer.engine, source)]))
+        twice = [link for link in chain.links if isinstance(link, SecondLook)]
+        texts.append("\n".join([heading, *map(_second_look, twice), report(step, optimizer.engine, source)]))
     return "\n\n".join(texts)
+
+
+def _second_look(link: SecondLook) -> str:
+    return f"  looks twice: {link.gradients:g} gradients a step; g is what {type(link).__name__} makes of them"
 
 
 def summary(optimizer: Optimizer) -> str:

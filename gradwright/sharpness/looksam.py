@@ -28,6 +28,10 @@ class LookSam(Sam):
         if self.k < 1:
             raise ValueError(f"LookSam: k={self.k} must be at least 1")
 
+    @property
+    def gradients(self) -> float:
+        return 1 + 1 / self.k
+
     def looks(self, clock: float) -> bool:
         return int(clock - 1) % self.k == 0
 

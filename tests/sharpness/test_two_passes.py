@@ -305,6 +305,12 @@ def test_a_gradient_that_is_always_the_same_shows_nothing_new():
     assert torch.equal(seen[4], seen[5])
 
 
+def test_explain_says_what_a_step_costs():
+    run = Quadratic(looksam(gw.SGD), looksam_k=4)
+    assert "looks twice: 1.25 gradients a step; g is what LookSam makes of them" in run.optimizer.explain()
+    assert "looks twice" not in Quadratic(gw.SGD).optimizer.explain()
+
+
 def test_hooks_and_schedulers_see_one_step():
     run = Quadratic(sam(gw.SGD), lr=0.1)
     heard = []
