@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from gradwright.core.policy import WEIGHTS
 from gradwright.observe.forward import plain_name
 from gradwright.observe.record import Held
 from gradwright.observe.settings import name_of
@@ -30,7 +32,7 @@ def held_by_name(
     """What is known of each parameter."""
     mine = set(model.parameters())
     holders = {
-        param: (name_of(optimizer, group), index)
+        param: {"optimizer": name_of(optimizer, group), "group": index, "weights": _kept(group)}
         for optimizer in optimizers
         for index, group in enumerate(optimizer.param_groups)
         for param in group["params"]
@@ -39,12 +41,17 @@ def held_by_name(
         name: Held(
             tuple(param.shape),
             str(param.dtype).removeprefix("torch."),
-            *holders.get(param, ("", -1)),
             in_model=param in mine,
             trainable=param.requires_grad,
+            **holders.get(param, {}),
         )
         for param, name in names.items()
     }
+
+
+def _kept(group: dict[str, Any]) -> str:
+    """How a group keeps its weights, where it says so in gradwright's way."""
+    return str(group["weights"]) if group.get("recipe") and group.get("weights") in WEIGHTS else "plain"
 
 
 def group_names(optimizers: Sequence[torch.optim.Optimizer]) -> dict[tuple[int, int], str]:

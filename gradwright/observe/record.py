@@ -176,6 +176,8 @@ class Held:
         group: which of its groups.
         in_model: whether it is one of the model's parameters.
         trainable: its ``requires_grad``.
+        weights: how its optimizer keeps it, as the ``weights`` of a group of gradwright's: ``"plain"``, or in a way in
+            which half-precision weights see steps smaller than their last place.
     """
 
     shape: tuple[int, ...]
@@ -184,6 +186,7 @@ class Held:
     group: int = -1
     in_model: bool = True
     trainable: bool = True
+    weights: str = "plain"
 
 
 @dataclass

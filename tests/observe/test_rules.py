@@ -194,6 +194,13 @@ def test_a_run_without_a_scaler_may_call_step_more_often_than_the_optimizer():
     assert Cause.SCALER_SKIPS not in names_of(with_windows(healthy(), skipped=True))
 
 
+@pytest.mark.parametrize("kept", ["split24", "split32", "stochastic"])
+def test_weights_whose_rest_is_kept_are_not_lost_to_rounding(kept):
+    record = in_short_type(0.8)
+    record.parameters = {name: replace(held, weights=kept) for name, held in record.parameters.items()}
+    assert Cause.LOST_TO_ROUNDING not in names_of(record)
+
+
 def test_weights_of_full_width_are_not_lost_to_rounding():
     assert names_of(with_probes(healthy(), lost=0.9)) == []
 

@@ -87,6 +87,13 @@ def test_short_weights():
     assert causes(train(model, gw.AdamW(model.parameters(), lr=3e-5)))[0] is Cause.LOST_TO_ROUNDING
 
 
+@pytest.mark.parametrize("kept", ["split24", "split32", "stochastic"])
+def test_short_weights_whose_rest_is_kept(kept):
+    model = network().bfloat16()
+    found = causes(train(model, gw.AdamW(model.parameters(), lr=3e-5, weights=kept)))
+    assert Cause.LOST_TO_ROUNDING not in found
+
+
 def test_inputs_of_another_size():
     model = network()
     assert (

@@ -41,6 +41,7 @@ BAD = {
     "complex": (lambda: gw.AdamW([leaf(3).detach().cfloat()], state="bfloat16"), "complex64; give it a group"),
     "split float32": (lambda: gw.AdamW([leaf(3)], weights="split24"), "half precision, and parameter 0 .* float32"),
     "split32 float16": (lambda: gw.AdamW([leaf(3, dtype=F16)], weights="split32"), "use weights='split24'"),
+    "offload": (lambda: gw.AdamW([leaf(3)], offload=True), "offload=True, .* is not offered: .*give state='8bit'"),
     "stochastic float32": (lambda: gw.AdamW([leaf(3)], weights="stochastic"), "weights='plain'"),
 }
 

@@ -43,8 +43,8 @@ def eps_rules(run: Run, limits: Thresholds) -> Finding | None:
 
 @rule(Cause.LOST_TO_ROUNDING)
 def lost_to_rounding(run: Run, limits: Thresholds) -> Finding | None:
-    """Weights of a short type do not change although their gradient is not zero."""
-    short = [name for name, held in run.trained.items() if held.dtype in HALF]
+    """Weights of a short type do not change although their gradient is not zero, and nothing keeps what is lost."""
+    short = [name for name, held in run.trained.items() if held.dtype in HALF and held.weights == "plain"]
     share = mean(run.weighted(window, lambda probe: probe.lost, only=short.__contains__) for window in run.early)
     if not short or len(run.early) < limits.windows or not share > limits.lost or run.rates_are_zero:
         return None
@@ -54,7 +54,8 @@ def lost_to_rounding(run: Run, limits: Thresholds) -> Finding | None:
         Severity.WARNING,
         f"{100 * share:.0f} % of the weights with a gradient did not change in a step: in "
         f"{run.trained[short[0]].dtype} their spacing is wider than the step ({listed(worst)}).",
-        "model.float() with torch.autocast(...), so that weights are float32 and only computing is short",
+        "model.float() with torch.autocast(...), so that weights are float32 and only computing is short; or an "
+        "optimizer of gradwright with weights='split24'",
         beyond(share, limits.lost, 0.9),
         layers=worst,
         steps=span(run.early),
