@@ -120,6 +120,9 @@ def differing(one: dict[str, Tensor], other: dict[str, Tensor]) -> list[str]:
 
 SHARE = 0.002
 """How many entries engines may round apart; at least one of a tensor."""
+AT_A_BORDER = frozenset({"AMMSGD"})
+"""What is not compared: its first average is the gradient, the largest of a group is a bfloat16 number here, and an
+engine that finds 1e-8 more takes the next scale."""
 
 
 def agree(mine: Run, its: Run, share: float = SHARE) -> None:
