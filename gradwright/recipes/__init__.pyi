@@ -1080,7 +1080,7 @@ class Dion(Recipe[...]):
     ) -> None: ...
 
 class Dion2(Recipe[...]):
-    """Muon of the largest rows of the momentum alone, a quarter of them say; the others gather until it is their turn."""
+    """Muon of the largest rows of the momentum alone, say a quarter; the others gather until their turn comes."""
 
     def __init__(
         self,

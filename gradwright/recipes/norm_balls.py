@@ -85,7 +85,7 @@ def Dion2(
     fraction: float = 0.25,
     coefficients: str = "polar_express",
 ):
-    """Muon of the largest rows of the momentum alone, a quarter of them say; the others gather until it is their turn.
+    """Muon of the largest rows of the momentum alone, say a quarter; the others gather until their turn comes.
 
     M ← M + G;   S: the rows with the largest sums of |M|, or columns where those are fewer;   O ≈ the polar factor of
     M[S] M[S] ← μ M[S];   W ← W − lr (√(n / m) O in the place of S + λ W)
