@@ -11,7 +11,7 @@ WATCHED := tests/engine tests/native/test_tensors.py tests/linear_model tests/lo
 .PHONY: run test test-slow test-asan lint bench docs clean
 
 run: $(READY)
-	$(BIN)/gradwright compare --task digits-mlp,stdlib-gpt --optimizers AdamW,Lion,Muon,ScheduleFreeAdamW,Adafactor --seeds 2 --out report
+	$(BIN)/gradwright compare --task digits-mlp,stdlib-gpt --optimizers AdamW,Lion,Muon,ScheduleFreeAdamW,Adafactor --seeds 2 --out report --overwrite
 
 test: $(READY) lint
 	$(BIN)/python -m pytest -n 2

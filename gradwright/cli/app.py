@@ -103,6 +103,9 @@ def application() -> Any:
         ] = None,
         seeds: Annotated[int, typer.Option(help="Runs of each, from other weights every time.")] = 3,
         out: Annotated[str, typer.Option(help="Folder for index.html, results.json and the CSV files.")] = "report",
+        overwrite: Annotated[
+            bool, typer.Option("--overwrite", help="Replace a report that is in the folder; else it goes to a new one.")
+        ] = False,
         budget: Annotated[
             str | None,
             typer.Option(help="Of one run: 300, '300 steps', 20s or '2 min'.", show_default="the task's own"),
@@ -146,6 +149,7 @@ def application() -> Any:
             lr_grid=lr_grid,
             schedule=schedule,
             out=out,
+            overwrite=overwrite,
             threads=threads,
             progress=not quiet,
             watch=watch,

@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 
+from gradwright.core.warn import warn_user
 from gradwright.study.record.environment import environment
-from gradwright.study.record.files import writable
+from gradwright.study.record.files import vacant, writable
 from gradwright.study.record.study import RunRecord, Study, TaskNote
 from gradwright.study.report.page import require
 from gradwright.study.report.save import FILES, save
@@ -54,6 +55,7 @@ def compare(
     lr_grid: str | Sequence[float] | None = None,
     schedule: str = "constant",
     out: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
     threads: int | None = None,
     evaluations: int = EVALUATIONS,
     progress: bool | Watcher = True,
@@ -94,7 +96,9 @@ def compare(
         lr: one learning rate for all optimizers (positive).
         lr_grid: learning rates to try (positive), or "auto": half-decades up to ten times around each default.
         schedule: "constant", "linear", "cosine" or "warmup-cosine" (5 % warm-up), over the budget.
-        out: folder for ``index.html``, ``results.json``, ``runs.csv`` and ``curves.csv``; None writes nothing.
+        out: folder for ``index.html``, ``results.json``, ``runs.csv`` and ``curves.csv``; None writes nothing. Where it
+            holds a report, the files go to a new folder beside it, with a warning.
+        overwrite: whether they take the place of a report that is there.
         threads: torch threads during the study, at most 64 or four a processor; None: as they are.
         evaluations: evaluations a run (at least 1), besides the one before the first step.
         progress: True: live on a terminal, lines elsewhere; False: nothing; or a :class:`Watcher`.
@@ -139,6 +143,9 @@ def compare(
     if out is not None:
         require()
         folder = writable(out, FILES, "Nothing was trained")
+        if not overwrite and (free := vacant(folder, "results.json")) != folder:
+            warn_user(f"{folder} holds a report, which stays; this one goes to {free}; overwrite=True replaces it")
+            folder = writable(free, FILES, "Nothing was trained")
 
     runs: list[RunRecord] = []
     interrupted, illustrations = False, {}

@@ -5,12 +5,14 @@ import os
 import resource
 import stat
 import sys
+from pathlib import Path
 
 import pytest
 
 from gradwright.core.files import write
 from gradwright.diffusion import DenoisingError, NoiseSchedule
 from gradwright.study import compare, from_json, save
+from gradwright.study.record.files import vacant
 
 from .conftest import line_task, sgd
 from .test_cli import SMALL, call
@@ -61,7 +63,7 @@ def test_a_comparison_outlives_a_full_disk(tmp_path, monkeypatch, capsys):
     (tmp_path / "curves.csv").unlink()
     monkeypatch.setitem(FILES, "curves.csv", lambda study: (tmp_path / "curves.csv").mkdir() or "")
     with pytest.warns(UserWarning, match=r"curves.csv' could not be written"):
-        code, out, _ = call(monkeypatch, capsys, "compare", *SMALL, "--out", str(tmp_path))
+        code, out, _ = call(monkeypatch, capsys, "compare", *SMALL, "--out", str(tmp_path), "--overwrite")
     assert (code, "The report" in out, "torch:AdamW" in out) == (1, False, True)
 
 
@@ -126,3 +128,29 @@ def test_more_threads_than_a_process_can_have_are_refused(threads, monkeypatch, 
 def test_counts_are_whole_numbers(options, words):
     with pytest.raises(ValueError, match=words):
         compare(line_task(), {"a": sgd()}, progress=False, **options)
+
+
+def test_a_report_that_is_there_stays(tmp_path):
+    def study(**options):
+        return compare(line_task(), {"a": sgd()}, seeds=1, steps=2, progress=False, out=tmp_path / "kept", **options)
+
+    first = study()
+    before = {path: path.read_bytes() for path in (tmp_path / "kept").iterdir()}
+    with pytest.warns(
+        UserWarning, match=r"kept holds a report, which stays; this one goes to .*kept-2; overwrite=True"
+    ):
+        second = study()
+    with pytest.warns(UserWarning, match="kept-3"):
+        study()
+    assert {path: path.read_bytes() for path in (tmp_path / "kept").iterdir()} == before
+    assert {Path(path).parent.name for path in second.files} == {"kept-2"}
+    over = study(overwrite=True)
+    assert over.files == first.files
+    assert (tmp_path / "kept" / "results.json").read_bytes() != before[tmp_path / "kept" / "results.json"]
+
+
+def test_a_report_in_the_present_folder_stays_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results.json").write_text("{}")
+    assert vacant(".", "results.json") == Path("report-2")
+    assert vacant("new", "results.json") == Path("new")

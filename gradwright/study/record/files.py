@@ -39,3 +39,19 @@ def writable(folder: str | os.PathLike[str], names: Iterable[str] = (), then: st
                 f"out={str(folder)!r} cannot be written: {name} in it is a folder; move it, or name another one. {then}"
             )
     return path
+
+
+def vacant(folder: str | os.PathLike[str], name: str) -> Path:
+    """The folder if it holds no file of that name, else one beside it that does not: ``report-2`` and so on.
+
+    Args:
+        folder: its path, which need not exist.
+        name: of the file.
+
+    >>> vacant("no such folder", "results.json").name
+    'no such folder'
+    """
+    path = Path(folder)
+    base = path / "report" if path.name in ("", "..") else path
+    candidates = (path, *(base.with_name(f"{base.name}-{number}") for number in range(2, 10_000)))
+    return next((each for each in candidates if not (each / name).exists()), path)
