@@ -197,11 +197,18 @@ class DataObserver:
         return Data(
             counts=tuple(counts),
             batches=self.seen,
-            size=self.samples / self.classes if self.classes else self.targets.samples / max(1, self.targets.batches),
+            size=self._size(),
             alike=self._labels_alike(counts) if counts else self.targets.alike(),
             features_alike=self.features.alike(),
             tokens=self.tokens,
         )
+
+    def _size(self) -> float:
+        """Samples in a batch; NaN where no targets were told."""
+        samples, batches = (
+            (self.samples, self.classes) if self.classes else (self.targets.samples, self.targets.batches)
+        )
+        return samples / batches if batches else math.nan
 
     def _labels_alike(self, counts: list[float]) -> float:
         """The intraclass correlation of the indicators of the classes."""

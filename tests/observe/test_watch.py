@@ -30,6 +30,23 @@ def test_nothing_is_wrong_with_a_healthy_run(name):
     assert causes(train(model, OPTIMIZERS[name](model.parameters()))) == []
 
 
+def test_nothing_is_said_of_a_batch_whose_size_is_not_known():
+    """A trainer that tells the loss alone."""
+    torch.manual_seed(0)
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+    with Watch(model, optimizer, every=2) as watch:
+        for _ in range(80):
+            inputs, targets = torch.randn(1, model[0].in_features), torch.randint(2, (1,))
+            optimizer.zero_grad()
+            loss = nn.functional.cross_entropy(model(inputs), targets)
+            loss.backward()
+            optimizer.step()
+            watch.step(loss)
+    assert math.isnan(watch.record().data.size)
+    assert Cause.BATCH_TOO_SMALL not in causes(watch)
+
+
 def test_a_gradient_that_is_not_cleared():
     model = network()
     watch = train(model, OPTIMIZERS["torch.SGD"](model.parameters()), clears=False)
