@@ -199,6 +199,23 @@ def test_steps_that_the_device_skips(row, monkeypatch):
     pair.close(1e-5)
 
 
+@pytest.mark.parametrize("held", [{"state": "8bit"}, {"weights": "split24"}, {"weights": "stochastic"}], ids=str)
+def test_arrays_that_the_device_skips_keep_every_code(held, monkeypatch):
+    monkeypatch.setattr(Skipping, "_decides_on_host", lambda self, params, grads: False)
+    dtype = torch.bfloat16 if "weights" in held else torch.float32
+    params = [(torch.linspace(-2, 3, 60 * 80).view(60, 80).sin().to(dtype)).requires_grad_()]
+    optimizer = AdamW(params, engine="triton", skip_nonfinite=True, **held)
+    for bad in (False, True, False):
+        before, params[0].grad = snapshot(optimizer), params[0].detach().cos()
+        if bad:
+            params[0].grad[3, 4] = math.nan
+        optimizer.step()
+        optimizer.catch_up()
+        assert bool(changes(before, snapshot(optimizer))) != bad
+    assert optimizer.skipped == 1
+    assert left_to_eager(optimizer) == 0
+
+
 @dataclass(frozen=True)
 class Numbers(Transform):
     """State of one number and of one for each row, in part from itself, beside reductions of every kind."""
