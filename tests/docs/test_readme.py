@@ -13,7 +13,7 @@ from tests.contract.table import COMBINED, PLAIN
 
 ROOT = Path(gradwright.__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-WORDS = ("Nineteen", 19)
+WORDS = ("Twenty", 20)
 
 
 def test_the_tables_are_up_to_date():
