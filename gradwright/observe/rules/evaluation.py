@@ -19,7 +19,7 @@ def in_train_mode(run: Run, limits: Thresholds) -> Finding | None:
         Cause.EVAL_IN_TRAIN_MODE,
         [each for each in run.record.validation if each.wrong_mode],
         "in training mode, and it has layers that differ by it",
-        "model.eval()   # before validation, and model.train() after it",
+        remedy="model.eval()   # before validation, and model.train() after it",
     )
 
 
@@ -31,11 +31,11 @@ def weights_not_in_place(run: Run, limits: Thresholds) -> Finding | None:
         Cause.WEIGHTS_NOT_IN_PLACE,
         [each for each in run.record.validation if each.wrong_weights],
         "with the weights of training; the optimizer keeps others for evaluation",
-        "with optimizer.evaluating(): validate(model)   # or optimizer.eval() ... optimizer.train()",
+        remedy="with optimizer.evaluating(): validate(model)   # or optimizer.eval() ... optimizer.train()",
     )
 
 
-def _validated_wrongly(run: Run, cause: Cause, wrong: list[Validation], how: str, remedy: str) -> Finding | None:
+def _validated_wrongly(run: Run, cause: Cause, wrong: list[Validation], how: str, *, remedy: str) -> Finding | None:
     """At least half of the validations were made in a way that their numbers do not mean what they should."""
     told = run.record.validation
     if not wrong or len(wrong) < len(told) / 2:
