@@ -41,6 +41,7 @@ ROOMS = (
     "optimizer",
     "recipe",
     "recipes",
+    "solvers",
 )
 
 
@@ -105,3 +106,26 @@ def test_coefficients_are_measured_on_the_host(name):
     with defaults("meta"):
         assert _best_quintic(0.1, 1.0)[0] > 0
         gw.Muon([noise(1, (3, 4)).requires_grad_()], coefficients=name)
+
+
+def test_solvers_find_the_same_whatever_the_default_device_and_type():
+    from gradwright.solvers import curve_fit, least_squares, minimize
+
+    x0 = torch.tensor([-1.2, 1.0], dtype=torch.float64, device="cpu")
+    t = torch.linspace(0, 1, 9, dtype=torch.float64, device="cpu")
+    disc = {"type": "ineq", "fun": lambda x: 1 - (x * x).sum()}
+
+    def runs():
+        valley = lambda x: 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2  # noqa: E731
+        found = [minimize(valley, x0, method).x for method in ("bfgs", "newton-cg", "trust-ncg", "l-bfgs")]
+        found.append(minimize(valley, x0, constraints=disc).x)
+        found.append(minimize(valley, x0, bounds=(-2.0, 0.5)).x)
+        found.append(least_squares(lambda x: torch.exp(x[0] * t) - x[1] * t - 2, x0, bounds=(-1.5, 2.0)).x)
+        return [*found, *curve_fit(lambda t, a, b: a * t + b * t * t, t, 2 * t + t**3)]
+
+    expected = runs()
+    with defaults("meta", torch.bfloat16):
+        found = runs()
+    for ours, theirs in zip(found, expected):
+        assert ours.device == theirs.device
+        assert torch.equal(ours, theirs)

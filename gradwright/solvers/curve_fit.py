@@ -92,7 +92,7 @@ def _tensor(value: Any) -> Any:
     if isinstance(value, Tensor):
         return value
     try:
-        found = torch.as_tensor(value)
+        found = torch.as_tensor(value, device="cpu")
     except (TypeError, ValueError, RuntimeError):
         return value
     return found if found.is_floating_point() else found.double()

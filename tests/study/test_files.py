@@ -6,6 +6,7 @@ import resource
 import stat
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,6 +14,7 @@ from gradwright.core.files import write
 from gradwright.diffusion import DenoisingError, NoiseSchedule
 from gradwright.study import compare, from_json, save
 from gradwright.study.record.files import vacant
+from gradwright.study.report.rates import picture
 
 from .conftest import line_task, sgd
 from .test_cli import SMALL, call
@@ -107,6 +109,22 @@ def test_a_measured_error_outlives_a_full_disk(tmp_path):
         DenoisingError(schedule, [1, 1000], [0.3, 0.4]).save(tmp_path / "error.pt")
     assert DenoisingError.load(tmp_path / "error.pt").estimate.tolist() == [0.1, 0.2]
     assert names(tmp_path) == ["error.pt"]
+
+
+@pytest.mark.parametrize("ending", ["svg", "png"])
+def test_the_picture_of_a_search_outlives_a_full_disk(tmp_path, ending):
+    pytest.importorskip("matplotlib")
+    search = SimpleNamespace(
+        rates=[1e-3, 1e-2], losses=[2.0, 1.0], smoothed=[2.0, 1.5], learned=True, suggestion=1e-3, lowest=1e-2,
+        optimizer="AdamW", task="digits-mlp",
+    )  # fmt: skip
+    path = picture(search, tmp_path / f"lr.{ending}")
+    before = path.read_bytes()
+    assert before.startswith(b"<?xml" if ending == "svg" else b"\x89PNG")
+    with full_disk(), pytest.raises(OSError, match=r"."):
+        picture(search, path)
+    assert path.read_bytes() == before
+    assert names(tmp_path) == [path.name]
 
 
 @pytest.mark.parametrize("threads", [999_999, 2**40, 65 if (os.cpu_count() or 1) <= 16 else 10_000])

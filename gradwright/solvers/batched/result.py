@@ -39,7 +39,7 @@ class BatchResult(Fields):
     @property
     def success(self) -> Tensor:
         """(B,), which of them converged."""
-        return torch.tensor([status.success for status in self.status], dtype=torch.bool)
+        return torch.tensor([status.success for status in self.status], dtype=torch.bool, device=self.x.device)
 
     @property
     def message(self) -> str:

@@ -57,7 +57,7 @@ def _one(each: Any, name: str) -> Constraint:
     elif isinstance(each, Mapping):
         found = _dictionary(each, name)
     elif all(hasattr(each, field) for field in ("A", "lb", "ub")):
-        matrix = torch.as_tensor(each.A, dtype=torch.float64)
+        matrix = torch.as_tensor(each.A, dtype=torch.float64, device="cpu")
         matrix = matrix[None] if matrix.dim() == 1 else matrix
         found = Constraint(_Linear(matrix), each.lb, each.ub)
     elif all(hasattr(each, field) for field in ("fun", "lb", "ub")):

@@ -107,7 +107,9 @@ class ConstraintSet:
         for index, (each, part) in enumerate(zip(self.constraints, parts)):
             pair = []
             for name, side in (("lower", each.lower), ("upper", each.upper)):
-                side = side.double() if isinstance(side, Tensor) else torch.tensor(side, dtype=torch.float64)
+                side = (
+                    side.double() if isinstance(side, Tensor) else torch.tensor(side, dtype=torch.float64, device="cpu")
+                )
                 if side.dim() > 1 or side.numel() not in (1, part.numel()) or side.isnan().any():
                     raise ValueError(
                         f"constraints[{index}]: {name} is {side.tolist()}, but fun returns {part.numel()} "

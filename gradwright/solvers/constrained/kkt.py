@@ -115,7 +115,7 @@ def estimate(x: Tensor, gradient: Tensor, c: Constrained, box: Bounds) -> Multip
     lower, upper = c.owner.lower, c.owner.upper
     unit = max(largest_entry(gradient), torch.finfo(x.dtype).tiny)  # so that units of f change nothing
     found = solve_qp(
-        unit * torch.eye(x.numel()).to(x),
+        unit * torch.eye(x.numel(), dtype=x.dtype, device=x.device),
         gradient,
         C=c.jacobian,
         l=lower - c.value,

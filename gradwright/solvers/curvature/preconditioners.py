@@ -93,13 +93,13 @@ class EmpiricalFisherDiagonal(Preconditioner):
             raise ValueError("EmpiricalFisherDiagonal needs per-sample losses; let fun return (loss, losses) with (N,)")
         point.evaluation.refresh()
         total = torch.zeros_like(point.x)
-        for rows in torch.eye(len(losses)).to(losses).split(self.chunk):
+        for rows in torch.eye(len(losses), dtype=losses.dtype, device=losses.device).split(self.chunk):
             with silenced(point.evaluation.leaves):
                 parts = torch.autograd.grad(
                     losses, point.evaluation.leaves, rows, retain_graph=True, is_grads_batched=True, allow_unused=True
                 )
             flat = [
-                torch.zeros(len(rows), leaf.numel()).to(leaf) if part is None else part.reshape(len(rows), -1)
+                leaf.new_zeros(len(rows), leaf.numel()) if part is None else part.reshape(len(rows), -1)
                 for part, leaf in zip(parts, point.evaluation.leaves)
             ]
             total += torch.cat(flat, dim=1).to(total).square().sum(0)

@@ -79,7 +79,7 @@ class LinearOperator:
             return self.dense(like).diagonal().clone()
         total = torch.zeros(size, dtype=like.dtype, device=like.device)
         for _ in range(probes):
-            signs = torch.randint(0, 2, (size,), generator=generator).to(like) * 2 - 1
+            signs = torch.randint(0, 2, (size,), generator=generator, device="cpu").to(like) * 2 - 1
             total += signs * self.matvec(signs)
         return total / probes
 

@@ -21,7 +21,7 @@ def lowest_curvature(H: LinearOperator, like: Tensor, steps: int = 10, seed: int
         steps: products, at most n.
         seed: of the random vector.
     """
-    random = torch.randn(like.numel(), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    random = torch.randn(like.numel(), generator=torch.Generator().manual_seed(seed), dtype=torch.float64, device="cpu")
     basis = [(random / random.norm()).to(like)]
     diagonal: list[float] = []
     beside: list[float] = []
@@ -36,7 +36,7 @@ def lowest_curvature(H: LinearOperator, like: Tensor, steps: int = 10, seed: int
         beside.append(rest)
         basis.append(product / rest)
     size = len(diagonal)
-    small = torch.diag(torch.tensor(diagonal, dtype=torch.float64))
+    small = torch.diag(torch.tensor(diagonal, dtype=torch.float64, device="cpu"))
     for index, value in enumerate(beside[: size - 1]):
         small[index, index + 1] = small[index + 1, index] = value
     values, vectors = torch.linalg.eigh(small)

@@ -130,12 +130,12 @@ class NewtonCG(CurvatureOptimizer):
         if all(size == 1.0 for size in sizes):
             return None
         parts = [
-            torch.full((p.numel(),), size)
+            torch.full((p.numel(),), size, dtype=like.dtype, device=like.device)
             for group, size in zip(self.param_groups, sizes)
             for p in group["params"]
             if p.requires_grad
         ]
-        return torch.cat(parts).to(like)
+        return torch.cat(parts)
 
 
 def _first_radius(x: Tensor, scale: Tensor | None) -> Any:

@@ -25,9 +25,9 @@ def sample_diagonal(point: Point) -> Tensor:
     (u,) = torch.autograd.grad(evaluation.loss, outputs, retain_graph=True)
     count = outputs.shape[0]
     total = torch.zeros_like(point.x)
-    for rows in torch.arange(count).split(CHUNK):
-        weights = torch.zeros(len(rows), *outputs.shape).to(outputs)
-        weights[torch.arange(len(rows)), rows] = u[rows.to(u.device)].detach()
+    for rows in torch.arange(count, device=outputs.device).split(CHUNK):
+        weights = outputs.new_zeros(len(rows), *outputs.shape)
+        weights[torch.arange(len(rows), device=rows.device), rows] = u[rows].detach()
         with silenced(evaluation.leaves):
             parts = torch.autograd.grad(
                 outputs, evaluation.leaves, weights, retain_graph=True, is_grads_batched=True, allow_unused=True

@@ -92,7 +92,7 @@ def run_backward(parameters: Sequence[nn.Parameter], closure: Callable[[], Any])
         value = torch.stack(running.losses).sum() if value is None else value
     made = any(parameter.grad is not None for parameter in parameters)
     if made and isinstance(value, Real):
-        value = torch.tensor(float(value), dtype=torch.float64)
+        value = torch.tensor(float(value), dtype=torch.float64, device="cpu")
     loss = scalar(value, "the closure")
     if not made and not loss.requires_grad:
         raise ValueError(

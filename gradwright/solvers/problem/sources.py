@@ -66,7 +66,7 @@ class FunctionSource:
             differentiate = self.jac
             given = self._gradient(lambda: differentiate(point))
         if self.jac is not None and isinstance(value, (int, float)):
-            value = torch.tensor(value, dtype=torch.float64)
+            value = torch.tensor(value, dtype=torch.float64, device="cpu")
         return Evaluation(scalar(value, "fun"), (leaf,), extras, given=given)
 
     def _gradient(self, answer: Callable[[], Any]) -> Callable[[], Tensor]:

@@ -32,7 +32,7 @@ class LBFGSMemory:
         self.capacity = capacity
         self.s = torch.zeros(capacity, size, dtype=like.dtype, device=like.device)
         self.y = torch.zeros_like(self.s)
-        gram = torch.zeros(capacity, capacity, dtype=widen(like[:0]).dtype)
+        gram = torch.zeros(capacity, capacity, dtype=widen(like[:0]).dtype, device="cpu")
         self._sy, self._ss, self._yy = gram, gram.clone(), gram.clone()
         self._order: list[int] = []
 
@@ -114,6 +114,6 @@ class LBFGSMemory:
 
     def _combine(self, buffer: Tensor, weights: Tensor) -> Tensor:
         """The sum of rows, oldest first, with these weights."""
-        full = torch.zeros(self.capacity, dtype=weights.dtype)
+        full = torch.zeros(self.capacity, dtype=weights.dtype, device=weights.device)
         full[self._order] = weights
         return buffer.T @ full.to(buffer)

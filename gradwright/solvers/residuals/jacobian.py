@@ -25,7 +25,7 @@ def by_rows(evaluation: Evaluation, r: Tensor) -> Tensor:
             r, evaluation.leaves, weights, retain_graph=True, is_grads_batched=True, allow_unused=True
         )
         filled = [
-            torch.zeros(len(weights), leaf.numel()).to(leaf) if part is None else part.reshape(len(weights), -1)
+            leaf.new_zeros(len(weights), leaf.numel()) if part is None else part.reshape(len(weights), -1)
             for leaf, part in zip(evaluation.leaves, parts)
         ]
         return torch.cat(filled, dim=1)

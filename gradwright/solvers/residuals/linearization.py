@@ -164,7 +164,7 @@ class Products(_Stationary):
         generator = torch.Generator().manual_seed(0)
         total = torch.zeros_like(self.gradient)
         for _ in range(self.probes):
-            signs = torch.randint(0, 2, (len(self.r),), generator=generator).to(self.r) * 2 - 1
+            signs = torch.randint(0, 2, (len(self.r),), generator=generator, device="cpu").to(self.r) * 2 - 1
             total += (self.J.T @ signs).square()
         return (total / self.probes).sqrt()
 

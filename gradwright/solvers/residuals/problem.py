@@ -43,7 +43,7 @@ def _flat(answer: Any) -> Tensor:
             raise TypeError(f"residuals returned a {type(part).__name__}; return a tensor, or a tuple of tensors")
         if not part.is_floating_point():
             raise TypeError(f"residuals returned {part.dtype}; return real floating-point numbers")
-    flat = torch.cat([part.reshape(-1) for part in parts]) if parts else torch.empty(0)
+    flat = torch.cat([part.reshape(-1) for part in parts]) if parts else torch.empty(0, device="cpu")
     if not flat.numel():
         raise ValueError("residuals returned no number; return at least one residual")
     return flat

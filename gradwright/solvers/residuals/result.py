@@ -25,7 +25,7 @@ class LeastSquaresResult(Result):
 
     derived: ClassVar[tuple[str, ...]] = (*Result.derived, "cost")
 
-    residuals: Tensor = field(repr=False, default_factory=lambda: torch.empty(0))
+    residuals: Tensor = field(repr=False, default_factory=lambda: torch.empty(0, device="cpu"))
     jacobian: Tensor | None = field(repr=False, default=None)
     optimality: float = float("nan")
     active: float = 0.0

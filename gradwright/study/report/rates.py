@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from gradwright.core import files
 
 if TYPE_CHECKING:
     from gradwright.study.find_lr import RateSearch
@@ -12,10 +15,11 @@ ENDINGS = (".svg", ".png")
 
 
 def picture(search: RateSearch, path: Path) -> Path:
-    """Write the curve of a search.
+    """Write the curve of a search, whole or not at all.
 
     Raises:
         ValueError: the path ends in neither .svg nor .png.
+        OSError: it cannot be written.
     """
     if path.suffix not in ENDINGS:
         raise ValueError(f"path={str(path)!r} must end in one of {', '.join(ENDINGS)}")
@@ -37,5 +41,7 @@ def picture(search: RateSearch, path: Path) -> Path:
     axes.set_title(f"{search.optimizer} on {search.task}", loc="left", fontsize=11)
     axes.grid(alpha=0.3)
     axes.legend(frameon=False, fontsize=9)
-    figure.savefig(path, dpi=120)
+    drawn = BytesIO()
+    figure.savefig(drawn, format=path.suffix[1:], dpi=120)
+    files.write(path, drawn.getvalue())
     return path

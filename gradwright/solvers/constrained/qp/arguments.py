@@ -65,7 +65,7 @@ def checked(H, g, A, b, C, l, u, bounds) -> tuple[torch.Size, tuple[Tensor, ...]
     )
     flat_matrix = lambda M: M.expand(*batch, *M.shape[-2:]).reshape(batch.numel(), *M.shape[-2:])  # noqa: E731
     flat_vector = lambda v: v.expand(*batch, v.shape[-1]).reshape(batch.numel(), v.shape[-1])  # noqa: E731
-    rows = torch.cat([flat_matrix(A), flat_matrix(C), flat_matrix(torch.eye(n).to(H))], -2)
+    rows = torch.cat([flat_matrix(A), flat_matrix(C), flat_matrix(torch.eye(n, dtype=H.dtype, device=H.device))], -2)
     low, high, low_x, high_x = (flat_vector(each) for each in sides.values())
     equal = flat_vector(b_side)
     H = flat_matrix(H)

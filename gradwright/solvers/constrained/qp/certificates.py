@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -21,11 +23,12 @@ def least_violation(form: StandardForm, tol: float, maxiter: int) -> tuple[Tenso
     B, n = form.g.shape
     p, m = form.b.shape[-1], form.h.shape[-1]
     like = form.g
-    eye_p, eye_m = torch.eye(p).to(like).expand(B, p, p), torch.eye(m).to(like) * form.active[..., None]
+    eye = partial(torch.eye, dtype=like.dtype, device=like.device)
+    eye_p, eye_m = eye(p).expand(B, p, p), eye(m) * form.active[..., None]
     zero = lambda rows, columns: like.new_zeros(B, rows, columns)  # noqa: E731
     A = torch.cat([form.A, eye_p, -eye_p, zero(p, m)], -1)
     G = torch.cat([form.G, zero(m, 2 * p), -eye_m], -1)
-    positive = torch.cat([zero(2 * p + m, n), -torch.eye(2 * p + m).to(like).expand(B, -1, -1)], -1)
+    positive = torch.cat([zero(2 * p + m, n), -eye(2 * p + m).expand(B, -1, -1)], -1)
     ones = torch.ones(B, 2 * p + m, dtype=torch.bool, device=like.device)
     g = torch.cat([torch.zeros_like(like), like.new_ones(B, 2 * p + m)], -1)
     h = torch.cat([form.h, like.new_zeros(B, 2 * p + m)], -1)
@@ -46,7 +49,7 @@ def falling_ray(form: StandardForm, tol: float, maxiter: int) -> tuple[Tensor, T
         gᵀd (B,) and d (B, n).
     """
     B, n = form.g.shape
-    eye = torch.eye(n).to(form.g).expand(B, n, n)
+    eye = torch.eye(n, dtype=form.g.dtype, device=form.g.device).expand(B, n, n)
     A = torch.cat([form.H, form.A], -2)
     G = torch.cat([form.G, eye, -eye], -2)
     h = torch.cat([torch.where(form.active, 0.0, form.h), form.g.new_ones(B, 2 * n)], -1)
@@ -77,7 +80,7 @@ def is_unbounded(form: StandardForm, d: Tensor, tol: float) -> Tensor:
 def _plain(g: Tensor, A: Tensor, b: Tensor, G: Tensor, h: Tensor, active: Tensor) -> StandardForm:
     """A linear program in standard form, unscaled: its parts come from a scaled one."""
     H = g.new_zeros(*g.shape, g.shape[-1])
-    none = torch.zeros(0, dtype=torch.long)
+    none = torch.zeros(0, dtype=torch.long, device=g.device)
     return StandardForm(
         H,
         g,

@@ -80,7 +80,7 @@ def damped_bfgs(B: Tensor, s: Tensor, y: Tensor, first: bool) -> Tensor:
     if not bool((s != 0).any()):
         return B
     if first and float(s @ y) > 0:
-        B = torch.eye(len(s)).to(B) * float(y @ y / (s @ y))
+        B = torch.eye(len(s), dtype=B.dtype, device=B.device) * float(y @ y / (s @ y))
     Bs = B @ s
     curvature = float(s @ Bs)
     if not curvature > 0:

@@ -43,7 +43,7 @@ class Exact(LagrangianHessian):
 
     def matrix(self, at: Iterate, multipliers: Multipliers) -> Tensor:
         x, g = at.point.x, at.point.gradient
-        eye = torch.eye(len(x)).to(x)
+        eye = torch.eye(len(x), dtype=x.dtype, device=x.device)
         H = at.point.hessian.dense(x)
         H = 0.5 * (H + H.T) + at.c.hessian(multipliers.rows)
         if not finite(H):
@@ -95,7 +95,9 @@ class Damped(LagrangianHessian):
     def matrix(self, at: Iterate, multipliers: Multipliers) -> Tensor:
         if self.B is None:
             x, g = at.point.x, at.point.gradient
-            self.B = torch.eye(len(x)).to(x) * max(1.0, norm(g) / max(1.0, norm(x)) if self.failed else 0.0)
+            self.B = torch.eye(len(x), dtype=x.dtype, device=x.device) * max(
+                1.0, norm(g) / max(1.0, norm(x)) if self.failed else 0.0
+            )
         return self.B
 
     def learn(self, at: Iterate, ahead: Iterate, multipliers: Multipliers, alpha: float) -> None:

@@ -87,7 +87,7 @@ def elastic(model: Model, weight: float) -> Step | None:
     k, n = model.J.shape
     B = model.B.new_zeros(n + 2 * k, n + 2 * k)
     B[:n, :n] = model.B
-    eye = torch.eye(k).to(B)
+    eye = torch.eye(k, dtype=B.dtype, device=B.device)
     g = torch.cat([model.g, B.new_full((2 * k,), weight)])
     J = torch.cat([model.J, eye, -eye], 1)
     low = torch.cat([model.box.lower, B.new_zeros(2 * k)])
