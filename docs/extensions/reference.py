@@ -19,6 +19,7 @@ ROOMS = {
     "routing": "Several recipes in one optimizer",
     "presets": "Whole models",
     "schedules": "Schedules",
+    "sharpness": "Methods that look twice",
     "training": "Around the loop",
     "observe": "Seeing a run",
     "losses": "Losses",

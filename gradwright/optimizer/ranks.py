@@ -94,6 +94,10 @@ def _shown(param: Any) -> str:
 def agree(optimizer: Optimizer, chains: Sequence[Chain]) -> None:
     """Make sure, before the first step and after whatever changes it, that all ranks of each mesh do the same.
 
+    Args:
+        optimizer: which is about to step.
+        chains: of its groups.
+
     Raises:
         RuntimeError: they do not; says what this rank and another are about to do.
     """
