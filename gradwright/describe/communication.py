@@ -62,7 +62,7 @@ def recipes_table() -> str:
 
 
 def _told(recipe: RecipeSpec) -> str:
-    both = ParamSpec((48, 36)), ParamSpec((20,))
+    both = ParamSpec((4800, 3600)), ParamSpec((20,))  # wider than any recipe's rank
     served = [spec for spec in both if recipe.only is None or spec.matches(recipe.only)]
     programs = [program_of(recipe, spec) for spec in served]
     words = [_numbers(program) for program in programs] + ["not served"] * (2 - len(served))
