@@ -78,6 +78,8 @@ class Stepping(Evaluating):
         self._advance(value if loss is None else loss, passes)
         return value
 
+    @torch._disable_dynamo
+    @torch.no_grad()
     def _passes(self, closure: Any, model: Any, first_pass: Any) -> TwoPasses | None:
         """What looks twice, where a recipe does."""
         self.catch_up()

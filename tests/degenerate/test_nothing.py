@@ -32,7 +32,8 @@ def pulls_at_any_rate(row):
     """Whether weights shrink by an amount that the learning rate does not size."""
     kinds = [type(link) for link in links_of(row)]
     sized = kinds.index(parts.Scale) if parts.Scale in kinds else len(kinds)
-    return parts.Constrain in kinds or parts.Decay in kinds[sized:]
+    fixed = parts.Decay in kinds and not {"weight_decay", "lambd"} & set(row.recipe.spec.defaults)  # Scion's constraint
+    return parts.Constrain in kinds or parts.Decay in kinds[sized:] or fixed
 
 
 def computed_anew(row):

@@ -45,6 +45,10 @@ import gradwright.study, functools
 model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.Linear(16, 3)).bfloat16()
 matrices = [torch.nn.Parameter(torch.randn(8, 8))]
 """,
+    "observe.md": """
+optimizer, loader = gradwright.AdamW(model.parameters()), [(inputs, targets)]
+loss_function = torch.nn.functional.cross_entropy
+""",
     "release.md": """
 optimizer = gradwright.SGD(model.parameters(), lr=0.1, momentum=0.9)
 loss = torch.nn.functional.cross_entropy(model(inputs), targets)
@@ -107,7 +111,7 @@ BETWEEN = {
 }
 """Lines after the first block."""
 
-ELSEWHERE = ("load_model(", "joblib.load(", "gradwright.diffusion.diffusers import")
+ELSEWHERE = ("fully_shard(", "load_model(", "joblib.load(", "gradwright.diffusion.diffusers import")
 """Blocks that need files or packages; the tests of linear models and of diffusers have the same calls."""
 
 

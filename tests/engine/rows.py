@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import gradwright as gw
 from gradwright.core import ParamSpec
 from gradwright.describe.fusion import fusion
 from tests.contract.table import FIRST, KINDS, ROWS
@@ -19,8 +20,11 @@ _RUNS_AS_KERNELS = tuple(
 )
 FUSED = tuple(row for row in FIRST if row in _RUNS_AS_KERNELS)
 """Of these the ones that run as kernels on a matrix; what plain torch runs, other tests see."""
-SAMPLE = tuple(row for row in KINDS if row in FUSED)
-"""Of these again a few that have every trait between them."""
+SAMPLE = (
+    *(row for row in KINDS if row in FUSED),
+    *(row for row in FUSED if row.recipe is gw.Muon and row not in KINDS),
+)
+"""Of these again a few that have every trait between them, and one that plain torch interrupts."""
 
 
 LIKE_ANOTHER = {

@@ -63,7 +63,7 @@ def test_wrong_params_are_refused(name):
 
 
 def test_muon_refuses_a_vector_by_its_name_and_says_where_to_put_it():
-    with pytest.raises(ValueError, match=r"Muon.*0\.bias \(4\).*not a matrix.*route"):
+    with pytest.raises(ValueError, match=r"Muon.*0\.bias \(4\).*not a matrix.*presets\.muon"):
         gradwright.Muon(model().named_parameters())
 
 

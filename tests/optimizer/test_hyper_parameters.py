@@ -48,7 +48,7 @@ def wrong_for(knob):
         if not knob.optional:
             yield None
     elif knob.kinds == {int}:
-        yield from NO_COUNTS
+        yield from (wrong for wrong in NO_COUNTS if wrong is not None or not knob.optional)
     elif knob.kinds == {bool}:
         yield from NO_FLAGS
     elif knob.choices:

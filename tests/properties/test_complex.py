@@ -20,6 +20,7 @@ EXCUSED = {
     (5,): {gw.thrifty: "keeps one number for an entry of a vector, the pair of a complex one"},
     (): {gw.thrifty: "counts the rows of what stands in for the scalar"},
     (3, 4): {
+        gw.low_rank: "a complex matrix keeps all of its state",
         gw.SOAP: "its bases turn columns, which are half as many here",
         gw.SM3: "bounds by rows and columns, of real and imaginary parts apart",
     },
@@ -124,6 +125,7 @@ def test_parts_decide_by_the_shape_that_the_user_knows():
         "step/amos.py": 1,  # real numbers that meet in an output
         "weights/hyperball.py": 1,  # or on a sphere
         "moment/reduced.py": 2,  # dimensions that a mean is taken over: parts belong to the columns
+        "matrix/subspace.py": 2,  # after complex ones were refused
         "common/matrices.py": 4,  # the shape of a buffer of blocks, which holds pairs as the parameter does
     }
     room = Path(gw.transforms.__file__).parent

@@ -59,7 +59,9 @@ def test_it_does_matter_where_it_should(name):
 
 
 ELEMENTWISE = [row for row in ROWS if "elementwise" in row.recipe.spec.traits]
-ANY_ORDER_OF_ROWS = [row for row in ROWS if (4, 3) in row.shapes and row not in ELEMENTWISE]
+DRAWN = (gw.APOLLO, gw.Flora, gw.Dion)
+"""Recipes that look at a matrix along directions that are drawn for its rows or columns, in their order."""
+ANY_ORDER_OF_ROWS = [row for row in ROWS if (4, 3) in row.shapes and row not in ELEMENTWISE and row.recipe not in DRAWN]
 
 
 def params(rows):

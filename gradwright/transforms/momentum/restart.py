@@ -79,7 +79,7 @@ class ClipSpikes(Nest):
     threshold: float = 5000.0
     every: int = 500
     wait: int = 20
-    bounds: ClassVar = {"every": (1, WHOLE)}
+    bounds: ClassVar = {"every": (1, WHOLE), "wait": (0, WHOLE)}
 
     def check(self, spec: ParamSpec) -> None:
         super().check(spec)
@@ -115,7 +115,7 @@ class RestartWarmup(Transform):
     every: int = 500
     warmup: int = 150
     stage: ClassVar[int] = STEP
-    bounds: ClassVar = {"every": (1, WHOLE)}
+    bounds: ClassVar = {"every": (1, WHOLE), "warmup": (0, WHOLE)}
 
     def slots(self, spec: ParamSpec) -> Slots:
         return {"cosine": HostScalar(1.0), "sine": HostScalar(0.0)}
