@@ -25,15 +25,15 @@ def links_of(row):
 
 def pulls_on_its_own(row):
     """Whether something draws the weights that is neither the gradient nor ``weight_decay``."""
-    return any(isinstance(link, (parts.Constrain, parts.NormLoss)) for link in links_of(row))
+    fixed = row.recipe is gw.Scion and any(isinstance(link, parts.Decay) for link in links_of(row))  # into its ball
+    return fixed or any(isinstance(link, (parts.Constrain, parts.NormLoss)) for link in links_of(row))
 
 
 def pulls_at_any_rate(row):
     """Whether weights shrink by an amount that the learning rate does not size."""
     kinds = [type(link) for link in links_of(row)]
     sized = kinds.index(parts.Scale) if parts.Scale in kinds else len(kinds)
-    fixed = parts.Decay in kinds and not {"weight_decay", "lambd"} & set(row.recipe.spec.defaults)  # Scion's constraint
-    return parts.Constrain in kinds or parts.Decay in kinds[sized:] or fixed
+    return parts.Constrain in kinds or parts.Decay in kinds[sized:]
 
 
 def computed_anew(row):
