@@ -51,7 +51,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
     "filename_pattern": r".*\.py",
-    "ignore_pattern": r"(__init__|nosadam|sharded|with_\w+)\.py",  # what pages show, needs others' packages or torchrun
+    "ignore_pattern": r"(__init__|nosadam|sharded|watched_runs|with_\w+)\.py",  # on pages, or needs more
     "reset_argv": "pictures.quick",
     "image_scrapers": ("pictures.scraped",),
     "download_all_examples": False,

@@ -19,10 +19,12 @@ from gradwright.linear_model import LogisticRegression
 STRENGTH = 0.1
 SEEDS = (100004, 100137, 101034)
 
+DATA = Path(globals().get("__file__", ".")).parent / "data"  # a gallery runs it without a file, in its folder
+
 
 def load(seed: int) -> dict[str, np.ndarray]:
     """Training and held-out rows of one data set, float32."""
-    with np.load(Path(__file__).parent / "data" / f"qn_softmax_{seed}.npz") as arrays:
+    with np.load(DATA / f"qn_softmax_{seed}.npz") as arrays:
         return dict(arrays)
 
 
